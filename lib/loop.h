@@ -1,0 +1,23 @@
+/*
+ * Private libev loops (ARCHITECTURE, decision 7). Never the default loop, never ev_child.
+ */
+#ifndef TROUPE_LOOP_H
+#define TROUPE_LOOP_H
+
+#include <ev.h>
+#include <stddef.h>
+
+#ifndef container_of
+#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+#endif
+
+/* A fresh epoll loop, or NULL with errno. Also ignores SIGPIPE in this process. */
+struct ev_loop *loop_create(void);
+
+/* Call in a forked child that goes on without exec: stops the n inherited signal watchers (libev's
+ * signal table is global; a new loop would abort), unblocks all signals, and returns a new loop.
+ * The inherited loop is abandoned: neither run nor destroyed (its epoll descriptor is closed by the
+ * caller's close_range). */
+struct ev_loop *loop_after_fork(struct ev_loop *inherited, ev_signal *const *signals, size_t n);
+
+#endif

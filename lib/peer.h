@@ -1,0 +1,64 @@
+/*
+ * A peer: one SP PAIR0 connection that speaks Troupe's envelope (PROTOCOL 1 and 2). Owns the
+ * connection; sends and expects HELLO; hands on decoded envelopes. Supervisors, the command line
+ * and sys/log talk to each other through peers. A malformed envelope closes that peer.
+ */
+#ifndef TROUPE_PEER_H
+#define TROUPE_PEER_H
+
+#include "envelope.h"
+#include "sp.h"
+#include "wire.h"
+
+struct peer;
+
+struct peer_handlers {
+    /* The other's HELLO has come. May be NULL. */
+    void (*on_open)(struct peer *peer);
+    /* An envelope other than HELLO; views are valid during the call only. fd: see sp.h. */
+    void (*on_envelope)(struct peer *peer, const struct envelope *env, int fd);
+    /* Ended, but not by peer_close(); peer is freed when this returns. */
+    void (*on_close)(struct peer *peer, const char *why);
+};
+
+/* Takes over a connection that a listener's on_open accepted (call it there, then return true).
+ * The connection's data becomes the peer; its sp handlers must be the ones of
+ * peer_sp_handlers(). self is this side's address ("shop@east#3"), copied. NULL with errno. */
+struct peer *peer_accept(struct sp_conn *conn, const char *self,
+                         const struct peer_handlers *handlers, void *data);
+/* What a listener of peers passes to sp_listen(), with its own on_open. */
+struct sp_handlers peer_sp_handlers(bool (*on_open)(struct sp_conn *conn));
+
+/* Dials run_dir/path; requests may be sent at once. NULL with errno. */
+struct peer *peer_dial(struct ev_loop *loop, const char *run_dir, const char *path,
+                       const char *self, struct mono deadline,
+                       const struct peer_handlers *handlers, void *data);
+
+/* Closes and frees, without on_close. flush as in sp_conn_close(). Takes NULL. */
+void peer_close(struct peer *peer, bool flush);
+
+/* 0, or -1 with errno of sp_send(). The payload is copied. */
+int peer_send(struct peer *peer, const struct envelope *env, int fd);
+
+/* CONTROL with a fresh ref: verb and words (NULL: none). Returns the ref, or 0 with errno. */
+uint64_t peer_request(struct peer *peer, const char *verb, const struct words *words, int fd);
+/* CONTROL_REPLY to env_ref. type tells the asker the shape: "words", "facts", "rows". */
+int peer_reply_words(struct peer *peer, uint64_t ref, const struct words *words, int fd);
+int peer_reply_facts(struct peer *peer, uint64_t ref, const struct facts *facts);
+int peer_reply_rows(struct peer *peer, uint64_t ref, const struct rows *rows);
+/* ERROR with ref: payload is one line of text, a word first that machines read ("noproc no such
+ * child"). */
+int peer_reply_error(struct peer *peer, uint64_t ref, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* EVENT: ref is that of the subscription; type is the event's name. */
+int peer_event_facts(struct peer *peer, uint64_t ref, const char *type, const struct facts *facts);
+int peer_event_rows(struct peer *peer, uint64_t ref, const char *type, const struct rows *rows);
+
+void *peer_data(const struct peer *peer);
+void peer_set_data(struct peer *peer, void *data);
+const struct ucred *peer_creds(const struct peer *peer);
+/* The other's address from its HELLO; "" before. */
+const char *peer_remote(const struct peer *peer);
+size_t peer_queued(const struct peer *peer);
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * The SP endpoint: nng's wire protocol on a Unix stream socket, both sides (PROTOCOL 1). Owns its
+ * sockets, their buffers and watchers; knows nothing of Troupe's envelope (peer.h does). Runs on
+ * one libev loop, in one thread. A malformed or oversized frame costs that connection and nothing
+ * else. Fairness: one callback reads at most 64 messages or 256 KiB before it yields to the loop.
+ */
+#ifndef TROUPE_SP_H
+#define TROUPE_SP_H
+
+#include "loop.h"
+#include "mono.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+enum sp_protocol {
+    SP_PAIR0 = 0x10,
+    SP_PUB = 0x20,
+    SP_SUB = 0x21,
+    SP_REQ = 0x30,
+    SP_REP = 0x31,
+    SP_PUSH = 0x50,
+    SP_PULL = 0x51,
+};
+
+enum { SP_HANDSHAKE_MS = 5000, SP_PARTIAL_MS = 30000, SP_IDLE_MS = 10000 };
+
+struct sp_limits {
+    size_t max_message;  /* bytes of a body; 0 means 16 MiB */
+    size_t max_outbox;   /* queued bytes a connection; 0 means 8 MiB */
+    unsigned max_conns;  /* connections of a listener; 0 means 1,024 */
+};
+
+struct sp_conn;
+struct sp_listener;
+
+struct sp_handlers {
+    /* Listener: a dialer's header has come (its protocol and credentials are known). Return false
+     * to refuse it: it is closed in the way that does not upset an nng dialer (PROTOCOL 1).
+     * Dialer: connected and the other's header has come; the result is ignored. */
+    bool (*on_open)(struct sp_conn *conn);
+    /* A whole message. body is valid during the call only. fd is a descriptor that came with it
+     * (SCM_RIGHTS), owned by the callee, or -1. */
+    void (*on_message)(struct sp_conn *conn, const uint8_t *body, size_t size, int fd);
+    /* The connection ended for any reason but sp_conn_close(); conn is freed when this returns.
+     * why is a short phrase ("end of stream", "frame of 1073741824 bytes: more than 16777216"). */
+    void (*on_close)(struct sp_conn *conn, const char *why);
+    /* The outbox has fallen under half of its bound after sp_send() had said EAGAIN. May be NULL. */
+    void (*on_drain)(struct sp_conn *conn);
+};
+
+/* Serves a listening descriptor (taken over). Returns NULL with errno. */
+struct sp_listener *sp_listen(struct ev_loop *loop, int fd, const struct sp_limits *limits,
+                              const struct sp_handlers *handlers, void *data);
+/* Stops accepting and closes every connection (no on_close calls). Takes NULL. keep_fd leaves the
+ * listening descriptor open and returns it (an actor's mailbox outlives it), else returns -1. */
+int sp_listener_destroy(struct sp_listener *listener, bool keep_fd);
+/* Calls visit for each open connection; visit may close the one it is given. */
+void sp_listener_each(struct sp_listener *listener, void (*visit)(struct sp_conn *, void *), void *ctx);
+
+/* Dials run_dir/path (rundir_connect). EAGAIN is tried again every 10 ms, ECONNREFUSED for 1 s,
+ * both within the deadline; failure comes as on_close("noproc" or strerror), never before this
+ * returns. Frames may be sent at once; they wait. Returns NULL with errno (ENOMEM, EMFILE). */
+struct sp_conn *sp_dial(struct ev_loop *loop, const char *run_dir, const char *path,
+                        enum sp_protocol protocol, struct mono deadline,
+                        const struct sp_limits *limits, const struct sp_handlers *handlers, void *data);
+
+/* Queues one message made of n parts (copied). fd, when not -1, travels with it and is closed here
+ * after it was sent (taken over on success only). Everything queued in one loop turn goes in one
+ * writev. Returns 0; or -1 with EAGAIN (outbox full), ENOMEM, or ENOTCONN (closing). */
+int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd);
+
+/* Bytes that wait to be written. */
+size_t sp_conn_queued(const struct sp_conn *conn);
+/* Stops or resumes reading: this is how pressure reaches a sender. */
+void sp_conn_pause(struct sp_conn *conn, bool paused);
+/* Closes without on_close. flush: first writes what is queued (at most 5 s). Safe in callbacks. */
+void sp_conn_close(struct sp_conn *conn, bool flush);
+
+enum sp_protocol sp_conn_protocol(const struct sp_conn *conn); /* the dialer's protocol */
+const struct ucred *sp_conn_creds(const struct sp_conn *conn); /* SO_PEERCRED at accept */
+void *sp_conn_data(const struct sp_conn *conn);                /* listener's data until set */
+void sp_conn_set_data(struct sp_conn *conn, void *data);
+struct ev_loop *sp_conn_loop(const struct sp_conn *conn);
+
+/* The codec, pure: the 8-byte header, and whether one is valid. */
+void sp_header_write(enum sp_protocol protocol, uint8_t out[8]);
+/* The protocol number, or -1 when these are not SP header bytes. */
+int sp_header_read(const uint8_t in[8]);
+
+#endif
