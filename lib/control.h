@@ -1,0 +1,72 @@
+/*
+ * The vocabulary of control requests (PROTOCOL 3): what may be asked of a `.supervisor` and of
+ * sys/log, in which words, and what comes back. A request is a CONTROL envelope: type = verb,
+ * payload = words (wire.h). Each is answered exactly once: CONTROL_REPLY, whose type names the
+ * shape ("words", "facts", "rows"), or ERROR, whose payload is one line `HEAD TEXT`. Subscriptions
+ * go on with EVENT envelopes of the same ref until the connection ends.
+ */
+#ifndef TROUPE_CONTROL_H
+#define TROUPE_CONTROL_H
+
+/* ---- every supervisor (mailbox: PATH/.supervisor; the root's is .supervisor) -------------- */
+#define CONTROL_PS      "ps"      /* [NAME…] → rows: its direct children, in start order (or those named) */
+#define CONTROL_SELF    "self"    /* → rows: one, the supervisor itself */
+#define CONTROL_STATUS  "status"  /* NAME → facts, in the order to be shown */
+#define CONTROL_WHY     "why"     /* NAME → words: lines of prose, also for names that are gone */
+#define CONTROL_START   "start"   /* NAME → words when it is ready */
+#define CONTROL_STOP    "stop"    /* NAME → words when every member is gone */
+#define CONTROL_RESTART "restart" /* NAME → words when it is ready again */
+#define CONTROL_ADD     "add"     /* YAML LABEL CWD [K=V…] → words: path */
+#define CONTROL_ADD_TEMPLATE "add-template" /* NAME|"" [ARG…] → words: path */
+#define CONTROL_REMOVE  "rm"      /* NAME → words */
+#define CONTROL_COUNTS  "counts"  /* → facts: specs, active, supervisors, workers (OTP count_children) */
+#define CONTROL_EVENTS  "events"  /* → rows (snapshot of the children), then EVENTs with facts */
+
+/* ---- the root only ------------------------------------------------------------------------ */
+#define CONTROL_UP      "up"      /* N FILE×N [K=V…] → words: the applications added, once accepted;
+                                   * their starts show as events. ERROR config MESSAGES: many lines */
+#define CONTROL_DOWN    "down"    /* [APP…] → words when gone; without APP the whole node */
+#define CONTROL_NODE    "node"    /* → facts: node, pid, guard, generation, version, started, run, state */
+
+/* ---- sys/log (mailbox: sys/log) ----------------------------------------------------------- */
+#define CONTROL_LOG_OPEN  "log-open"  /* PATH STREAM(out|err|both), with the pipe's read end → words */
+#define CONTROL_LOG_CLOSE "log-close" /* PATH → words: the actor is gone for good; what is in the pipe is read first */
+#define CONTROL_LOG       "log"       /* PATH("" all) COUNT FOLLOW(0|1) → EVENTs `lines` with words
+                                       * PATH STREAM WALL_US TEXT ×n, oldest first; the history's
+                                       * end is the reply; then more EVENTs when FOLLOW is 1 */
+#define CONTROL_LOG_WATCH "log-watch" /* PATH REGEX → words (the line) when a line matches */
+
+/* ---- heads of errors, and the exit status that the command line gives for them ------------- */
+#define CONTROL_E_NOPROC   "noproc"   /* 3: no such child */
+#define CONTROL_E_DENIED   "denied"   /* 5 */
+#define CONTROL_E_CONFIG   "config"   /* 7: lines FILE:LINE:COLUMN: PATH: … */
+#define CONTROL_E_REFUSED  "refused"  /* 1: in words why: "already running", "temporary", … */
+#define CONTROL_E_STOPPING "stopping" /* 1: a stop is under way */
+#define CONTROL_E_STARTING "starting" /* 1: a start is under way */
+#define CONTROL_E_FAILED   "failed"   /* 1: the start failed: then the reason */
+#define CONTROL_E_UNKNOWN  "unknown_request" /* 2 */
+#define CONTROL_E_BAD      "bad_request"     /* 2 */
+
+/* ---- events (facts: ts t, level s, path s, pid n, incarnation n, state s, then the event's own) */
+#define EVENT_CHILD_ADDED    "child.added"
+#define EVENT_CHILD_WAITING  "child.waiting"  /* for: the paths it is linked to */
+#define EVENT_CHILD_START    "child.start"    /* forked */
+#define EVENT_CHILD_READY    "child.ready"    /* took d, text s */
+#define EVENT_CHILD_STATUS   "child.status"   /* text s */
+#define EVENT_CHILD_STOP     "child.stop"     /* asked to stop; by s */
+#define EVENT_CHILD_EXIT     "child.exit"     /* reason s, ran d */
+#define EVENT_CHILD_RESTART  "child.restart"  /* why s, in window/total */
+#define EVENT_CHILD_BACKOFF  "child.backoff"  /* restart_in d */
+#define EVENT_CHILD_STOPPED  "child.stopped"
+#define EVENT_CHILD_EXITED   "child.exited"   /* stays down */
+#define EVENT_CHILD_FAILED   "child.failed"   /* reason s */
+#define EVENT_CHILD_PAUSED   "child.paused"
+#define EVENT_CHILD_RESUMED  "child.resumed"
+#define EVENT_CHILD_REMOVED  "child.removed"
+#define EVENT_CHILD_STRAY    "child.stray"    /* a process that escaped was ended; stray n */
+#define EVENT_GIVE_UP        "supervisor.giveup" /* reason s */
+#define EVENT_SUPERVISOR_UP  "supervisor.ready"
+#define EVENT_NODE_READY     "node.ready"     /* all applications given at its start are settled */
+#define EVENT_NODE_STOPPING  "node.stopping"
+
+#endif
