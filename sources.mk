@@ -8,6 +8,8 @@ CLI_SOURCES :=
 CLI_LIBS    := -ljansson
 
 SUPERVISORD_SOURCES :=
+SUPERVISORD_SOURCES += supervisord/intensity.c supervisord/backoff.c supervisord/strategy.c \
+    supervisord/depends.c supervisord/texts.c supervisord/spec.c
 SUPERVISORD_LIBS    := -lyaml
 
 WORKER_MODULES  :=

@@ -148,6 +148,11 @@ int spec_copy(const struct spec *from, const char *name, struct spec *to);
 void spec_application_finish(struct spec_application *application);
 void spec_tree_finish(struct spec_tree *tree);
 
+/* Text of exec, env, args and cwd as a spawn wants it: ${replica} is replaced by the number, $${
+ * becomes ${. Everything else was expanded when the file was read. Returns an allocated text, or NULL with
+ * ENOMEM. */
+char *spec_expand_replica(const char *text, unsigned replica);
+
 const char *spec_restart_text(enum spec_restart restart);
 const char *spec_strategy_text(enum spec_strategy strategy);
 const char *spec_kind_text(enum spec_kind kind);
