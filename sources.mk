@@ -1,7 +1,7 @@
 # What is built from what: explicit lists, one place.
 
 LIB_SOURCES :=
-LIB_SOURCES += lib/ctl.c
+LIB_SOURCES += lib/ctl.c lib/crash.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
 CLI_SOURCES :=
