@@ -1,6 +1,8 @@
 # What is built from what: explicit lists, one place.
 
-LIB_SOURCES :=
+LIB_SOURCES := \
+    lib/addr.c lib/buf.c lib/envelope.c lib/error.c lib/fault.c lib/loop.c lib/mono.c lib/raw.c \
+    lib/reason.c lib/rights.c lib/rundir.c lib/stats.c lib/text.c
 LIB_SOURCES += lib/ctl.c lib/crash.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 

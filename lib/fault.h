@@ -11,11 +11,17 @@
 #ifdef TROUPE_FAULT
 /* Counts one pass through the named point; true when this one shall fail, with errno set. */
 bool fault_hits(const char *point);
+/* This process is the actor at path from now on (instead of $TROUPE_PATH); its count starts anew. */
+void fault_set_path(const char *path);
 #else
 static inline bool fault_hits(const char *point)
 {
     (void)point;
     return false;
+}
+static inline void fault_set_path(const char *path)
+{
+    (void)path;
 }
 #endif
 

@@ -1,0 +1,143 @@
+#include "envelope.h"
+
+#include <string.h>
+
+enum { KNOWN_FLAGS = ENVELOPE_TYPED | ENVELOPE_WANTS_UNDELIVERED };
+
+/* Where each field stands in the fixed part. */
+enum {
+    AT_VERSION = 0,
+    AT_KIND = 1,
+    AT_FLAGS = 2,
+    AT_PAYLOAD_SIZE = 4,
+    AT_REF = 8,
+    AT_DEADLINE = 16,
+    AT_BLOCKED = 24,
+    AT_TO = 25,
+    AT_FROM = 26,
+    AT_TYPE = 27,
+};
+
+static uint64_t get(const uint8_t *at, unsigned size)
+{
+    uint64_t n = 0;
+
+    while (size--)
+        n = n << 8 | at[size];
+    return n;
+}
+
+static uint8_t *put(uint8_t *at, unsigned size, uint64_t n)
+{
+    for (; size--; n >>= 8)
+        *at++ = (uint8_t)n;
+    return at;
+}
+
+static int bad(const char **why, const char *phrase)
+{
+    *why = phrase;
+    return -1;
+}
+
+static int check(const uint8_t *bytes, size_t size, const char **why)
+{
+    uint64_t length;
+
+    if (size < ENVELOPE_FIXED_SIZE)
+        return bad(why, "length: shorter than an envelope's header");
+    if (bytes[AT_VERSION] != ENVELOPE_VERSION)
+        return bad(why, "version: expected 1");
+    if (bytes[AT_KIND] < ENVELOPE_HELLO || bytes[AT_KIND] > ENVELOPE_CONTROL_REPLY)
+        return bad(why, "kind: not a known one");
+    if (get(bytes + AT_FLAGS, 2) & ~(uint64_t)KNOWN_FLAGS)
+        return bad(why, "flags: unknown ones are set");
+    if (bytes[AT_BLOCKED] > ENVELOPE_MAX_BLOCKED)
+        return bad(why, "blocked: more than 32");
+    length = ENVELOPE_FIXED_SIZE + 8u * bytes[AT_BLOCKED] + bytes[AT_TO] + bytes[AT_FROM] +
+             bytes[AT_TYPE] + get(bytes + AT_PAYLOAD_SIZE, 4);
+    return length == size ? 0 : bad(why, "length: not the sum of the parts");
+}
+
+static struct envelope_text take_text(const uint8_t **at, uint8_t length)
+{
+    struct envelope_text text = {(const char *)*at, length};
+
+    *at += length;
+    return text;
+}
+
+int envelope_decode(const uint8_t *bytes, size_t size, struct envelope *env, const char **why)
+{
+    const uint8_t *at = bytes + ENVELOPE_FIXED_SIZE;
+
+    if (check(bytes, size, why))
+        return -1;
+    memset(env, 0, sizeof *env);
+    env->kind = bytes[AT_KIND];
+    env->flags = (uint16_t)get(bytes + AT_FLAGS, 2);
+    env->ref = get(bytes + AT_REF, 8);
+    env->deadline_us = get(bytes + AT_DEADLINE, 8);
+    env->blocked_count = bytes[AT_BLOCKED];
+    for (unsigned i = 0; i < env->blocked_count; i++, at += 8)
+        env->blocked[i] = get(at, 8);
+    env->to = take_text(&at, bytes[AT_TO]);
+    env->from = take_text(&at, bytes[AT_FROM]);
+    env->type = take_text(&at, bytes[AT_TYPE]);
+    env->payload = at;
+    env->payload_size = (uint32_t)get(bytes + AT_PAYLOAD_SIZE, 4);
+    return 0;
+}
+
+static uint8_t *put_text(uint8_t *at, struct envelope_text text)
+{
+    if (text.length)
+        memcpy(at, text.at, text.length);
+    return at + text.length;
+}
+
+size_t envelope_encode_header(const struct envelope *env, uint8_t header[ENVELOPE_HEADER_MAX])
+{
+    uint8_t blocked = env->blocked_count, *at = header;
+
+    if (blocked > ENVELOPE_MAX_BLOCKED)
+        blocked = ENVELOPE_MAX_BLOCKED;
+    at = put(at, 1, ENVELOPE_VERSION);
+    at = put(at, 1, env->kind);
+    at = put(at, 2, env->flags);
+    at = put(at, 4, env->payload_size);
+    at = put(at, 8, env->ref);
+    at = put(at, 8, env->deadline_us);
+    at = put(at, 1, blocked);
+    at = put(at, 1, env->to.length);
+    at = put(at, 1, env->from.length);
+    at = put(at, 1, env->type.length);
+    for (unsigned i = 0; i < blocked; i++)
+        at = put(at, 8, env->blocked[i]);
+    at = put_text(at, env->to);
+    at = put_text(at, env->from);
+    at = put_text(at, env->type);
+    return (size_t)(at - header);
+}
+
+struct envelope_text envelope_text(const char *nul_terminated)
+{
+    size_t length = strnlen(nul_terminated, 255);
+
+    return (struct envelope_text){nul_terminated, (uint8_t)length};
+}
+
+int envelope_text_copy(struct envelope_text text, char *out, size_t size)
+{
+    if (text.length >= size)
+        return -1;
+    if (text.length)
+        memcpy(out, text.at, text.length);
+    out[text.length] = '\0';
+    return 0;
+}
+
+int envelope_text_equals(struct envelope_text text, const char *nul_terminated)
+{
+    return strlen(nul_terminated) == text.length && !memcmp(text.at, nul_terminated, text.length);
+}
