@@ -1,0 +1,89 @@
+#!/usr/bin/env bats
+# The example tree, as `make demo` shows it.
+
+load helper
+
+demo_ports() {
+    DEMO_REDIS_PORT=$(free_port)
+    DEMO_WEB_PORT=$(free_port)
+    export DEMO_REDIS_PORT DEMO_WEB_PORT
+}
+
+DEMO_PATHS=(demo demo/db demo/counter demo/heart demo/web demo/web/page demo/web/visitor)
+
+answers() {
+    curl -fs -o /dev/null "http://127.0.0.1:$DEMO_WEB_PORT/"
+}
+
+# Is there a demo that has come as far as a running node? Its scratch folder is left in $SCRATCH.
+demo_runs() {
+    local dir
+    for dir in /tmp/troupe-demo.*; do
+        [[ -e $dir/run/.supervisor && ! $KNOWN =~ $dir ]] || continue
+        SCRATCH=$dir
+        return 0
+    done
+    return 1
+}
+
+@test "the demo shows a tree, a kill and its consequences, and leaves nothing" {
+    run "$TOP/scripts/demo"
+    assert_success
+    assert_line --regexp '^demo/db +.*ready'
+    assert_output --partial "signal:KILL"
+    assert_output --partial "cascade demo/db"
+    assert_equal "${lines[-1]}" "No process and no file is left."
+}
+
+@test "a demo that is interrupted leaves nothing either" {
+    KNOWN=$(echo /tmp/troupe-demo.*)
+    in_background demo "$TOP/scripts/demo"
+    demo=$!
+    wait_until 20 demo_runs
+    demo_runs
+    kill -TERM "$demo"
+    wait_until 20 process_is_gone "$demo"
+    assert_not_exists "$SCRATCH"
+    TROUPE_RUN=$SCRATCH/run wait_until 5 no_node_process
+}
+
+@test "the example is up when its command returns, and each part of it works" {
+    demo_ports
+    node_up "$TOP/etc/demo.yaml"
+    assert_tree_is_exactly "${DEMO_PATHS[@]}"
+    run redis-cli -p "$DEMO_REDIS_PORT" ping
+    assert_output PONG
+    run answers
+    assert_success
+    node_down
+    wait_until 5 no_node_process
+}
+
+@test "a killed database comes back, and who is linked to it starts again too" {
+    demo_ports
+    node_up "$TOP/etc/demo.yaml"
+    db=$(incarnation_of demo/db)
+    counter=$(incarnation_of demo/counter)
+    heart=$(pid_of demo/heart)
+    kill -KILL "$(pid_of demo/db)"
+    wait_until 20 is_restarted demo/db "$db"
+    wait_until 20 is_restarted demo/counter "$counter"
+    assert_equal "$(pid_of demo/heart)" "$heart"
+    run troupe why demo/counter
+    assert_success
+    assert_output --partial "demo/db"
+    assert_output --partial "signal:KILL"
+    assert_tree_is_exactly "${DEMO_PATHS[@]}"
+}
+
+@test "when the page ends, the visitor after it starts again, in that order" {
+    demo_ports
+    node_up "$TOP/etc/demo.yaml"
+    page=$(incarnation_of demo/web/page)
+    visitor=$(incarnation_of demo/web/visitor)
+    kill -KILL "$(pid_of demo/web/page)"
+    wait_until 20 is_restarted demo/web/page "$page"
+    wait_until 20 is_restarted demo/web/visitor "$visitor"
+    wait_until 5 answers
+    assert_tree_is_exactly "${DEMO_PATHS[@]}"
+}
