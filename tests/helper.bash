@@ -300,11 +300,9 @@ tree_is_exactly() {
 
 # stray_pids TABLE (lines PATH PID STATE): pids of the node that nothing in the table accounts for.
 stray_pids() {
-    local node supervisors
+    local node
 
     node=$(node_pids | tr '\n' ' ')
-    supervisors=$(find /proc/[0-9]*/exe -lname '*/troupe-supervisord*' 2>/dev/null |
-        cut -d/ -f3 | tr '\n' ' ')
     {
         awk '$2 ~ /^[1-9][0-9]*$/ { print "actor", $2, $1 }' <<<"$1"
         live_processes
