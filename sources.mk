@@ -3,7 +3,9 @@
 LIB_SOURCES := \
     lib/addr.c lib/buf.c lib/envelope.c lib/error.c lib/fault.c lib/loop.c lib/mono.c lib/raw.c \
     lib/reason.c lib/rights.c lib/rundir.c lib/stats.c lib/text.c
-LIB_SOURCES += lib/ctl.c lib/crash.c
+LIB_SOURCES += \
+    lib/actor.c lib/crash.c lib/ctl.c lib/logline.c lib/mailbox.c lib/message.c lib/notify.c \
+    lib/parent.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
 CLI_SOURCES :=
@@ -14,11 +16,11 @@ SUPERVISORD_SOURCES += supervisord/intensity.c supervisord/backoff.c supervisord
     supervisord/depends.c supervisord/texts.c supervisord/spec.c
 SUPERVISORD_LIBS    := -lyaml
 
-WORKER_MODULES  :=
+WORKER_MODULES  := counter echo ticker
 WORKER_PROGRAMS :=
 
 # NAME_UNITS are the sources a unit test links beside libtroupe.a; NAME_LIBS its libraries.
 UNIT_TESTS   :=
 TEST_HELPERS :=
-TEST_MODULES :=
+TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful
 FUZZERS      :=

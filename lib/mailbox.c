@@ -1,0 +1,719 @@
+#include "mailbox.h"
+
+#include "peer.h"
+#include "raw.h"
+#include "rights.h"
+#include "runtime.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAILBOX_CHOKE = 1024 * 1024 }; /* answers that wait on a connection before we stop reading it */
+
+int64_t mailbox_raw_call_ms = 60000;
+
+/* The id of a raw call: the REQ header words. */
+struct call_id {
+    unsigned size;
+    uint8_t bytes[MESSAGE_HEADER_MAX];
+};
+
+/* One connection. */
+struct channel {
+    struct troupe *self;
+    struct sp_conn *conn;
+    struct peer *peer; /* PAIR0 only; owns conn then */
+    TAILQ_ENTRY(channel) in_mailbox;
+    struct message_list messages;   /* all that came this way and are not freed */
+    struct troupe_message *pending; /* raw calls without an answer, by id */
+    struct call_id answered[MAILBOX_ANSWERED];
+    unsigned next_answered;
+    bool is_choked;
+};
+
+/* ---- pressure ------------------------------------------------------------------------------ */
+
+static void channel_breathe(struct channel *channel)
+{
+    const struct mailbox *mailbox = &channel->self->mailbox;
+
+    sp_conn_pause(channel->conn, mailbox->is_full || mailbox->is_closing || channel->is_choked);
+}
+
+static void breathe_all(struct mailbox *mailbox)
+{
+    struct channel *channel;
+
+    TAILQ_FOREACH(channel, &mailbox->channels, in_mailbox)
+        channel_breathe(channel);
+}
+
+static void choke(struct channel *channel, bool choked)
+{
+    if (channel->is_choked == choked)
+        return;
+    channel->is_choked = choked;
+    channel->self->mailbox.choked += choked ? 1 : -1u;
+    channel_breathe(channel);
+}
+
+/* Once a turn, and only when there are such. */
+static void look_at_choked(struct mailbox *mailbox)
+{
+    struct channel *channel;
+
+    TAILQ_FOREACH(channel, &mailbox->channels, in_mailbox)
+        if (channel->is_choked && sp_conn_queued(channel->conn) < MAILBOX_CHOKE / 2)
+            choke(channel, false);
+}
+
+static void set_full(struct troupe *self, bool full)
+{
+    if (self->mailbox.is_full == full)
+        return;
+    self->mailbox.is_full = full;
+    breathe_all(&self->mailbox);
+}
+
+static bool is_over(const struct mailbox *mailbox, size_t messages, size_t bytes)
+{
+    return mailbox->depth >= messages || mailbox->bytes >= bytes;
+}
+
+/* What waits has changed: tell the stats page, and stop or resume reading. */
+static void measure(struct troupe *self)
+{
+    struct mailbox *mailbox = &self->mailbox;
+
+    STATS_SET(self, mailbox_depth, mailbox->depth);
+    STATS_SET(self, mailbox_bytes, mailbox->bytes);
+    if (is_over(mailbox, mailbox->max_messages, mailbox->max_bytes))
+        set_full(self, true);
+    else if (!is_over(mailbox, (mailbox->max_messages + 1) / 2, (mailbox->max_bytes + 1) / 2))
+        set_full(self, false);
+}
+
+/* ---- the queue ----------------------------------------------------------------------------- */
+
+static void enqueue(struct channel *channel, struct troupe_message *message)
+{
+    struct troupe *self = channel->self;
+    struct mailbox *mailbox = &self->mailbox;
+
+    message->channel = channel;
+    message->uid = sp_conn_creds(channel->conn)->uid;
+    TAILQ_INSERT_TAIL(&channel->messages, message, in_channel);
+    TAILQ_INSERT_TAIL(&mailbox->queue, message, in_queue);
+    mailbox->depth++;
+    mailbox->bytes += message->size;
+    ev_idle_start(self->loop, &mailbox->spin);
+    measure(self);
+}
+
+static struct troupe_message *dequeue(struct troupe *self)
+{
+    struct mailbox *mailbox = &self->mailbox;
+    struct troupe_message *message = TAILQ_FIRST(&mailbox->queue);
+
+    if (!message)
+        return NULL;
+    TAILQ_REMOVE(&mailbox->queue, message, in_queue);
+    mailbox->depth--;
+    mailbox->bytes -= message->size;
+    measure(self);
+    return message;
+}
+
+/* An answered call, or one past its deadline, is dropped before it is handled. */
+static bool is_expired(const struct troupe_message *message, struct mono now)
+{
+    return message->is_answered || (mono_is_set(message->deadline) && now.us > message->deadline.us);
+}
+
+static void take_one(struct troupe *self, struct troupe_message *message, struct mono now)
+{
+    if (is_expired(message, now)) {
+        if (message->is_pending)
+            mailbox_answer_error(message, "timeout");
+        STATS_ADD(self, expired, 1);
+        mailbox_forget(message);
+        return;
+    }
+    actor_handle(self, message);
+}
+
+/* After all other events of this turn: a bounded number of messages, and control in between. */
+static void on_turn(struct ev_loop *loop, ev_check *watcher, int revents)
+{
+    struct mailbox *mailbox = container_of(watcher, struct mailbox, turn);
+    struct troupe *self = container_of(mailbox, struct troupe, mailbox);
+    struct mono start = mono_now(), polled = start, now = start;
+
+    (void)revents;
+    for (int n = 0; n < MAILBOX_TURN_MESSAGES && !self->ending; n++) {
+        struct troupe_message *message = dequeue(self);
+
+        if (!message)
+            break;
+        take_one(self, message, now);
+        now = mono_now();
+        if (now.us - polled.us > MAILBOX_POLL_US) {
+            parent_poll(&self->parent);
+            polled = now;
+        }
+        if (now.us - start.us > MAILBOX_TURN_US)
+            break;
+    }
+    if (mailbox->choked > 0)
+        look_at_choked(mailbox);
+    if (TAILQ_EMPTY(&mailbox->queue))
+        ev_idle_stop(loop, &mailbox->spin);
+}
+
+static void on_spin(struct ev_loop *loop, ev_idle *watcher, int revents)
+{
+    (void)loop;
+    (void)watcher;
+    (void)revents;
+}
+
+/* ---- ids of raw calls ---------------------------------------------------------------------- */
+
+/* Words of 4 bytes, the last one with the top bit. Returns their length, or 0. */
+static unsigned header_size(const uint8_t *body, size_t size)
+{
+    for (unsigned at = 0; at + 4 <= size && at + 4 <= MESSAGE_HEADER_MAX; at += 4)
+        if (body[at] & 0x80)
+            return at + 4;
+    return 0;
+}
+
+/* nng sends a request again when it is impatient: one that is being worked on, or was answered a
+ * moment ago, must not be done twice. */
+static bool is_repeated(struct channel *channel, const uint8_t *header, unsigned size)
+{
+    struct troupe_message *found;
+
+    HASH_FIND(hh, channel->pending, header, size, found);
+    if (found)
+        return true;
+    for (int i = 0; i < MAILBOX_ANSWERED; i++)
+        if (channel->answered[i].size == size && memcmp(channel->answered[i].bytes, header, size) == 0)
+            return true;
+    return false;
+}
+
+static void add_pending(struct channel *channel, struct troupe_message *message)
+{
+    struct mailbox *mailbox = &channel->self->mailbox;
+
+    HASH_ADD(hh, channel->pending, header, message->header_size, message);
+    TAILQ_INSERT_TAIL(&mailbox->unanswered, message, in_unanswered);
+    message->is_pending = true;
+    if (!ev_is_active(&mailbox->timeout)) {
+        ev_timer_set(&mailbox->timeout, (double)mailbox_raw_call_ms / 1000, 0.);
+        ev_timer_start(channel->self->loop, &mailbox->timeout);
+    }
+}
+
+static void remove_pending(struct channel *channel, struct troupe_message *message)
+{
+    if (!message->is_pending)
+        return;
+    HASH_DEL(channel->pending, message);
+    TAILQ_REMOVE(&channel->self->mailbox.unanswered, message, in_unanswered);
+    message->is_pending = false;
+}
+
+static void remember_answered(struct channel *channel, const struct troupe_message *message)
+{
+    struct call_id *id = &channel->answered[channel->next_answered++ % MAILBOX_ANSWERED];
+
+    id->size = message->header_size;
+    memcpy(id->bytes, message->header, message->header_size);
+}
+
+static void on_timeout(struct ev_loop *loop, ev_timer *watcher, int revents)
+{
+    struct mailbox *mailbox = container_of(watcher, struct mailbox, timeout);
+    struct mono now = mono_now();
+    struct troupe_message *message;
+
+    (void)revents;
+    while ((message = TAILQ_FIRST(&mailbox->unanswered)) && message->deadline.us <= now.us)
+        mailbox_answer_error(message, "timeout");
+    if (!message)
+        return;
+    ev_timer_set(watcher, (double)(message->deadline.us - now.us) / 1e6 + 0.001, 0.);
+    ev_timer_start(loop, watcher);
+}
+
+/* ---- what comes on a connection ------------------------------------------------------------ */
+
+static void on_raw(struct channel *channel, const uint8_t *header, unsigned head, const uint8_t *body,
+                   size_t size)
+{
+    struct troupe *self = channel->self;
+    enum message_origin origin = self->boot->raw_bytes ? MESSAGE_RAW_BYTES : MESSAGE_RAW;
+    struct troupe_message *message = message_create(self, origin, "", 0, "", 0, body, size);
+
+    if (!message) {
+        STATS_ADD(self, dropped, 1);
+        return;
+    }
+    if (head > 0) {
+        message->is_call = true;
+        message->header_size = head;
+        memcpy(message->header, header, head);
+        message->deadline = mono_add_ms(mono_now(), mailbox_raw_call_ms);
+        add_pending(channel, message);
+    }
+    enqueue(channel, message);
+}
+
+static void channel_close(struct channel *channel);
+
+static void on_request(struct channel *channel, const uint8_t *body, size_t size)
+{
+    unsigned head = header_size(body, size);
+
+    if (head == 0) {
+        channel_close(channel);
+        return;
+    }
+    if (!is_repeated(channel, body, head))
+        on_raw(channel, body, head, body + head, size - head);
+}
+
+static bool is_for_us(struct troupe *self, const struct envelope *env)
+{
+    char text[ADDR_TEXT_MAX + 1];
+    struct addr to;
+    const char *why;
+
+    if (env->to.length == 0)
+        return true;
+    if (envelope_text_copy(env->to, text, sizeof text) < 0 || addr_parse(text, &to, &why) < 0)
+        return false;
+    return to.incarnation == 0 || to.incarnation == self->boot->incarnation;
+}
+
+static void on_message_envelope(struct channel *channel, const struct envelope *env)
+{
+    struct troupe *self = channel->self;
+    struct troupe_message *message = message_create(
+        self, MESSAGE_ENVELOPE, env->type.at, env->type.length, env->from.at, env->from.length,
+        env->payload, env->payload_size);
+
+    if (!message) {
+        STATS_ADD(self, dropped, 1);
+        return;
+    }
+    message->is_call = env->kind == ENVELOPE_CALL;
+    message->is_typed = env->flags & ENVELOPE_TYPED;
+    message->wants_undelivered = env->flags & ENVELOPE_WANTS_UNDELIVERED;
+    message->ref = env->ref;
+    message->deadline.us = (int64_t)env->deadline_us;
+    enqueue(channel, message);
+}
+
+static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
+{
+    struct channel *channel = peer_data(peer);
+    bool is_request = env->kind == ENVELOPE_CALL || env->flags & ENVELOPE_WANTS_UNDELIVERED;
+
+    if (fd >= 0)
+        close(fd);
+    if (env->kind == ENVELOPE_CONTROL) {
+        peer_reply_error(peer, env->ref, "unknown_request an actor takes messages only");
+        return;
+    }
+    if (env->kind != ENVELOPE_CAST && env->kind != ENVELOPE_CALL)
+        return;
+    if (is_for_us(channel->self, env))
+        on_message_envelope(channel, env);
+    else if (is_request)
+        peer_reply_error(peer, env->ref, "noproc this is %s", channel->self->address);
+}
+
+/* ---- connections --------------------------------------------------------------------------- */
+
+/* The channel ends; its messages stay: casts are still handled, calls have nobody to answer. */
+static void channel_destroy(struct channel *channel)
+{
+    struct mailbox *mailbox = &channel->self->mailbox;
+    struct troupe_message *message;
+
+    if (channel->is_choked)
+        mailbox->choked--;
+    while ((message = TAILQ_FIRST(&channel->messages))) {
+        remove_pending(channel, message);
+        TAILQ_REMOVE(&channel->messages, message, in_channel);
+        message->channel = NULL;
+    }
+    TAILQ_REMOVE(&mailbox->channels, channel, in_mailbox);
+    free(channel);
+}
+
+static void channel_close(struct channel *channel)
+{
+    if (channel->peer)
+        peer_close(channel->peer, false);
+    else
+        sp_conn_close(channel->conn, false);
+    channel_destroy(channel);
+}
+
+static void on_peer_close(struct peer *peer, const char *why)
+{
+    (void)why;
+    channel_destroy(peer_data(peer));
+}
+
+static const struct peer_handlers PEER = {.on_envelope = on_envelope, .on_close = on_peer_close};
+
+static bool may_send(const struct troupe *self, const struct sp_conn *conn)
+{
+    const struct troupe_boot *boot = self->boot;
+    const struct ucred *who = sp_conn_creds(conn);
+    struct rights rights = {
+        .node_uid = getuid(), .send_uids = boot->uids, .send_count = boot->uid_count};
+
+    return rights_of(&rights, who->uid, who->gid) & RIGHT_SEND;
+}
+
+static bool is_pattern_allowed(const struct troupe *self, enum sp_protocol protocol)
+{
+    switch (protocol) {
+    case SP_PAIR0:
+    case SP_SUB:
+        return true;
+    case SP_REQ:
+    case SP_PUSH:
+        return !self->boot->raw_off;
+    default:
+        return false;
+    }
+}
+
+static bool on_open(struct sp_conn *conn)
+{
+    struct troupe *self = sp_conn_data(conn);
+    enum sp_protocol protocol = sp_conn_protocol(conn);
+    struct channel *channel;
+
+    if (self->mailbox.is_closing || !may_send(self, conn) || !is_pattern_allowed(self, protocol))
+        return false;
+    channel = calloc(1, sizeof *channel);
+    if (!channel)
+        return false;
+    channel->self = self;
+    channel->conn = conn;
+    TAILQ_INIT(&channel->messages);
+    if (protocol == SP_PAIR0) {
+        channel->peer = peer_accept(conn, self->address, &PEER, channel);
+        if (!channel->peer) {
+            free(channel);
+            return false;
+        }
+    } else {
+        sp_conn_set_data(conn, channel);
+    }
+    TAILQ_INSERT_TAIL(&self->mailbox.channels, channel, in_mailbox);
+    channel_breathe(channel);
+    return true;
+}
+
+static void on_message(struct sp_conn *conn, const uint8_t *body, size_t size, int fd)
+{
+    if (sp_conn_protocol(conn) == SP_PAIR0) {
+        peer_sp_handlers(on_open).on_message(conn, body, size, fd);
+        return;
+    }
+    if (fd >= 0)
+        close(fd);
+    if (sp_conn_protocol(conn) == SP_REQ)
+        on_request(sp_conn_data(conn), body, size);
+    else if (sp_conn_protocol(conn) == SP_PUSH)
+        on_raw(sp_conn_data(conn), NULL, 0, body, size);
+}
+
+static void on_close(struct sp_conn *conn, const char *why)
+{
+    if (sp_conn_protocol(conn) == SP_PAIR0)
+        peer_sp_handlers(on_open).on_close(conn, why);
+    else
+        channel_destroy(sp_conn_data(conn));
+}
+
+static const struct sp_handlers HANDLERS = {
+    .on_open = on_open, .on_message = on_message, .on_close = on_close};
+
+/* ---- answers ------------------------------------------------------------------------------- */
+
+static int raw_answer(struct troupe_message *message, const char *sign, const void *bytes,
+                      size_t size)
+{
+    struct iovec parts[] = {
+        {message->header, message->header_size}, {(void *)sign, strlen(sign)}, {(void *)bytes, size}};
+
+    return sp_send(message->channel->conn, parts, 3, -1);
+}
+
+static int envelope_answer(struct troupe_message *message, const char *type, bool typed,
+                           const void *payload, size_t size)
+{
+    struct envelope env = {.kind = ENVELOPE_REPLY,
+                           .flags = typed ? ENVELOPE_TYPED : 0,
+                           .ref = message->ref,
+                           .type = envelope_text(type),
+                           .payload = payload,
+                           .payload_size = (uint32_t)size};
+
+    return peer_send(message->channel->peer, &env, -1);
+}
+
+/* The one answer is on its way, or lost: book-keeping for both. Returns result. */
+static int answered(struct troupe_message *message, int result)
+{
+    struct channel *channel = message->channel;
+    struct troupe *self = message->self;
+    int saved = errno;
+
+    message->is_answered = true;
+    if (message->is_pending) {
+        remember_answered(channel, message);
+        remove_pending(channel, message);
+    }
+    if (result < 0) {
+        STATS_ADD(self, dropped, 1);
+        channel_close(channel);
+    } else {
+        STATS_ADD(self, messages_out, 1);
+        if (sp_conn_queued(channel->conn) > MAILBOX_CHOKE)
+            choke(channel, true);
+    }
+    errno = saved;
+    return result;
+}
+
+static bool has_asker(const struct troupe_message *message)
+{
+    if (message->channel && !message->is_answered)
+        return true;
+    errno = ENOTCONN;
+    return false;
+}
+
+static int answer_line(struct troupe_message *message, const char *format,
+                       const union wire_value *values)
+{
+    struct buf line = {0};
+    int result = message_values_append(&line, true, format, values);
+
+    if (result == 0)
+        result = raw_answer(message, "+", buf_front(&line), buf_length(&line));
+    buf_finish(&line);
+    return result;
+}
+
+static int answer_typed(struct troupe_message *message, const char *format,
+                        const union wire_value *values)
+{
+    struct wire_image image = {0};
+    int result;
+
+    if (*format == '\0')
+        return envelope_answer(message, "", false, NULL, 0);
+    if (!message->is_typed && strcmp(format, "B") == 0)
+        return envelope_answer(message, "", false, values->bytes.at, values->bytes.size);
+    if (wire_pack_values(format, values, &image) < 0)
+        return -1;
+    result = envelope_answer(message, "", true, image.data, image.size);
+    wire_image_finish(&image);
+    return result;
+}
+
+/* The handler named raw speaks bytes: they go out as they are. */
+static int answer_bytes(struct troupe_message *message, const char *format,
+                        const union wire_value *values)
+{
+    if (strcmp(format, "B") == 0 || strcmp(format, "s") == 0)
+        return raw_answer(message, "", values->bytes.at, values->bytes.size);
+    return answer_line(message, format, values);
+}
+
+int mailbox_answer(struct troupe_message *message, const char *format,
+                   const union wire_value *values)
+{
+    if (!has_asker(message))
+        return -1;
+    switch (message->origin) {
+    case MESSAGE_RAW:
+        return answered(message, answer_line(message, format, values));
+    case MESSAGE_RAW_BYTES:
+        return answered(message, answer_bytes(message, format, values));
+    case MESSAGE_ENVELOPE:
+        break;
+    }
+    return answered(message, answer_typed(message, format, values));
+}
+
+static int answer_words_line(struct troupe_message *message, const struct words *words)
+{
+    struct buf line = {0};
+    int result = 0;
+
+    for (size_t i = 0; result == 0 && i < words->count; i++)
+        result = raw_put(&line, i == 0, words->at[i], strlen(words->at[i]));
+    if (result == 0)
+        result = raw_answer(message, "+", buf_front(&line), buf_length(&line));
+    buf_finish(&line);
+    return result;
+}
+
+int mailbox_answer_words(struct troupe_message *message, const struct words *words)
+{
+    struct wire_image image = {0};
+    int result;
+
+    if (!has_asker(message))
+        return -1;
+    if (message->origin != MESSAGE_ENVELOPE)
+        return answered(message, answer_words_line(message, words));
+    if (wire_pack_words(words, &image) < 0)
+        return answered(message, -1);
+    result = envelope_answer(message, "words", true, image.data, image.size);
+    wire_image_finish(&image);
+    return answered(message, result);
+}
+
+int mailbox_answer_error(struct troupe_message *message, const char *text)
+{
+    if (!message->is_call && !message->wants_undelivered)
+        return 0;
+    if (!has_asker(message))
+        return -1;
+    if (message->origin == MESSAGE_ENVELOPE)
+        return answered(message,
+                        peer_reply_error(message->channel->peer, message->ref, "%s", text));
+    return answered(message, raw_answer(message, "!", text, strlen(text)));
+}
+
+/* ---- publishing ---------------------------------------------------------------------------- */
+
+int mailbox_publish(struct troupe *self, const void *line, size_t size)
+{
+    struct iovec part = {(void *)line, size};
+    struct channel *channel;
+    int count = 0;
+
+    TAILQ_FOREACH(channel, &self->mailbox.channels, in_mailbox) {
+        if (sp_conn_protocol(channel->conn) != SP_SUB)
+            continue;
+        if (sp_send(channel->conn, &part, 1, -1) == 0)
+            count++;
+        else
+            STATS_ADD(self, dropped, 1);
+    }
+    STATS_ADD(self, messages_out, count);
+    return count;
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+void mailbox_init(struct troupe *self)
+{
+    struct mailbox *mailbox = &self->mailbox;
+    const struct troupe_boot *boot = self->boot;
+
+    mailbox->max_messages = boot->mailbox_messages ? boot->mailbox_messages : MAILBOX_MESSAGES;
+    mailbox->max_bytes = boot->mailbox_bytes ? boot->mailbox_bytes : MAILBOX_BYTES;
+    TAILQ_INIT(&mailbox->channels);
+    TAILQ_INIT(&mailbox->queue);
+    TAILQ_INIT(&mailbox->unanswered);
+    ev_check_init(&mailbox->turn, on_turn);
+    ev_set_priority(&mailbox->turn, EV_MINPRI);
+    ev_idle_init(&mailbox->spin, on_spin);
+    ev_set_priority(&mailbox->spin, EV_MINPRI);
+    ev_init(&mailbox->timeout, on_timeout);
+}
+
+int mailbox_open(struct troupe *self)
+{
+    struct mailbox *mailbox = &self->mailbox;
+    struct sp_limits limits = {.max_message = (size_t)self->boot->max_message};
+
+    ev_check_start(self->loop, &mailbox->turn);
+    if (self->boot->mailbox_fd < 0)
+        return 0;
+    mailbox->listener = sp_listen(self->loop, self->boot->mailbox_fd, &limits, &HANDLERS, self);
+    return mailbox->listener ? 0 : -1;
+}
+
+void mailbox_refuse(struct troupe *self)
+{
+    self->mailbox.is_closing = true;
+    ev_check_stop(self->loop, &self->mailbox.turn);
+    ev_idle_stop(self->loop, &self->mailbox.spin);
+    breathe_all(&self->mailbox);
+}
+
+static bool has_unsent(const struct mailbox *mailbox)
+{
+    struct channel *channel;
+
+    TAILQ_FOREACH(channel, &mailbox->channels, in_mailbox)
+        if (sp_conn_queued(channel->conn) > 0)
+            return true;
+    return false;
+}
+
+static void on_tick(struct ev_loop *loop, ev_timer *watcher, int revents)
+{
+    (void)loop;
+    (void)watcher;
+    (void)revents;
+}
+
+void mailbox_drain(struct troupe *self, int64_t ms)
+{
+    struct mono deadline = mono_add_ms(mono_now(), ms);
+    ev_timer tick; /* wakes the loop: the deadline holds when nobody reads */
+
+    ev_timer_init(&tick, on_tick, 0.02, 0.02);
+    ev_timer_start(self->loop, &tick);
+    ev_run(self->loop, EVRUN_NOWAIT);
+    while (has_unsent(&self->mailbox) && mono_diff_ms(deadline, mono_now()) > 0)
+        ev_run(self->loop, EVRUN_ONCE);
+    ev_timer_stop(self->loop, &tick);
+}
+
+void mailbox_forget(struct troupe_message *message)
+{
+    if (message->channel) {
+        remove_pending(message->channel, message);
+        TAILQ_REMOVE(&message->channel->messages, message, in_channel);
+    }
+    message_destroy(message);
+}
+
+void mailbox_finish(struct troupe *self)
+{
+    struct mailbox *mailbox = &self->mailbox;
+    struct troupe_message *message;
+    struct channel *channel;
+
+    while ((message = dequeue(self)))
+        mailbox_forget(message);
+    while ((channel = TAILQ_FIRST(&mailbox->channels)))
+        channel_close(channel);
+    sp_listener_destroy(mailbox->listener, true);
+    mailbox->listener = NULL;
+    ev_check_stop(self->loop, &mailbox->turn);
+    ev_idle_stop(self->loop, &mailbox->spin);
+    ev_timer_stop(self->loop, &mailbox->timeout);
+}

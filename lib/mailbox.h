@@ -1,0 +1,66 @@
+/*
+ * An actor's mailbox: its listening socket, the connections, and the messages that wait. Speaks all
+ * four patterns of PROTOCOL 1. Bounded (SEMANTICS 6): when full it stops reading, so that pressure
+ * reaches the senders. Handles a bounded number of messages per loop turn, so that the control
+ * socket and the actor's own timers get theirs.
+ */
+#ifndef TROUPE_MAILBOX_H
+#define TROUPE_MAILBOX_H
+
+#include "message.h"
+#include "sp.h"
+
+#include <ev.h>
+
+enum {
+    MAILBOX_MESSAGES = 10000, /* bounds, when the supervisor names none */
+    MAILBOX_BYTES = 8 * 1024 * 1024,
+    MAILBOX_TURN_MESSAGES = 64,
+    MAILBOX_TURN_US = 5000,
+    MAILBOX_POLL_US = 1000, /* the control socket is looked at this often between messages */
+    MAILBOX_ANSWERED = 16,  /* ids of raw calls that are remembered on a connection */
+};
+
+TAILQ_HEAD(message_list, troupe_message);
+
+struct mailbox {
+    struct sp_listener *listener; /* NULL: none */
+    TAILQ_HEAD(channel_list, channel) channels;
+    struct message_list queue;
+    struct message_list unanswered; /* raw calls, oldest first */
+    size_t depth, bytes;
+    size_t max_messages, max_bytes;
+    unsigned choked; /* connections that do not take their answers */
+    bool is_full, is_closing;
+    ev_check turn;
+    ev_idle spin; /* keeps the loop from sleeping while messages wait */
+    ev_timer timeout;
+};
+
+/* A raw call is answered within this time (PROTOCOL 1); a variable for the tests. */
+extern int64_t mailbox_raw_call_ms;
+
+/* Sets up without serving; then serves boot's descriptor. open returns 0, or -1 with errno. */
+void mailbox_init(struct troupe *self);
+int mailbox_open(struct troupe *self);
+/* Takes no further request, and says goodbye to new connections without a HELLO. */
+void mailbox_refuse(struct troupe *self);
+/* Runs the loop until all answers are written, at most `ms`. */
+void mailbox_drain(struct troupe *self, int64_t ms);
+void mailbox_finish(struct troupe *self);
+
+/* Takes the message out of every list, and frees it. */
+void mailbox_forget(struct troupe_message *message);
+
+/* Answers a call. 0; or -1 with ENOTCONN (nobody waits any more), ENOMEM, or EAGAIN (the other does
+ * not read: its connection is closed). */
+int mailbox_answer(struct troupe_message *message, const char *format,
+                   const union wire_value *values);
+int mailbox_answer_words(struct troupe_message *message, const struct words *words);
+/* `text` is one line, a word first that machines read. Casts that asked to hear of it get it too. */
+int mailbox_answer_error(struct troupe_message *message, const char *text);
+
+/* Sends a line to all subscribers; returns to how many. */
+int mailbox_publish(struct troupe *self, const void *line, size_t size);
+
+#endif
