@@ -39,8 +39,9 @@ struct sp_listener;
 
 struct sp_handlers {
     /* Listener: a dialer's header has come (its protocol and credentials are known). Return false
-     * to refuse it: it is closed in the way that does not upset an nng dialer (PROTOCOL 1).
-     * Dialer: connected and the other's header has come; the result is ignored. */
+     * to refuse it: it is closed in the way that does not upset an nng dialer (PROTOCOL 1), and
+     * without on_close. Dialer: connected and the other's header has come; the result is ignored.
+     * May be NULL. */
     bool (*on_open)(struct sp_conn *conn);
     /* A whole message. body is valid during the call only. fd is a descriptor that came with it
      * (SCM_RIGHTS), owned by the callee, or -1. */
@@ -62,21 +63,28 @@ int sp_listener_destroy(struct sp_listener *listener, bool keep_fd);
 void sp_listener_each(struct sp_listener *listener, void (*visit)(struct sp_conn *, void *), void *ctx);
 
 /* Dials run_dir/path (rundir_connect). EAGAIN is tried again every 10 ms, ECONNREFUSED for 1 s,
- * both within the deadline; failure comes as on_close("noproc" or strerror), never before this
- * returns. Frames may be sent at once; they wait. Returns NULL with errno (ENOMEM, EMFILE). */
+ * both within the deadline; failure comes as on_close("noproc", "timeout" or strerror), never
+ * before this returns. The deadline ({0}: none) also bounds the wait for the other's header: an
+ * actor that is down may be a while in coming. Once open it counts no more. Frames may be sent at
+ * once; they wait. Returns NULL with errno (ENOMEM, EMFILE). */
 struct sp_conn *sp_dial(struct ev_loop *loop, const char *run_dir, const char *path,
                         enum sp_protocol protocol, struct mono deadline,
                         const struct sp_limits *limits, const struct sp_handlers *handlers, void *data);
 
 /* Queues one message made of n parts (copied). fd, when not -1, travels with it and is closed here
  * after it was sent (taken over on success only). Everything queued in one loop turn goes in one
- * writev. Returns 0; or -1 with EAGAIN (outbox full), ENOMEM, or ENOTCONN (closing). */
+ * writev. An empty outbox takes any message of at most max_message. Returns 0; or -1 with EAGAIN
+ * (outbox full), EMSGSIZE (over max_message), ENOMEM, or ENOTCONN (closing). */
 int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd);
 
 /* Bytes that wait to be written. */
 size_t sp_conn_queued(const struct sp_conn *conn);
 /* Stops or resumes reading: this is how pressure reaches a sender. */
 void sp_conn_pause(struct sp_conn *conn, bool paused);
+/* Dialers: after this long without a message in either direction and with nothing queued, the
+ * connection ends with on_close("idle"). 0, which is the default: never. Whoever waits for a reply
+ * or has a subscription sets 0 meanwhile. */
+void sp_conn_set_idle_close(struct sp_conn *conn, int64_t ms);
 /* Closes without on_close. flush: first writes what is queued (at most 5 s). Safe in callbacks. */
 void sp_conn_close(struct sp_conn *conn, bool flush);
 
@@ -90,5 +98,8 @@ struct ev_loop *sp_conn_loop(const struct sp_conn *conn);
 void sp_header_write(enum sp_protocol protocol, uint8_t out[8]);
 /* The protocol number, or -1 when these are not SP header bytes. */
 int sp_header_read(const uint8_t in[8]);
+/* How many bytes of a REQ body are header words: they end with the first that has the top bit, the
+ * request id, and go back first in the reply. 0 when there is no such word among the first 16. */
+size_t sp_request_header(const uint8_t *body, size_t size);
 
 #endif

@@ -28,7 +28,8 @@ struct words {
 int wire_pack_words(const struct words *words, struct wire_image *image);
 /* Convenience: packs the NULL-terminated argument list. */
 int wire_pack_word_list(struct wire_image *image, ...) __attribute__((sentinel));
-/* 0, or -1 with EBADMSG or ENOMEM. *words is then to be freed with words_finish(). */
+/* 0, or -1 with EBADMSG or ENOMEM. *words is then to be freed with words_finish(). No bytes at all
+ * are no words. */
 int wire_unpack_words(const void *image, size_t size, struct words *words);
 int words_append(struct words *words, const char *text);
 void words_finish(struct words *words);
@@ -114,7 +115,10 @@ void rows_finish(struct rows *rows);
 
 /* ---- typed payloads of messages (the actor's declared formats) --------------------------- */
 
-/* Format characters of a message's arguments: i u (32 bit), I U (64 bit), f (double), s (text), B (bytes). */
+enum { WIRE_VALUES_MAX = 32 }; /* characters of a format */
+
+/* Format characters of a message's arguments: i u (32 bit), I U (64 bit), f (double), s (text), B (bytes).
+ * "" is valid: no arguments, and then an image of no bytes. */
 bool wire_format_is_valid(const char *format);
 
 union wire_value {

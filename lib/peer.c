@@ -1,0 +1,325 @@
+#include "peer.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    ADDRESS_MAX = 255, /* what an envelope's `from` holds */
+    FEATURES = 0,
+    MAX_MESSAGE = 16 << 20,
+    HELLO_PAYLOAD = 8,
+    ERROR_MAX = 65536,
+};
+
+struct peer {
+    struct sp_conn *conn; /* NULL when it is gone */
+    struct peer_handlers handlers;
+    void *data;
+    unsigned depth; /* callbacks that are under way */
+    bool is_open;   /* the other's HELLO has come */
+    uint64_t last_ref;
+    char remote[ADDRESS_MAX + 1];
+};
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+static struct peer *peer_create(const struct peer_handlers *handlers, void *data)
+{
+    struct peer *peer = calloc(1, sizeof *peer);
+
+    if (!peer)
+        return NULL;
+    peer->handlers = *handlers;
+    peer->data = data;
+    return peer;
+}
+
+static void enter(struct peer *peer)
+{
+    peer->depth++;
+}
+
+static void leave(struct peer *peer)
+{
+    if (--peer->depth == 0 && !peer->conn)
+        free(peer);
+}
+
+/* Ended by the other side, or for what it sent. Only between enter() and leave(). */
+static void lose(struct peer *peer, const char *why)
+{
+    if (!peer->conn)
+        return;
+    sp_conn_close(peer->conn, false);
+    peer->conn = NULL;
+    if (peer->handlers.on_close)
+        peer->handlers.on_close(peer, why);
+}
+
+void peer_close(struct peer *peer, bool flush)
+{
+    struct sp_conn *conn;
+
+    if (!peer || !peer->conn)
+        return;
+    enter(peer);
+    conn = peer->conn;
+    peer->conn = NULL;
+    sp_conn_close(conn, flush);
+    leave(peer);
+}
+
+/* ---- what comes --------------------------------------------------------------------------- */
+
+static void on_hello(struct peer *peer, const struct envelope *env)
+{
+    if (env->payload_size < HELLO_PAYLOAD) {
+        lose(peer, "bad hello");
+        return;
+    }
+    envelope_text_copy(env->from, peer->remote, sizeof peer->remote);
+    peer->is_open = true;
+    if (peer->handlers.on_open)
+        peer->handlers.on_open(peer);
+}
+
+static void on_message(struct sp_conn *conn, const uint8_t *body, size_t size, int fd)
+{
+    struct peer *peer = sp_conn_data(conn);
+    struct envelope env;
+    const char *why;
+    char text[96];
+
+    enter(peer);
+    if (envelope_decode(body, size, &env, &why)) {
+        snprintf(text, sizeof text, "bad envelope: %s", why);
+        lose(peer, text);
+    } else if ((env.kind == ENVELOPE_HELLO) == peer->is_open) {
+        lose(peer, peer->is_open ? "a second hello" : "no hello");
+    } else if (env.kind == ENVELOPE_HELLO) {
+        on_hello(peer, &env);
+    } else {
+        peer->handlers.on_envelope(peer, &env, fd);
+        fd = -1;
+    }
+    if (fd >= 0)
+        close(fd);
+    leave(peer);
+}
+
+static void on_close(struct sp_conn *conn, const char *why)
+{
+    struct peer *peer = sp_conn_data(conn);
+
+    enter(peer);
+    lose(peer, why);
+    leave(peer);
+}
+
+/* ---- what goes ---------------------------------------------------------------------------- */
+
+static int send_hello(struct peer *peer, const char *self)
+{
+    static const uint32_t words[] = {FEATURES, MAX_MESSAGE};
+    uint8_t payload[HELLO_PAYLOAD];
+    struct envelope hello = {.kind = ENVELOPE_HELLO,
+                             .from = envelope_text(self),
+                             .payload = payload,
+                             .payload_size = sizeof payload};
+
+    for (size_t i = 0; i < sizeof payload; i++)
+        payload[i] = (uint8_t)(words[i / 4] >> 8 * (i % 4));
+    return peer_send(peer, &hello, -1);
+}
+
+static bool is_too_long(const char *self)
+{
+    if (strlen(self) <= ADDRESS_MAX)
+        return false;
+    errno = ENAMETOOLONG;
+    return true;
+}
+
+struct peer *peer_accept(struct sp_conn *conn, const char *self,
+                         const struct peer_handlers *handlers, void *data)
+{
+    struct peer *peer = is_too_long(self) ? NULL : peer_create(handlers, data);
+
+    if (!peer)
+        return NULL;
+    peer->conn = conn;
+    if (send_hello(peer, self)) {
+        free(peer);
+        return NULL;
+    }
+    sp_conn_set_data(conn, peer);
+    return peer;
+}
+
+struct sp_handlers peer_sp_handlers(bool (*on_open)(struct sp_conn *conn))
+{
+    return (struct sp_handlers){.on_open = on_open, .on_message = on_message, .on_close = on_close};
+}
+
+struct peer *peer_dial(struct ev_loop *loop, const char *run_dir, const char *path,
+                       const char *self, struct mono deadline,
+                       const struct peer_handlers *handlers, void *data)
+{
+    struct sp_handlers own = peer_sp_handlers(NULL);
+    struct peer *peer = is_too_long(self) ? NULL : peer_create(handlers, data);
+
+    if (!peer)
+        return NULL;
+    peer->conn = sp_dial(loop, run_dir, path, SP_PAIR0, deadline, NULL, &own, peer);
+    if (peer->conn && !send_hello(peer, self))
+        return peer;
+    if (peer->conn)
+        sp_conn_close(peer->conn, false);
+    free(peer);
+    return NULL;
+}
+
+int peer_send(struct peer *peer, const struct envelope *env, int fd)
+{
+    uint8_t header[ENVELOPE_HEADER_MAX];
+    struct iovec parts[2] = {{header, envelope_encode_header(env, header)},
+                             {(void *)env->payload, env->payload_size}};
+
+    if (peer->conn)
+        return sp_send(peer->conn, parts, 2, fd);
+    errno = ENOTCONN;
+    return -1;
+}
+
+/* Sends an image as the payload, and frees it. */
+static int send_image(struct peer *peer, struct envelope *env, struct wire_image *image, int fd)
+{
+    int result, code;
+
+    env->payload = image->data;
+    env->payload_size = (uint32_t)image->size;
+    result = peer_send(peer, env, fd);
+    code = errno;
+    wire_image_finish(image);
+    errno = code;
+    return result;
+}
+
+static struct envelope envelope_of(enum envelope_kind kind, uint64_t ref, const char *type)
+{
+    return (struct envelope){.kind = (uint8_t)kind, .ref = ref, .type = envelope_text(type)};
+}
+
+uint64_t peer_request(struct peer *peer, const char *verb, const struct words *words, int fd)
+{
+    struct envelope env = envelope_of(ENVELOPE_CONTROL, peer->last_ref + 1, verb);
+    struct wire_image image = {0};
+
+    if ((words && wire_pack_words(words, &image)) || send_image(peer, &env, &image, fd))
+        return 0;
+    return ++peer->last_ref;
+}
+
+static int send_words(struct peer *peer, struct envelope env, const struct words *words, int fd)
+{
+    struct wire_image image = {0};
+
+    if (words && wire_pack_words(words, &image))
+        return -1;
+    return send_image(peer, &env, &image, fd);
+}
+
+static int send_facts(struct peer *peer, struct envelope env, const struct facts *facts)
+{
+    struct wire_image image;
+
+    return wire_pack_facts(facts, &image) || send_image(peer, &env, &image, -1) ? -1 : 0;
+}
+
+static int send_rows(struct peer *peer, struct envelope env, const struct rows *rows)
+{
+    struct wire_image image;
+
+    return wire_pack_rows(rows, &image) || send_image(peer, &env, &image, -1) ? -1 : 0;
+}
+
+int peer_reply_words(struct peer *peer, uint64_t ref, const struct words *words, int fd)
+{
+    return send_words(peer, envelope_of(ENVELOPE_CONTROL_REPLY, ref, "words"), words, fd);
+}
+
+int peer_reply_facts(struct peer *peer, uint64_t ref, const struct facts *facts)
+{
+    return send_facts(peer, envelope_of(ENVELOPE_CONTROL_REPLY, ref, "facts"), facts);
+}
+
+int peer_reply_rows(struct peer *peer, uint64_t ref, const struct rows *rows)
+{
+    return send_rows(peer, envelope_of(ENVELOPE_CONTROL_REPLY, ref, "rows"), rows);
+}
+
+int peer_reply_error(struct peer *peer, uint64_t ref, const char *format, ...)
+{
+    struct envelope env = envelope_of(ENVELOPE_ERROR, ref, "");
+    int length, result, code;
+    va_list args;
+    char *text;
+
+    va_start(args, format);
+    length = vasprintf(&text, format, args);
+    va_end(args);
+    if (length < 0) {
+        errno = ENOMEM;
+        return -1;
+    }
+    env.payload = text;
+    env.payload_size = length < ERROR_MAX ? (uint32_t)length : ERROR_MAX;
+    result = peer_send(peer, &env, -1);
+    code = errno;
+    free(text);
+    errno = code;
+    return result;
+}
+
+int peer_event_facts(struct peer *peer, uint64_t ref, const char *type, const struct facts *facts)
+{
+    return send_facts(peer, envelope_of(ENVELOPE_EVENT, ref, type), facts);
+}
+
+int peer_event_rows(struct peer *peer, uint64_t ref, const char *type, const struct rows *rows)
+{
+    return send_rows(peer, envelope_of(ENVELOPE_EVENT, ref, type), rows);
+}
+
+/* ---- what may be asked -------------------------------------------------------------------- */
+
+void *peer_data(const struct peer *peer)
+{
+    return peer->data;
+}
+
+void peer_set_data(struct peer *peer, void *data)
+{
+    peer->data = data;
+}
+
+const struct ucred *peer_creds(const struct peer *peer)
+{
+    static const struct ucred nobody = {.uid = (uid_t)-1, .gid = (gid_t)-1};
+
+    return peer->conn ? sp_conn_creds(peer->conn) : &nobody;
+}
+
+const char *peer_remote(const struct peer *peer)
+{
+    return peer->remote;
+}
+
+size_t peer_queued(const struct peer *peer)
+{
+    return peer->conn ? sp_conn_queued(peer->conn) : 0;
+}

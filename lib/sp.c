@@ -1,0 +1,1147 @@
+#include "sp.h"
+
+#include "buf.h"
+#include "fault.h"
+#include "rundir.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    HEADER_SIZE = 8,
+    FRAME_HEADER_SIZE = 9, /* 01, then the length */
+    FRAME_MESSAGE = 1,
+    CHUNK_SIZE = 65536,         /* one recv */
+    TURN_BYTES = 4 * CHUNK_SIZE, /* of one connection in one loop turn … */
+    TURN_MESSAGES = 64,
+    TURN_ACCEPTS = 64,
+    RETRY_MS = 10,
+    REFUSED_MS = 1000,
+    FLUSH_MS = 5000,
+    ACCEPT_RETRY_MS = 1000,
+    FDS_MAX = 8,         /* of one recvmsg */
+    FDS_WAITING_MAX = 32, /* received and not yet handed over */
+    DEFAULT_MAX_MESSAGE = 16 << 20,
+    DEFAULT_MAX_OUTBOX = 8 << 20,
+    DEFAULT_MAX_CONNS = 1024,
+};
+
+enum state {
+    DIALING,  /* no descriptor yet */
+    GREETING, /* the other's header has not come */
+    OPEN,
+    FLUSHING, /* closed by its owner, who hears no more of it; the outbox is being written */
+    CLOSED,   /* no descriptor; freed when the last callback has returned */
+};
+
+/* A descriptor that travels with a frame; places are counted from the stream's first byte. */
+struct passenger {
+    uint64_t start, end;
+    int fd;
+};
+
+struct passengers {
+    struct passenger *at;
+    size_t count, size;
+};
+
+struct sp_conn {
+    struct ev_loop *loop;
+    struct sp_listener *listener; /* NULL: a dialer, or a listener's that is closed */
+    struct sp_conn *prev, *next;
+    struct sp_handlers handlers;
+    struct sp_limits limits;
+    void *data;
+    enum state state;
+    enum sp_protocol protocol;
+    struct ucred creds;
+    int fd;
+    unsigned depth; /* callbacks that are under way */
+    bool is_dialer;
+    bool opened;  /* the owner knows of it */
+    bool paused;
+    bool full;    /* sp_send() has said EAGAIN */
+    bool broken;  /* nothing can be written any more */
+    bool ended;   /* nothing can be read any more */
+    bool drained; /* the last recv found nothing */
+    char why[96];
+
+    ev_io reader, writer;
+    ev_timer timer;     /* what it means depends on the state */
+    ev_idle more;       /* frames wait in `in` though nothing may come from the socket */
+    ev_prepare flusher; /* never started: fed with the lowest priority, it runs at the turn's end */
+
+    struct buf in, out;
+    uint64_t in_taken, out_written; /* stream places of in.start and out.start */
+    const uint8_t *pinned;          /* in.data while a body in it is shown to the owner */
+    struct passengers arrived, departing;
+    struct mono partial_since, active_at;
+    int64_t idle_ms;
+
+    /* dialers */
+    char *run_dir, *path;
+    struct mono deadline, refused_since;
+};
+
+struct sp_listener {
+    struct ev_loop *loop;
+    int fd;
+    struct sp_limits limits;
+    struct sp_handlers handlers;
+    void *data;
+    ev_io acceptor;
+    ev_timer retry; /* accept failed for want of something that others may free */
+    struct sp_conn *conns;
+    unsigned count;
+};
+
+static void on_readable(struct ev_loop *loop, ev_io *w, int revents);
+static void on_writable(struct ev_loop *loop, ev_io *w, int revents);
+static void on_timer(struct ev_loop *loop, ev_timer *w, int revents);
+static void on_more(struct ev_loop *loop, ev_idle *w, int revents);
+static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents);
+static void flush(struct sp_conn *conn);
+
+/* ---- the codec ---------------------------------------------------------------------------- */
+
+void sp_header_write(enum sp_protocol protocol, uint8_t out[8])
+{
+    const uint8_t header[HEADER_SIZE] = {
+        0, 'S', 'P', 0, (uint8_t)((unsigned)protocol >> 8), (uint8_t)protocol, 0, 0};
+
+    memcpy(out, header, sizeof header);
+}
+
+int sp_header_read(const uint8_t in[8])
+{
+    if (in[0] || in[1] != 'S' || in[2] != 'P' || in[3] || in[6] || in[7])
+        return -1;
+    return in[4] << 8 | in[5];
+}
+
+size_t sp_request_header(const uint8_t *body, size_t size)
+{
+    for (size_t word = 0; word < 16 && 4 * word + 4 <= size; word++) {
+        if (body[4 * word] & 0x80)
+            return 4 * word + 4;
+    }
+    return 0;
+}
+
+/* What a listener answers to a dialer's protocol; -1: nothing. */
+static int complement(int protocol)
+{
+    switch (protocol) {
+    case SP_PUSH:
+        return SP_PULL;
+    case SP_REQ:
+        return SP_REP;
+    case SP_SUB:
+        return SP_PUB;
+    case SP_PAIR0:
+        return SP_PAIR0;
+    default:
+        return -1;
+    }
+}
+
+static void put_length(uint8_t *at, uint64_t n)
+{
+    for (int i = 7; i >= 0; i--, n >>= 8)
+        at[i] = (uint8_t)n;
+}
+
+static uint64_t get_length(const uint8_t *at)
+{
+    uint64_t n = 0;
+
+    for (int i = 0; i < 8; i++)
+        n = n << 8 | at[i];
+    return n;
+}
+
+/* ---- descriptors that travel -------------------------------------------------------------- */
+
+static int passengers_add(struct passengers *list, struct passenger passenger)
+{
+    if (list->count == list->size) {
+        size_t size = list->size ? 2 * list->size : 4;
+        void *at = realloc(list->at, size * sizeof *list->at);
+
+        if (!at)
+            return -1;
+        list->at = at;
+        list->size = size;
+    }
+    list->at[list->count++] = passenger;
+    return 0;
+}
+
+static void passengers_drop_first(struct passengers *list)
+{
+    list->count--;
+    memmove(list->at, list->at + 1, list->count * sizeof *list->at);
+}
+
+static void passengers_finish(struct passengers *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        close(list->at[i].fd);
+    free(list->at);
+    *list = (struct passengers){0};
+}
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+static struct sp_limits with_defaults(const struct sp_limits *limits)
+{
+    struct sp_limits l = limits ? *limits : (struct sp_limits){0};
+
+    if (!l.max_message)
+        l.max_message = DEFAULT_MAX_MESSAGE;
+    if (!l.max_outbox)
+        l.max_outbox = DEFAULT_MAX_OUTBOX;
+    if (!l.max_conns)
+        l.max_conns = DEFAULT_MAX_CONNS;
+    return l;
+}
+
+static struct sp_conn *conn_create(struct ev_loop *loop, const struct sp_limits *limits,
+                                   const struct sp_handlers *handlers, void *data)
+{
+    struct sp_conn *conn = calloc(1, sizeof *conn);
+
+    if (!conn)
+        return NULL;
+    conn->loop = loop;
+    conn->limits = *limits;
+    conn->handlers = *handlers;
+    conn->data = data;
+    conn->fd = -1;
+    ev_init(&conn->reader, on_readable);
+    ev_init(&conn->writer, on_writable);
+    ev_init(&conn->timer, on_timer);
+    ev_init(&conn->more, on_more);
+    ev_set_priority(&conn->more, EV_MAXPRI); /* runs once a turn, however busy the loop is */
+    ev_init(&conn->flusher, on_flush);
+    ev_set_priority(&conn->flusher, EV_MINPRI);
+    return conn;
+}
+
+static void conn_free(struct sp_conn *conn)
+{
+    buf_finish(&conn->in);
+    free(conn->run_dir);
+    free(conn->path);
+    free(conn);
+}
+
+static void enter(struct sp_conn *conn)
+{
+    conn->depth++;
+}
+
+static void leave(struct sp_conn *conn)
+{
+    if (--conn->depth == 0 && conn->state == CLOSED)
+        conn_free(conn);
+}
+
+static void leave_listener(struct sp_conn *conn)
+{
+    struct sp_listener *listener = conn->listener;
+
+    if (!listener)
+        return;
+    if (conn->prev)
+        conn->prev->next = conn->next;
+    else
+        listener->conns = conn->next;
+    if (conn->next)
+        conn->next->prev = conn->prev;
+    conn->listener = NULL;
+    listener->count--;
+    ev_timer_stop(listener->loop, &listener->retry);
+    ev_io_start(listener->loop, &listener->acceptor);
+}
+
+/* Ends everything but the memory, which a caller further up may still look at. */
+static void shut(struct sp_conn *conn)
+{
+    conn->state = CLOSED;
+    ev_io_stop(conn->loop, &conn->reader);
+    ev_io_stop(conn->loop, &conn->writer);
+    ev_timer_stop(conn->loop, &conn->timer);
+    ev_idle_stop(conn->loop, &conn->more);
+    ev_clear_pending(conn->loop, &conn->flusher);
+    if (conn->fd >= 0)
+        close(conn->fd);
+    conn->fd = -1;
+    buf_finish(&conn->out);
+    passengers_finish(&conn->arrived);
+    passengers_finish(&conn->departing);
+    leave_listener(conn);
+}
+
+/* The connection ends, and not by its owner. Only between enter() and leave(). */
+static void finish(struct sp_conn *conn, const char *why)
+{
+    bool tell = conn->state < FLUSHING && (conn->opened || conn->is_dialer);
+
+    if (conn->state == CLOSED)
+        return;
+    shut(conn);
+    if (tell && conn->handlers.on_close)
+        conn->handlers.on_close(conn, why);
+}
+
+static void set_timer(struct sp_conn *conn, int64_t ms)
+{
+    ev_now_update(conn->loop); /* a slow handler must not eat this time */
+    ev_timer_stop(conn->loop, &conn->timer);
+    ev_timer_set(&conn->timer, (double)(ms > 0 ? ms : 0) / 1000, 0);
+    ev_timer_start(conn->loop, &conn->timer);
+}
+
+/* When the connection is to be looked at for its age, in ms from now; -1: never. */
+static int64_t age_limit(const struct sp_conn *conn, struct mono now)
+{
+    int64_t left = -1, idle;
+
+    if (mono_is_set(conn->partial_since) && !conn->paused)
+        left = SP_PARTIAL_MS - mono_diff_ms(now, conn->partial_since);
+    if (conn->idle_ms && !buf_length(&conn->out)) {
+        idle = conn->idle_ms - mono_diff_ms(now, conn->active_at);
+        left = left < 0 || idle < left ? idle : left;
+    }
+    return left;
+}
+
+/* The timer may ring early, never late: due moments only move away while it runs. */
+static void watch_age(struct sp_conn *conn)
+{
+    int64_t left = age_limit(conn, mono_now());
+
+    if (left < 0)
+        return;
+    if (ev_is_active(&conn->timer) &&
+        ev_timer_remaining(conn->loop, &conn->timer) * 1000 <= (double)left + 1)
+        return;
+    set_timer(conn, left + 1);
+}
+
+/* ---- reading ------------------------------------------------------------------------------ */
+
+static void keep_fd(struct sp_conn *conn, int fd, uint64_t place)
+{
+    /* One a frame: the sender ends its write where the frame ends, so the last byte tells whose. */
+    struct passenger *last =
+        conn->arrived.count ? &conn->arrived.at[conn->arrived.count - 1] : NULL;
+
+    if ((last && last->end == place) || conn->arrived.count >= FDS_WAITING_MAX ||
+        passengers_add(&conn->arrived, (struct passenger){.end = place, .fd = fd}))
+        close(fd);
+}
+
+static void keep_fds(struct sp_conn *conn, struct msghdr *msg, uint64_t place)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t i = 0; i < n; i++) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            keep_fd(conn, fd, place);
+        }
+    }
+}
+
+static void read_ended(struct sp_conn *conn, const char *why)
+{
+    conn->ended = true;
+    snprintf(conn->why, sizeof conn->why, "%s", why);
+    ev_io_stop(conn->loop, &conn->reader);
+}
+
+/* While an owner looks at a body in `in`, that memory stays as it is; what follows moves away. */
+static int unpin(struct sp_conn *conn)
+{
+    struct buf fresh = {0};
+
+    if (!conn->pinned)
+        return 0;
+    if (buf_append(&fresh, buf_front(&conn->in), buf_length(&conn->in)))
+        return -1;
+    conn->in = fresh; /* the old memory belongs to deliver(), further up the stack */
+    conn->pinned = NULL;
+    return 0;
+}
+
+static ssize_t receive_chunk(struct sp_conn *conn)
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
+    } control;
+    uint8_t bytes[CHUNK_SIZE];
+    struct iovec iov = {bytes, sizeof bytes};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof control};
+    ssize_t n = fault_hits("read") ? -1 : recvmsg(conn->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+
+    if (n > 0) {
+        keep_fds(conn, &msg, conn->in_taken + buf_length(&conn->in) + (uint64_t)n);
+        if (unpin(conn) || buf_append(&conn->in, bytes, (size_t)n))
+            read_ended(conn, "out of memory");
+    } else if (n == 0) {
+        read_ended(conn, "end of stream");
+    } else if (errno != EAGAIN && errno != EINTR) {
+        read_ended(conn, strerror(errno));
+    }
+    return n;
+}
+
+static void receive(struct sp_conn *conn)
+{
+    size_t total = 0;
+    ssize_t n = 0;
+
+    if (conn->ended)
+        return;
+    do {
+        n = receive_chunk(conn);
+        total += n > 0 ? (size_t)n : 0;
+    } while (n == CHUNK_SIZE && total < TURN_BYTES && !conn->ended);
+    conn->drained = n < CHUNK_SIZE;
+    if (total && conn->idle_ms)
+        conn->active_at = mono_now();
+}
+
+static void consume(struct sp_conn *conn, size_t n)
+{
+    conn->in_taken += n;
+    buf_consume(&conn->in, n);
+}
+
+/* A dialer's header, at a listener. Refusals are silent: the owner has not heard of it. */
+static void greet_dialer(struct sp_conn *conn, int protocol)
+{
+    int answer = complement(protocol);
+    uint8_t header[HEADER_SIZE];
+
+    if (answer < 0) {
+        finish(conn, "not a protocol that is served");
+        return;
+    }
+    sp_header_write((enum sp_protocol)answer, header);
+    if (buf_append(&conn->out, header, sizeof header)) {
+        finish(conn, "out of memory");
+        return;
+    }
+    conn->protocol = (enum sp_protocol)protocol;
+    conn->state = OPEN;
+    if (conn->handlers.on_open && !conn->handlers.on_open(conn)) {
+        if (conn->state == OPEN)
+            shut(conn);
+        return;
+    }
+    conn->opened = true;
+    if (conn->state == OPEN)
+        ev_feed_event(conn->loop, &conn->flusher, EV_CUSTOM);
+}
+
+static void greet_listener(struct sp_conn *conn, int protocol)
+{
+    if (protocol != complement((int)conn->protocol)) {
+        snprintf(conn->why, sizeof conn->why, "protocol 0x%02x: expected 0x%02x", protocol,
+                 (unsigned)complement((int)conn->protocol));
+        finish(conn, conn->why);
+        return;
+    }
+    conn->state = OPEN;
+    conn->opened = true;
+    if (conn->handlers.on_open)
+        conn->handlers.on_open(conn);
+}
+
+static bool take_header(struct sp_conn *conn)
+{
+    int protocol;
+
+    if (buf_length(&conn->in) < HEADER_SIZE)
+        return false;
+    protocol = sp_header_read(buf_front(&conn->in));
+    consume(conn, HEADER_SIZE);
+    ev_timer_stop(conn->loop, &conn->timer);
+    conn->active_at = mono_now();
+    if (protocol < 0)
+        finish(conn, "not an SP header");
+    else if (conn->is_dialer)
+        greet_listener(conn, protocol);
+    else
+        greet_dialer(conn, protocol);
+    return true;
+}
+
+/* The descriptor of the frame that ends at this place, or -1. */
+static int take_fd(struct sp_conn *conn, uint64_t end)
+{
+    int fd = -1;
+
+    while (conn->arrived.count && conn->arrived.at[0].end <= end) {
+        if (fd >= 0)
+            close(conn->arrived.at[0].fd);
+        else
+            fd = conn->arrived.at[0].fd;
+        passengers_drop_first(&conn->arrived);
+    }
+    return fd;
+}
+
+/* Shows one body. The owner may close the connection, or run the loop within: then later frames
+ * are read, and delivered, from a buffer of their own (unpin). */
+static void deliver(struct sp_conn *conn, size_t size)
+{
+    uint8_t *memory = conn->in.data;
+    const uint8_t *body = buf_front(&conn->in) + FRAME_HEADER_SIZE;
+
+    conn->in.start += FRAME_HEADER_SIZE + size;
+    conn->in_taken += FRAME_HEADER_SIZE + size;
+    conn->partial_since = (struct mono){0};
+    conn->pinned = memory;
+    conn->handlers.on_message(conn, body, size, take_fd(conn, conn->in_taken));
+    if (conn->in.data != memory) {
+        free(memory);
+        return;
+    }
+    conn->pinned = NULL;
+    buf_consume(&conn->in, 0);
+}
+
+static bool take_frame(struct sp_conn *conn)
+{
+    const uint8_t *at = buf_front(&conn->in);
+    size_t have = buf_length(&conn->in);
+    uint64_t size;
+
+    if (have && at[0] != FRAME_MESSAGE) {
+        snprintf(conn->why, sizeof conn->why, "frame of type 0x%02x: expected 0x01", at[0]);
+        finish(conn, conn->why);
+        return false;
+    }
+    if (have < FRAME_HEADER_SIZE)
+        return false;
+    size = get_length(at + 1);
+    if (size > conn->limits.max_message) {
+        snprintf(conn->why, sizeof conn->why, "frame of %" PRIu64 " bytes: more than %zu", size,
+                 conn->limits.max_message);
+        finish(conn, conn->why);
+        return false;
+    }
+    if (have - FRAME_HEADER_SIZE < size || unpin(conn))
+        return false;
+    deliver(conn, (size_t)size);
+    return true;
+}
+
+static bool has_frame(const struct sp_conn *conn)
+{
+    size_t have = buf_length(&conn->in);
+
+    if (conn->state != OPEN)
+        return have >= HEADER_SIZE;
+    return have >= FRAME_HEADER_SIZE &&
+           have - FRAME_HEADER_SIZE >= get_length(buf_front(&conn->in) + 1);
+}
+
+static bool is_reading(const struct sp_conn *conn)
+{
+    return conn->state < FLUSHING && !conn->paused;
+}
+
+/* All whole frames have been delivered: what is left to decide. */
+static void settle(struct sp_conn *conn)
+{
+    if (conn->ended || (conn->broken && conn->drained)) {
+        finish(conn, conn->why);
+        return;
+    }
+    if (conn->broken)
+        ev_idle_start(conn->loop, &conn->more);
+    if (conn->state != OPEN)
+        return;
+    if (!buf_length(&conn->in))
+        conn->partial_since = (struct mono){0};
+    else if (!mono_is_set(conn->partial_since))
+        conn->partial_since = mono_now();
+    watch_age(conn);
+}
+
+static void process(struct sp_conn *conn)
+{
+    int budget = TURN_MESSAGES;
+
+    while (is_reading(conn) && (conn->state == OPEN ? take_frame(conn) : take_header(conn))) {
+        if (--budget == 0 && is_reading(conn) && has_frame(conn)) {
+            ev_idle_start(conn->loop, &conn->more);
+            return;
+        }
+        if (budget == 0)
+            break;
+    }
+    if (is_reading(conn))
+        settle(conn);
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+    struct sp_conn *conn = container_of(w, struct sp_conn, reader);
+
+    (void)loop;
+    (void)revents;
+    if (ev_is_active(&conn->more))
+        return; /* first what is here already */
+    enter(conn);
+    receive(conn);
+    process(conn);
+    leave(conn);
+}
+
+static void on_more(struct ev_loop *loop, ev_idle *w, int revents)
+{
+    struct sp_conn *conn = container_of(w, struct sp_conn, more);
+
+    (void)revents;
+    ev_idle_stop(loop, w);
+    enter(conn);
+    if (!has_frame(conn))
+        receive(conn);
+    process(conn);
+    leave(conn);
+}
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+/* How much may go in one sendmsg: up to a frame with a descriptor, or that frame alone. */
+static size_t sendable(const struct sp_conn *conn, int *fd)
+{
+    size_t queued = buf_length(&conn->out);
+    const struct passenger *first = conn->departing.at;
+
+    *fd = -1;
+    if (!conn->departing.count)
+        return queued;
+    if (conn->out_written < first->start)
+        return (size_t)(first->start - conn->out_written);
+    *fd = first->fd;
+    return (size_t)(first->end - conn->out_written);
+}
+
+static ssize_t send_chunk(struct sp_conn *conn)
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    int fd;
+    struct iovec iov = {buf_front(&conn->out), sendable(conn, &fd)};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+    struct cmsghdr *c = &control.align;
+    ssize_t n;
+
+    if (fd >= 0) {
+        msg.msg_control = &control;
+        msg.msg_controllen = sizeof control.space;
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof fd);
+        memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    }
+    n = fault_hits("write") ? -1 : sendmsg(conn->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n > 0 && fd >= 0) {
+        close(fd); /* it went with the first byte */
+        passengers_drop_first(&conn->departing);
+    }
+    return n;
+}
+
+/* The other side reads no more. What it has written before is still read (a reply that is there
+ * wins), then the connection ends. */
+static void write_failed(struct sp_conn *conn)
+{
+    conn->broken = true;
+    if (!conn->ended)
+        snprintf(conn->why, sizeof conn->why, "%s", errno == EPIPE ? "end of stream" : strerror(errno));
+    buf_finish(&conn->out);
+    passengers_finish(&conn->departing);
+    ev_io_stop(conn->loop, &conn->writer);
+    if (is_reading(conn))
+        ev_idle_start(conn->loop, &conn->more);
+}
+
+static void write_out(struct sp_conn *conn)
+{
+    while (buf_length(&conn->out)) {
+        ssize_t n = send_chunk(conn);
+
+        if (n > 0) {
+            conn->out_written += (size_t)n;
+            buf_consume(&conn->out, (size_t)n);
+        } else if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) {
+            ev_io_start(conn->loop, &conn->writer);
+            return;
+        } else if (errno != EINTR) {
+            write_failed(conn);
+            return;
+        }
+    }
+    ev_io_stop(conn->loop, &conn->writer);
+}
+
+static void flush(struct sp_conn *conn)
+{
+    if (conn->fd < 0)
+        return;
+    write_out(conn);
+    if (conn->state == FLUSHING) {
+        if (!buf_length(&conn->out))
+            shut(conn);
+        return;
+    }
+    if (conn->idle_ms)
+        watch_age(conn);
+    if (!conn->full || buf_length(&conn->out) >= conn->limits.max_outbox / 2)
+        return;
+    conn->full = false;
+    if (conn->handlers.on_drain && !conn->broken)
+        conn->handlers.on_drain(conn);
+}
+
+static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
+{
+    struct sp_conn *conn = container_of(w, struct sp_conn, writer);
+
+    (void)loop;
+    (void)revents;
+    enter(conn);
+    flush(conn);
+    leave(conn);
+}
+
+static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+    struct sp_conn *conn = container_of(w, struct sp_conn, flusher);
+
+    (void)loop;
+    (void)revents;
+    enter(conn);
+    flush(conn);
+    leave(conn);
+}
+
+static size_t total_size(const struct iovec *parts, int n)
+{
+    size_t size = 0;
+
+    for (int i = 0; i < n; i++) {
+        if (parts[i].iov_len > SIZE_MAX / 2 - size)
+            return SIZE_MAX;
+        size += parts[i].iov_len;
+    }
+    return size;
+}
+
+static int refuse(int code)
+{
+    errno = code;
+    return -1;
+}
+
+int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd)
+{
+    size_t queued = buf_length(&conn->out), size = total_size(parts, n);
+    struct passenger passenger = {.start = conn->out_written + queued, .fd = fd};
+    uint8_t *to;
+
+    if (conn->state >= FLUSHING || conn->broken)
+        return refuse(ENOTCONN);
+    if (size > conn->limits.max_message)
+        return refuse(EMSGSIZE);
+    if (queued && queued + FRAME_HEADER_SIZE + size > conn->limits.max_outbox) {
+        conn->full = true;
+        return refuse(EAGAIN);
+    }
+    to = buf_reserve(&conn->out, FRAME_HEADER_SIZE + size);
+    passenger.end = passenger.start + FRAME_HEADER_SIZE + size;
+    if (!to || (fd >= 0 && passengers_add(&conn->departing, passenger)))
+        return refuse(ENOMEM);
+    *to++ = FRAME_MESSAGE;
+    put_length(to, size);
+    to += 8;
+    for (int i = 0; i < n; to += parts[i++].iov_len) {
+        if (parts[i].iov_len)
+            memcpy(to, parts[i].iov_base, parts[i].iov_len);
+    }
+    conn->out.end += FRAME_HEADER_SIZE + size;
+    if (conn->idle_ms)
+        conn->active_at = mono_now();
+    if (conn->fd >= 0 && !ev_is_active(&conn->writer))
+        ev_feed_event(conn->loop, &conn->flusher, EV_CUSTOM);
+    return 0;
+}
+
+/* ---- time --------------------------------------------------------------------------------- */
+
+static void check_age(struct sp_conn *conn)
+{
+    struct mono now = mono_now();
+
+    if (mono_is_set(conn->partial_since) && !conn->paused &&
+        mono_diff_ms(now, conn->partial_since) >= SP_PARTIAL_MS)
+        finish(conn, "half a frame for 30 s");
+    else if (conn->idle_ms && !buf_length(&conn->out) &&
+             mono_diff_ms(now, conn->active_at) >= conn->idle_ms)
+        finish(conn, "idle");
+    else
+        watch_age(conn);
+}
+
+static void try_dial(struct sp_conn *conn);
+
+static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct sp_conn *conn = container_of(w, struct sp_conn, timer);
+
+    (void)loop;
+    (void)revents;
+    enter(conn);
+    if (conn->state == DIALING)
+        try_dial(conn);
+    else if (conn->state == FLUSHING)
+        shut(conn);
+    else if (is_reading(conn)) {
+        /* We may be the slow side: what has come meanwhile counts. */
+        receive(conn);
+        process(conn);
+        if (conn->state == GREETING)
+            finish(conn, "timeout");
+        else if (conn->state == OPEN)
+            check_age(conn);
+    }
+    leave(conn);
+}
+
+/* ---- dialling ----------------------------------------------------------------------------- */
+
+static void connected(struct sp_conn *conn, int fd)
+{
+    socklen_t length = sizeof conn->creds;
+
+    conn->fd = fd;
+    conn->state = GREETING;
+    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &conn->creds, &length);
+    ev_timer_stop(conn->loop, &conn->timer);
+    if (mono_is_set(conn->deadline))
+        set_timer(conn, mono_diff_ms(conn->deadline, mono_now()));
+    ev_io_set(&conn->reader, fd, EV_READ);
+    ev_io_set(&conn->writer, fd, EV_WRITE);
+    if (!conn->paused)
+        ev_io_start(conn->loop, &conn->reader);
+    ev_feed_event(conn->loop, &conn->flusher, EV_CUSTOM);
+}
+
+/* Shall a connect that failed with code be tried again? If not, why is set. */
+static bool is_worth_another(struct sp_conn *conn, int code)
+{
+    struct mono now = mono_now();
+    const char *why = strerror(code);
+
+    if (code == ECONNREFUSED && !mono_is_set(conn->refused_since))
+        conn->refused_since = now;
+    if (code == ENOENT ||
+        (code == ECONNREFUSED && mono_diff_ms(now, conn->refused_since) >= REFUSED_MS))
+        why = "noproc";
+    else if (code == EAGAIN || code == ECONNREFUSED)
+        why = mono_is_set(conn->deadline) && now.us >= conn->deadline.us ? "timeout" : NULL;
+    if (why)
+        snprintf(conn->why, sizeof conn->why, "%s", why);
+    return !why;
+}
+
+/* From the timer: connects, or waits for the next try, or gives up. */
+static void try_dial(struct sp_conn *conn)
+{
+    int fd;
+
+    if (conn->why[0]) {
+        finish(conn, conn->why);
+        return;
+    }
+    fd = rundir_connect(conn->run_dir, conn->path);
+    if (fd >= 0)
+        connected(conn, fd);
+    else if (is_worth_another(conn, errno))
+        set_timer(conn, RETRY_MS);
+    else
+        finish(conn, conn->why);
+}
+
+static bool is_shortage(int code)
+{
+    return code == EMFILE || code == ENFILE || code == ENOMEM || code == ENOBUFS;
+}
+
+/* The first try, whose failure is told later. */
+static int first_dial(struct sp_conn *conn)
+{
+    int fd = rundir_connect(conn->run_dir, conn->path);
+
+    if (fd >= 0)
+        connected(conn, fd);
+    else if (is_shortage(errno))
+        return -1;
+    else
+        set_timer(conn, is_worth_another(conn, errno) ? RETRY_MS : 0);
+    return 0;
+}
+
+struct sp_conn *sp_dial(struct ev_loop *loop, const char *run_dir, const char *path,
+                        enum sp_protocol protocol, struct mono deadline,
+                        const struct sp_limits *limits, const struct sp_handlers *handlers,
+                        void *data)
+{
+    struct sp_limits l = with_defaults(limits);
+    struct sp_conn *conn = conn_create(loop, &l, handlers, data);
+    uint8_t header[HEADER_SIZE];
+    int code;
+
+    if (!conn)
+        return NULL;
+    conn->is_dialer = true;
+    conn->protocol = protocol;
+    conn->deadline = deadline;
+    conn->run_dir = strdup(run_dir);
+    conn->path = strdup(path);
+    sp_header_write(protocol, header);
+    if (conn->run_dir && conn->path && !buf_append(&conn->out, header, sizeof header) &&
+        !first_dial(conn))
+        return conn;
+    code = errno;
+    shut(conn);
+    conn_free(conn);
+    errno = code;
+    return NULL;
+}
+
+/* ---- listening ---------------------------------------------------------------------------- */
+
+static void adopt(struct sp_listener *listener, struct sp_conn *conn, int fd)
+{
+    socklen_t length = sizeof conn->creds;
+
+    conn->fd = fd;
+    conn->state = GREETING;
+    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &conn->creds, &length);
+    conn->listener = listener;
+    conn->next = listener->conns;
+    if (conn->next)
+        conn->next->prev = conn;
+    listener->conns = conn;
+    listener->count++;
+    ev_io_set(&conn->reader, fd, EV_READ);
+    ev_io_set(&conn->writer, fd, EV_WRITE);
+    ev_io_start(conn->loop, &conn->reader);
+    set_timer(conn, SP_HANDSHAKE_MS);
+}
+
+/* Takes one from the queue; -1 with errno. Memory comes first: one that was accepted and closed at
+ * once would never come back, if it is nng's. */
+static int accept_one(struct sp_listener *listener)
+{
+    struct sp_conn *conn =
+        conn_create(listener->loop, &listener->limits, &listener->handlers, listener->data);
+    int fd = -1;
+
+    if (!conn)
+        return -1;
+    if (!fault_hits("accept"))
+        fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) {
+        int code = errno;
+
+        conn_free(conn);
+        errno = code;
+        return -1;
+    }
+    adopt(listener, conn, fd);
+    return 0;
+}
+
+static bool is_passing(int code)
+{
+    return code == EAGAIN || code == EINTR || code == ECONNABORTED;
+}
+
+static void on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
+{
+    struct sp_listener *listener = container_of(w, struct sp_listener, acceptor);
+
+    (void)revents;
+    for (int i = 0; i < TURN_ACCEPTS && listener->count < listener->limits.max_conns; i++) {
+        if (!accept_one(listener))
+            continue;
+        if (is_passing(errno))
+            return;
+        /* Until one of ours closes, or a moment has passed: somebody else may have closed. */
+        ev_io_stop(loop, w);
+        ev_timer_start(loop, &listener->retry);
+        return;
+    }
+    if (listener->count >= listener->limits.max_conns)
+        ev_io_stop(loop, w); /* the others wait in the queue */
+}
+
+static void on_accept_retry(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct sp_listener *listener = container_of(w, struct sp_listener, retry);
+
+    (void)revents;
+    if (listener->count < listener->limits.max_conns)
+        ev_io_start(loop, &listener->acceptor);
+}
+
+struct sp_listener *sp_listen(struct ev_loop *loop, int fd, const struct sp_limits *limits,
+                              const struct sp_handlers *handlers, void *data)
+{
+    struct sp_listener *listener = calloc(1, sizeof *listener);
+
+    if (!listener)
+        return NULL;
+    listener->loop = loop;
+    listener->fd = fd;
+    listener->limits = with_defaults(limits);
+    listener->handlers = *handlers;
+    listener->data = data;
+    ev_io_init(&listener->acceptor, on_acceptable, fd, EV_READ);
+    ev_timer_init(&listener->retry, on_accept_retry, ACCEPT_RETRY_MS / 1000.0, 0);
+    ev_io_start(loop, &listener->acceptor);
+    return listener;
+}
+
+int sp_listener_destroy(struct sp_listener *listener, bool keep_fd_open)
+{
+    int fd = -1;
+
+    if (!listener)
+        return -1;
+    while (listener->conns) {
+        struct sp_conn *conn = listener->conns;
+
+        enter(conn);
+        shut(conn);
+        leave(conn);
+    }
+    ev_io_stop(listener->loop, &listener->acceptor);
+    ev_timer_stop(listener->loop, &listener->retry);
+    if (keep_fd_open)
+        fd = listener->fd;
+    else
+        close(listener->fd);
+    free(listener);
+    return fd;
+}
+
+void sp_listener_each(struct sp_listener *listener, void (*visit)(struct sp_conn *, void *),
+                      void *ctx)
+{
+    for (struct sp_conn *conn = listener->conns, *next; conn; conn = next) {
+        next = conn->next;
+        if (conn->opened && conn->state == OPEN)
+            visit(conn, ctx);
+    }
+}
+
+/* ---- what an owner may do with a connection ----------------------------------------------- */
+
+size_t sp_conn_queued(const struct sp_conn *conn)
+{
+    return buf_length(&conn->out);
+}
+
+void sp_conn_pause(struct sp_conn *conn, bool paused)
+{
+    if (conn->paused == paused || conn->state >= FLUSHING)
+        return;
+    conn->paused = paused;
+    if (conn->fd < 0)
+        return;
+    if (paused) {
+        ev_io_stop(conn->loop, &conn->reader);
+        ev_idle_stop(conn->loop, &conn->more);
+        return;
+    }
+    if (mono_is_set(conn->partial_since))
+        conn->partial_since = mono_now();
+    if (!conn->ended)
+        ev_io_start(conn->loop, &conn->reader);
+    ev_idle_start(conn->loop, &conn->more);
+}
+
+void sp_conn_set_idle_close(struct sp_conn *conn, int64_t ms)
+{
+    conn->idle_ms = ms;
+    conn->active_at = mono_now();
+    if (conn->state == OPEN)
+        watch_age(conn);
+}
+
+void sp_conn_close(struct sp_conn *conn, bool and_flush)
+{
+    if (conn->state >= FLUSHING)
+        return;
+    enter(conn);
+    if (and_flush && conn->fd >= 0 && !conn->broken) {
+        conn->state = FLUSHING;
+        ev_io_stop(conn->loop, &conn->reader);
+        ev_idle_stop(conn->loop, &conn->more);
+        set_timer(conn, FLUSH_MS);
+        flush(conn);
+    } else {
+        shut(conn);
+    }
+    leave(conn);
+}
+
+enum sp_protocol sp_conn_protocol(const struct sp_conn *conn)
+{
+    return conn->protocol;
+}
+
+const struct ucred *sp_conn_creds(const struct sp_conn *conn)
+{
+    return &conn->creds;
+}
+
+void *sp_conn_data(const struct sp_conn *conn)
+{
+    return conn->data;
+}
+
+void sp_conn_set_data(struct sp_conn *conn, void *data)
+{
+    conn->data = data;
+}
+
+struct ev_loop *sp_conn_loop(const struct sp_conn *conn)
+{
+    return conn->loop;
+}
