@@ -24,3 +24,8 @@ UNIT_TESTS   :=
 TEST_HELPERS :=
 TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful
 FUZZERS      :=
+
+UNIT_TESTS += ctl_test crash_test
+FUZZERS += ctl_fuzz rawcall_fuzz
+ctl_fuzz_FUZZED = lib/ctl.c
+rawcall_fuzz_FUZZED = $(LIB_SOURCES)
