@@ -1,0 +1,93 @@
+#include "reason.h"
+#include "tap.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+static bool is_reason(int status, bool asked, int stop_signal, bool killed, const char *wanted)
+{
+    char out[REASON_MAX];
+
+    reason_of_status(status, asked, stop_signal, killed, out);
+    if (!strcmp(out, wanted))
+        return true;
+    tap_note("got \"%s\", wanted \"%s\"", out, wanted);
+    return false;
+}
+
+static void test_statuses(void)
+{
+    CHECK(is_reason(W_EXITCODE(0, 0), false, SIGTERM, false, "normal"), "status 0 is normal");
+    CHECK(is_reason(W_EXITCODE(3, 0), false, SIGTERM, false, "exit:3"), "status 3 is exit:3");
+    CHECK(is_reason(W_EXITCODE(0, SIGSEGV), false, SIGTERM, false, "signal:SEGV"), "a signal is named");
+    CHECK(is_reason(W_EXITCODE(0, SIGSEGV) | WCOREFLAG, false, SIGTERM, false, "signal:SEGV core"),
+          "so is its core");
+    CHECK(is_reason(W_EXITCODE(0, 0), true, SIGTERM, false, "shutdown") &&
+              is_reason(W_EXITCODE(143, 0), true, SIGTERM, false, "shutdown") &&
+              is_reason(W_EXITCODE(0, SIGTERM), true, SIGTERM, false, "shutdown"),
+          "asked to stop, status 0, 128 + signal and the signal itself are shutdown");
+    CHECK(is_reason(W_EXITCODE(0, SIGINT), true, SIGTERM, false, "signal:INT") &&
+              is_reason(W_EXITCODE(1, 0), true, SIGTERM, false, "exit:1"),
+          "another end is what it is, though a stop was asked");
+    CHECK(is_reason(W_EXITCODE(0, SIGTERM), false, SIGTERM, false, "signal:TERM"),
+          "a stop signal that nobody here sent is no shutdown");
+    CHECK(is_reason(W_EXITCODE(0, SIGKILL), true, SIGTERM, true, "killed"), "our SIGKILL is killed");
+    CHECK(is_reason(W_EXITCODE(0, SIGKILL), false, SIGTERM, false, "signal:KILL"),
+          "another's SIGKILL is a signal");
+    CHECK(is_reason(W_EXITCODE(0, 0), true, SIGTERM, true, "shutdown"),
+          "one that ended just before our SIGKILL was not killed");
+}
+
+static void test_texts(void)
+{
+    char out[REASON_MAX], text[600];
+
+    reason_cascade("shop/db", "signal:SEGV", out);
+    tap_is_text(out, "cascade shop/db signal:SEGV", "a cascade names whom it follows");
+    reason_cascade("shop/web", "cascade shop/db signal:SEGV", out);
+    tap_is_text(out, "cascade shop/db signal:SEGV", "a cascade of a cascade keeps the first cause");
+    CHECK(reason_is_orderly("normal") && reason_is_orderly("shutdown") &&
+              reason_is_orderly("shutdown by me") && !reason_is_orderly("shutdowned") &&
+              !reason_is_orderly("exit:0") && !reason_is_orderly("killed"),
+          "normal and shutdown are orderly ends");
+    reason_copy("disk\nfull\x1b \n", "error", out);
+    tap_is_text(out, "disk\\nfull\\x1b", "a reason is one printable line");
+    reason_copy("", "error", out);
+    tap_is_text(out, "error", "an empty one becomes the fallback");
+    memset(text, 'x', sizeof text);
+    memcpy(text + REASON_MAX - 2, "\xc3\xa4", 2);
+    text[sizeof text - 1] = '\0';
+    reason_copy(text, "error", out);
+    CHECK(strlen(out) == REASON_MAX - 2, "a long one is cut between characters");
+}
+
+static void test_needs_and_signals(void)
+{
+    enum need need = NEED_NONE;
+    long delay = -1;
+
+    CHECK(!need_parse("restart_after 30s", &need, &delay) && need == NEED_RESTART_AFTER && delay == 30000,
+          "restart_after has a delay");
+    CHECK(!need_parse("abort", &need, &delay) && need == NEED_ABORT && delay == 30000,
+          "abort leaves the delay alone");
+    CHECK(need_parse("restart_after", &need, &delay) && need_parse("restart_after x", &need, &delay) &&
+              need_parse("explode", &need, &delay),
+          "other needs are refused");
+    tap_is_text(signal_name(SIGSEGV), "SEGV", "signals have names");
+    tap_is_text(signal_name(SIGRTMIN + 2), "RTMIN+2", "real-time signals, too");
+    CHECK(signal_number("TERM") == SIGTERM && signal_number("SIGTERM") == SIGTERM &&
+              signal_number("15") == 15 && signal_number("RTMIN+2") == SIGRTMIN + 2 &&
+              signal_number("SIGRTMIN") == SIGRTMIN,
+          "names and numbers are read");
+    CHECK(signal_number("NOPE") == -1 && signal_number("0") == -1 && signal_number("999") == -1 &&
+              signal_number("") == -1 && signal_number("RTMIN+99") == -1,
+          "others are refused");
+}
+
+int main(void)
+{
+    test_statuses();
+    test_texts();
+    test_needs_and_signals();
+    return tap_done();
+}
