@@ -6,9 +6,15 @@ LIB_SOURCES := \
 LIB_SOURCES += \
     lib/actor.c lib/crash.c lib/ctl.c lib/logline.c lib/mailbox.c lib/message.c lib/notify.c \
     lib/parent.c
+LIB_SOURCES += lib/table.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
-CLI_SOURCES :=
+CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c cli/client.c \
+    cli/watch.c cli/actors.c cli/target.c cli/columns.c cli/listing.c cli/event.c cli/output.c \
+    cli/output_json.c cli/daemon.c cli/ending.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
+    cli/cmd_ps.c cli/cmd_tree.c cli/cmd_status.c cli/cmd_why.c cli/cmd_log.c cli/cmd_events.c \
+    cli/cmd_start.c cli/cmd_stop.c cli/cmd_restart.c cli/cmd_add.c cli/cmd_rm.c cli/cmd_wait.c \
+    cli/cmd_counts.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
 CLI_LIBS    := -ljansson
 
 SUPERVISORD_SOURCES :=

@@ -1,0 +1,25 @@
+/*
+ * Running troupe-supervisord: asking it what config files say, and starting a node with it.
+ */
+#ifndef TROUPE_CLI_DAEMON_H
+#define TROUPE_CLI_DAEMON_H
+
+#include "cli.h"
+
+#include <sys/types.h>
+
+/* What the files say, as far as `up` needs to know. */
+struct plan {
+    char node[65];            /* "" when they name none */
+    struct words applications;
+};
+
+/* `troupe-supervisord --print-node FILE…`: its messages go to stderr. 0, or an exit status. */
+int plan_read(struct cli *cli, struct plan *plan);
+void plan_finish(struct plan *plan);
+
+/* Starts the node and returns when it has booted: 0 and its pid; else the exit status that the
+ * daemon ended with, its messages being on stderr. Ctrl-C meanwhile ends the start. */
+int daemon_start(struct cli *cli, const char *node, bool foreground, pid_t *pid);
+
+#endif

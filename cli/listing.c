@@ -1,0 +1,147 @@
+#include "listing.h"
+
+#include "mono.h"
+#include "target.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- which actors ----------------------------------------------------------------------- */
+
+static void append(struct actors *to, struct actor *actor)
+{
+    if (to->count == to->size) {
+        to->size = to->size ? to->size * 2 : 64;
+        to->at = realloc(to->at, to->size * sizeof *to->at);
+        cli_check_memory(!to->at);
+    }
+    to->at[to->count++] = *actor;
+    actor->row = (struct row){0};
+}
+
+/* Moves over what pattern matches; depths are counted from the match. */
+static void take_matches(struct actors *to, struct actors *from, const char *pattern)
+{
+    unsigned base = 0;
+
+    for (size_t i = 0; i < from->count; i++) {
+        if (!actors_match(pattern, from->at[i].row.path, true))
+            continue;
+        if (actors_match(pattern, from->at[i].row.path, false))
+            base = from->at[i].depth;
+        from->at[i].depth -= base;
+        append(to, &from->at[i]);
+    }
+}
+
+static int collect_one(struct cli *cli, const char *text, struct actors *actors)
+{
+    char scope[ADDR_PATH_MAX + 1];
+    struct actors found;
+    struct addr addr;
+    bool is_glob;
+    size_t before = actors->count;
+    int status = target_parse(cli, text, &addr, &is_glob);
+
+    if (status)
+        return status;
+    actors_fixed_part(addr.path, scope);
+    cli_check_memory(actors_collect(&cli->client, scope, &found));
+    if (is_glob)
+        take_matches(actors, &found, addr.path);
+    for (size_t i = 0; !is_glob && i < found.count; i++)
+        append(actors, &found.at[i]);
+    actors_finish(&found);
+    if (actors->count > before || !*addr.path)
+        return 0;
+    if (is_glob)
+        return cli_fail(STATUS_NOPROC, "%s: no actor matches", text);
+    return target_unknown(cli, addr.path);
+}
+
+int listing_collect(struct cli *cli, struct actors *actors, struct column_view *view)
+{
+    int status = 0;
+
+    *actors = (struct actors){0};
+    if (cli->arg_count == 0)
+        cli_check_memory(actors_collect(&cli->client, "", actors));
+    for (int i = 0; !status && i < cli->arg_count; i++)
+        status = collect_one(cli, cli->args[i], actors);
+    *view = (struct column_view){cli->client.dir.node, wall_now_us()};
+    return status;
+}
+
+/* ---- formats for machines --------------------------------------------------------------- */
+
+static void print_json(const struct output *out, const struct actors *actors,
+                       const struct column_view *view)
+{
+    struct facts *records = cli_alloc(actors->count * sizeof *records);
+    struct buf text = {0};
+
+    for (size_t i = 0; i < actors->count; i++)
+        columns_to_facts(&actors->at[i].row, view, &records[i]);
+    if (out->format == OUTPUT_JSON)
+        json_write_list("actors", records, actors->count, &text);
+    for (size_t i = 0; out->format == OUTPUT_JSONL && i < actors->count; i++) {
+        json_write_line(&records[i], &text);
+        buf_append(&text, "\n", 1);
+    }
+    output_write(&text);
+    buf_finish(&text);
+    for (size_t i = 0; i < actors->count; i++)
+        facts_finish(&records[i]);
+    free(records);
+}
+
+static void print_columns(const struct output *out, const struct actors *actors,
+                          const struct column_view *view)
+{
+    struct buf text = {0};
+    char scratch[COLUMN_TEXT_SIZE], shown[COLUMN_TEXT_SIZE];
+
+    for (size_t i = 0; i < actors->count; i++) {
+        for (size_t c = 0; c < out->column_count; c++) {
+            const struct column *column = column_find(out->columns[c]);
+            struct fact fact = {column->type, NULL,
+                                (char *)column->value(&actors->at[i].row, view, scratch)};
+            const char *value =
+                column->type == 't' ? bare_fact(&fact, shown, sizeof shown) : fact.value;
+
+            buf_printf(&text, "%s%s", c ? "\t" : "", *value ? value : "-");
+        }
+        buf_append(&text, "\n", 1);
+    }
+    output_write(&text);
+    buf_finish(&text);
+}
+
+static void print_paths(const struct actors *actors)
+{
+    struct buf text = {0};
+
+    for (size_t i = 0; i < actors->count; i++)
+        buf_printf(&text, "%s\n", actors->at[i].row.path);
+    output_write(&text);
+    buf_finish(&text);
+}
+
+bool listing_print(const struct output *out, const struct actors *actors,
+                   const struct column_view *view)
+{
+    switch (out->format) {
+    case OUTPUT_JSON:
+    case OUTPUT_JSONL:
+        print_json(out, actors, view);
+        return true;
+    case OUTPUT_COLUMNS:
+        print_columns(out, actors, view);
+        return true;
+    case OUTPUT_PATHS:
+        print_paths(actors);
+        return true;
+    default:
+        return false;
+    }
+}

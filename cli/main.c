@@ -1,0 +1,220 @@
+#include "cli.h"
+
+#include "columns.h"
+#include "text.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+int cli_fail(int status, const char *format, ...)
+{
+    va_list args;
+
+    fflush(stdout);
+    fputs("troupe: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return status;
+}
+
+int cli_usage(const struct verb *verb)
+{
+    fprintf(stderr, "usage: troupe %s%s%s%s\n", verb->name, verb->options[0].name ? " [options]" : "",
+            *verb->synopsis ? " " : "", verb->synopsis);
+    fprintf(stderr, "`troupe help %s` says more\n", verb->name);
+    return STATUS_USAGE;
+}
+
+/* What is at the other end of the sockets has many descriptors; so may we. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int cli_find_node(struct cli *cli, struct error *err)
+{
+    if (rundir_find(cli_option(cli, "node"), &cli->client.dir, err) != 0)
+        return err->code == ENOENT ? STATUS_NO_NODE : STATUS_USAGE;
+    if (rundir_is_alive(&cli->client.dir))
+        return 0;
+    error_set(err, ENOENT, "no node is running in %s", cli->client.dir.path);
+    return STATUS_NO_NODE;
+}
+
+int cli_open_node(struct cli *cli)
+{
+    struct error err;
+    int status = cli_find_node(cli, &err);
+
+    return status ? cli_fail(status, "%s", err.text) : 0;
+}
+
+void cli_supervisord_path(char *out, size_t size)
+{
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    char *slash;
+
+    snprintf(out, size, "troupe-supervisord");
+    if (length <= 0)
+        return;
+    self[length] = '\0';
+    slash = strrchr(self, '/');
+    slash[1] = '\0';
+    snprintf(out, size, "%stroupe-supervisord", self);
+    if (access(out, X_OK) != 0)
+        snprintf(out, size, "troupe-supervisord");
+}
+
+/* The exit status of an error's head (lib/control.h). */
+static int status_of_head(const char *head)
+{
+    static const struct {
+        const char *head;
+        int status;
+    } heads[] = {
+        {"noproc", STATUS_NOPROC},         {"denied", STATUS_DENIED},
+        {"config", STATUS_CONFIG},         {"refused", STATUS_NOT},
+        {"stopping", STATUS_NOT},          {"starting", STATUS_NOT},
+        {"failed", STATUS_NOT},            {"unknown_request", STATUS_USAGE},
+        {"bad_request", STATUS_USAGE},
+    };
+
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
+        if (strcmp(head, heads[i].head) == 0)
+            return heads[i].status;
+    return STATUS_ACTOR;
+}
+
+static int say_error(const char *what, const struct answer *answer)
+{
+    int status = status_of_head(answer->head);
+
+    if (status == STATUS_CONFIG) { /* many lines, each with its place */
+        fflush(stdout);
+        fprintf(stderr, "%s\n", answer->text);
+        return status;
+    }
+    if (strcmp(answer->head, "failed") == 0)
+        return cli_fail(status, "%s: the start failed: %s", what, answer->text);
+    return cli_fail(status, "%s: %s", what, *answer->text ? answer->text : answer->head);
+}
+
+static int say_closed(struct cli *cli, const char *what, const struct answer *answer)
+{
+    if (strcmp(answer->text, strerror(EACCES)) == 0 || strcmp(answer->text, strerror(EPERM)) == 0)
+        return cli_fail(STATUS_DENIED, "%s: %s", what, answer->text);
+    if (!rundir_is_alive(&cli->client.dir))
+        return cli_fail(STATUS_NO_NODE, "%s: the node in %s has ended", what, cli->client.dir.path);
+    if (strcmp(answer->text, "noproc") == 0)
+        return cli_fail(STATUS_NOPROC, "%s: its supervisor is not there", what);
+    return cli_fail(STATUS_NOT, "%s: its supervisor went away before it answered: %s", what,
+                    answer->text);
+}
+
+int cli_answer_status(struct cli *cli, const char *what, const struct answer *answer)
+{
+    if (answer->kind == ANSWER_ERROR)
+        return say_error(what, answer);
+    if (answer->kind == ANSWER_CLOSED)
+        return say_closed(cli, what, answer);
+    if (answer->kind == ANSWER_NONE)
+        return cli_fail(STATUS_TIMEOUT, "%s: its supervisor does not answer", what);
+    return cli_fail(STATUS_NOT, "%s: an answer of another shape than expected", what);
+}
+
+static int run(struct cli *cli)
+{
+    struct error err;
+    int status;
+
+    if (output_init(&cli->out, cli_option(cli, "output"), cli_option(cli, "ascii") != NULL,
+                    cli->verb->flags & HAS_COLUMNS ? column_names() : NULL, &err) != 0)
+        return cli_fail(STATUS_USAGE, "%s", err.text);
+    if (client_init(&cli->client) != 0)
+        return cli_fail(STATUS_NOT, "cannot make an event loop: %s", strerror(errno));
+    if (cli->verb->flags & NEEDS_NODE) {
+        status = cli_open_node(cli);
+        if (status)
+            return status;
+    }
+    return cli->verb->run(cli);
+}
+
+static int unknown_verb(const char *name)
+{
+    const char *nearest = verb_nearest(name);
+
+    if (nearest)
+        return cli_fail(STATUS_USAGE, "no verb \"%s\"; did you mean %s?", name, nearest);
+    return cli_fail(STATUS_USAGE, "no verb \"%s\"; `troupe help` lists them", name);
+}
+
+static const char *verb_name(char **argv)
+{
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return "help";
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
+        return "version";
+    return argv[1];
+}
+
+static int dispatch(struct cli *cli, int argc, char **argv)
+{
+    int status;
+
+    cli->verb = verb_find(verb_name(argv));
+    if (!cli->verb)
+        return unknown_verb(argv[1]);
+    status = options_parse(cli, argc - 1, argv + 1);
+    if (status)
+        return status;
+    if (cli_option(cli, "help")) {
+        struct buf text = {0};
+
+        help_verb(cli->verb, &text);
+        output_write(&text);
+        buf_finish(&text);
+        return STATUS_DONE;
+    }
+    if (cli->arg_count < cli->verb->min_args ||
+        (cli->verb->max_args >= 0 && cli->arg_count > cli->verb->max_args))
+        return cli_usage(cli->verb);
+    return run(cli);
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = {0};
+    struct buf text = {0};
+    int status;
+
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    if (argc < 2) {
+        help_overview(&text);
+        fwrite(buf_front(&text), 1, buf_length(&text), stderr);
+        buf_finish(&text);
+        return STATUS_USAGE;
+    }
+    status = dispatch(&cli, argc, argv);
+    if (output_flush() != 0)
+        status = cli_fail(STATUS_NOT, "cannot write: %s", strerror(errno));
+    output_finish(&cli.out);
+    client_finish(&cli.client);
+    free(cli.args);
+    return status;
+}

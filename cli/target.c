@@ -1,0 +1,228 @@
+#include "target.h"
+
+#include "actors.h"
+#include "control.h"
+#include "text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOOK_MS = 5000, ACT_WINDOW = 64 };
+
+/* The node's own name may be another than its directory's when $TROUPE_RUN says where it is. */
+static bool is_this_node(struct cli *cli, const char *node)
+{
+    struct answer answer;
+    const char *name;
+    bool same;
+
+    if (strcmp(node, cli->client.dir.node) == 0)
+        return true;
+    if (client_call(&cli->client, RUNDIR_SUPERVISOR, CONTROL_NODE, NULL, LOOK_MS, &answer) != 0)
+        return false;
+    name = answer.kind == ANSWER_FACTS ? facts_get(&answer.facts, "node") : NULL;
+    same = name && strcmp(name, node) == 0;
+    answer_finish(&answer);
+    return same;
+}
+
+int target_parse(struct cli *cli, const char *text, struct addr *addr, bool *is_glob)
+{
+    const char *why;
+    int bad = is_glob ? addr_parse_glob(text, addr, is_glob, &why) : addr_parse(text, addr, &why);
+
+    if (bad)
+        return cli_fail(STATUS_USAGE, "address \"%s\": %s", text, why);
+    if (*addr->node && !is_this_node(cli, addr->node))
+        return cli_fail(STATUS_NO_NODE, "no session to %s: nodes come with a later version",
+                        addr->node);
+    return 0;
+}
+
+/* ---- suggestions ------------------------------------------------------------------------ */
+
+int target_unknown(struct cli *cli, const char *path)
+{
+    struct actors actors;
+    const char **paths;
+    const char *nearest = NULL;
+
+    if (actors_collect(&cli->client, "", &actors) == 0) {
+        paths = cli_alloc((actors.count + 1) * sizeof *paths);
+        for (size_t i = 0; i < actors.count; i++)
+            paths[i] = actors.at[i].row.path;
+        nearest = text_nearest(path, paths);
+        free(paths);
+    }
+    if (nearest && strcmp(nearest, path) != 0)
+        cli_fail(STATUS_NOPROC, "%s: no such actor; did you mean %s?", path, nearest);
+    else
+        cli_fail(STATUS_NOPROC, "%s: no such actor", path);
+    actors_finish(&actors);
+    return STATUS_NOPROC;
+}
+
+static bool is_noproc(const struct answer *answer)
+{
+    if (answer->kind == ANSWER_ERROR)
+        return strcmp(answer->head, CONTROL_E_NOPROC) == 0;
+    return answer->kind == ANSWER_CLOSED && strcmp(answer->text, CONTROL_E_NOPROC) == 0;
+}
+
+int target_answer_status(struct cli *cli, const char *path, const struct answer *answer)
+{
+    if (is_noproc(answer) && rundir_is_alive(&cli->client.dir))
+        return target_unknown(cli, path);
+    return cli_answer_status(cli, path, answer);
+}
+
+/* ---- spreading out ---------------------------------------------------------------------- */
+
+static void add_target(struct targets *targets, const char *path)
+{
+    struct target *target;
+
+    for (size_t i = 0; i < targets->count && targets->count < 256; i++)
+        if (strcmp(targets->at[i].path, path) == 0)
+            return; /* named twice */
+    if (targets->count == targets->size) {
+        targets->size = targets->size ? targets->size * 2 : 8;
+        targets->at = realloc(targets->at, targets->size * sizeof *targets->at);
+        cli_check_memory(!targets->at);
+    }
+    target = &targets->at[targets->count++];
+    snprintf(target->path, sizeof target->path, "%s", path);
+    if (addr_parent(path, target->parent, sizeof target->parent) != 0)
+        *target->parent = '\0';
+}
+
+static int expand_glob(struct cli *cli, const char *text, const struct addr *addr,
+                       struct targets *targets)
+{
+    char scope[ADDR_PATH_MAX + 1];
+    struct actors actors;
+    size_t before = targets->count;
+
+    actors_fixed_part(addr->path, scope);
+    cli_check_memory(actors_collect(&cli->client, scope, &actors));
+    for (size_t i = 0; i < actors.count; i++)
+        if (actors_match(addr->path, actors.at[i].row.path, false))
+            add_target(targets, actors.at[i].row.path);
+    actors_finish(&actors);
+    if (targets->count == before)
+        return cli_fail(STATUS_NOPROC, "%s: no actor matches", text);
+    return 0;
+}
+
+/* An address with an incarnation means that one and no other. */
+static int check_incarnation(struct cli *cli, const struct addr *addr)
+{
+    char parent[ADDR_PATH_MAX + 1], mailbox[MAILBOX_MAX];
+    struct words words = {0};
+    struct answer answer;
+    int status = 0;
+
+    addr_parent(addr->path, parent, sizeof parent);
+    client_supervisor(parent, mailbox);
+    cli_check_memory(words_append(&words, addr_name(addr->path)));
+    cli_check_memory(client_call(&cli->client, mailbox, CONTROL_PS, &words, LOOK_MS, &answer));
+    if (answer.kind != ANSWER_ROWS)
+        status = target_answer_status(cli, addr->path, &answer);
+    else if (answer.rows.count != 1)
+        status = target_unknown(cli, addr->path);
+    else if (answer.rows.at[0].incarnation != addr->incarnation)
+        status = cli_fail(STATUS_NOPROC, "%s#%" PRIu64 ": it is #%" PRIu64 " now", addr->path,
+                          addr->incarnation, answer.rows.at[0].incarnation);
+    words_finish(&words);
+    answer_finish(&answer);
+    return status;
+}
+
+int targets_expand(struct cli *cli, int first, struct targets *targets)
+{
+    struct addr addr;
+    bool is_glob;
+    int status;
+
+    for (int i = first; i < cli->arg_count; i++) {
+        status = target_parse(cli, cli->args[i], &addr, &is_glob);
+        if (!status && !*addr.path)
+            status = cli_fail(STATUS_USAGE, "%s: the root is the node itself: `troupe down` stops it",
+                              cli->args[i]);
+        if (!status && addr.incarnation && !is_glob)
+            status = check_incarnation(cli, &addr);
+        if (!status && is_glob)
+            status = expand_glob(cli, cli->args[i], &addr, targets);
+        else if (!status)
+            add_target(targets, addr.path);
+        if (status)
+            return status;
+    }
+    return 0;
+}
+
+void targets_finish(struct targets *targets)
+{
+    free(targets->at);
+    *targets = (struct targets){0};
+}
+
+/* ---- asking ----------------------------------------------------------------------------- */
+
+int targets_ask(struct cli *cli, struct targets *targets, const char *verb, bool one_by_one)
+{
+    struct ask *asks = cli_alloc(targets->count * sizeof *asks);
+    int status = 0, one;
+
+    for (size_t i = 0; i < targets->count; i++) {
+        asks[i].verb = verb;
+        client_supervisor(targets->at[i].parent, asks[i].mailbox);
+        cli_check_memory(words_append(&asks[i].words, addr_name(targets->at[i].path)));
+    }
+    if (!one_by_one)
+        cli_check_memory(client_gather(&cli->client, asks, targets->count, ACT_WINDOW, 0));
+    for (size_t i = 0; i < targets->count; i++) {
+        /* One by one ends at the first that fails: the rest is left as it was. */
+        if (one_by_one && !status)
+            cli_check_memory(client_gather(&cli->client, &asks[i], 1, 1, 0));
+        if (asks[i].answer.kind != ANSWER_WORDS && !(one_by_one && status)) {
+            one = target_answer_status(cli, targets->at[i].path, &asks[i].answer);
+            status = status ? status : one;
+        }
+    }
+    for (size_t i = 0; i < targets->count; i++) {
+        words_finish(&asks[i].words);
+        answer_finish(&asks[i].answer);
+    }
+    free(asks);
+    return status;
+}
+
+int target_ask(struct cli *cli, const char *address, const char *verb, struct answer *answer,
+               struct target *target)
+{
+    char mailbox[MAILBOX_MAX];
+    struct words words = {0};
+    struct addr addr;
+    int status = target_parse(cli, address, &addr, NULL);
+
+    if (!status && !*addr.path)
+        status = cli_fail(STATUS_USAGE, "%s: expected an actor below the root", address);
+    if (!status && addr.incarnation)
+        status = check_incarnation(cli, &addr);
+    if (status)
+        return status;
+    snprintf(target->path, sizeof target->path, "%s", addr.path);
+    addr_parent(addr.path, target->parent, sizeof target->parent);
+    client_supervisor(target->parent, mailbox);
+    cli_check_memory(words_append(&words, addr_name(addr.path)));
+    cli_check_memory(client_call(&cli->client, mailbox, verb, &words, LOOK_MS, answer));
+    words_finish(&words);
+    if (answer->kind == ANSWER_WORDS || answer->kind == ANSWER_FACTS)
+        return 0;
+    status = target_answer_status(cli, addr.path, answer);
+    answer_finish(answer);
+    return status;
+}

@@ -1,0 +1,41 @@
+/*
+ * What the ADDRESSes of a command line mean: parsed, globs spread out, other nodes and the root
+ * refused where they make no sense, and the nearest name suggested when there is no such actor.
+ */
+#ifndef TROUPE_CLI_TARGET_H
+#define TROUPE_CLI_TARGET_H
+
+#include "cli.h"
+
+#include "addr.h"
+
+struct target {
+    char path[ADDR_PATH_MAX + 1];   /* "" is the root */
+    char parent[ADDR_PATH_MAX + 1]; /* its supervisor's path */
+};
+
+struct targets {
+    struct target *at;
+    size_t count, size;
+};
+
+/* Parses one ADDRESS into addr; refuses other nodes. is_glob may be NULL: then globs are refused.
+ * 0, or an exit status after having said why. */
+int target_parse(struct cli *cli, const char *text, struct addr *addr, bool *is_glob);
+/* All of cli's arguments from the first-th on; the root is refused. */
+int targets_expand(struct cli *cli, int first, struct targets *targets);
+void targets_finish(struct targets *targets);
+
+/* "no such actor", with the nearest one there is. Returns STATUS_NOPROC. */
+int target_unknown(struct cli *cli, const char *path);
+/* cli_answer_status() for a request about path: suggests when the answer is noproc. */
+int target_answer_status(struct cli *cli, const char *path, const struct answer *answer);
+/* Asks the supervisor of each target `verb` with its name as the only word, all in parallel or one
+ * by one. Says what went wrong; returns the first failure's exit status. */
+int targets_ask(struct cli *cli, struct targets *targets, const char *verb, bool one_by_one);
+/* One request about one actor, to its supervisor. 0 and answer (to be finished), else an exit status
+ * after having said why. */
+int target_ask(struct cli *cli, const char *address, const char *verb, struct answer *answer,
+               struct target *target);
+
+#endif
