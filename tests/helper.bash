@@ -275,7 +275,8 @@ no_node_process() {
 assert_tree_is_exactly() {
     local table wanted got strays
 
-    table=$(timeout $((10 * TEST_SCALE)) troupe ps -o path,pid,state </dev/null 3>&- 4>&-) || return 1
+    table=$(timeout $((10 * TEST_SCALE)) troupe ps -o path,pid,kind </dev/null 3>&- 4>&-) ||
+        return 1
     wanted=$(printf '%s\n' "$@" | LC_ALL=C sort)
     got=$(awk '$1 != "sys" && $1 !~ /^sys\// && $2 ~ /^[1-9][0-9]*$/ { print $1 }' <<<"$table" |
         LC_ALL=C sort)
@@ -298,34 +299,32 @@ tree_is_exactly() {
     assert_tree_is_exactly "$@" >/dev/null 2>&1
 }
 
-# stray_pids TABLE (lines PATH PID STATE): pids of the node that nothing in the table accounts for.
+# stray_pids TABLE (lines PATH PID KIND): pids of the node that nothing in the table accounts for.
 stray_pids() {
     local node
 
     node=$(node_pids | tr '\n' ' ')
     {
-        awk '$2 ~ /^[1-9][0-9]*$/ { print "actor", $2, $1 }' <<<"$1"
+        awk '$2 ~ /^[1-9][0-9]*$/ { print "actor", $2, $3 }' <<<"$1"
         live_processes
     } | awk -v node="$node" '
-        $1 == "actor" { path[$2] = $3; next }
+        $1 == "actor" { kind[$2] = $3; next }
         { parent[$1] = $2 }
         END {
-            for (pid in path) is_above[above(path[pid])] = 1
             n = split(node, list, " ")
             for (i = 1; i <= n; i++) if (list[i] in parent) of_node[list[i]] = 1
             for (pid in of_node) if (!is_accounted(pid)) print pid
         }
-        function above(p) { return sub(/\/[^\/]*$/, "", p) ? p : "" }
         function is_accounted(pid,   at) {
-            if (pid in path) return 1
+            if (pid in kind) return 1
             if (!(parent[pid] in of_node)) return 1            # the guard
             if (!(parent[parent[pid]] in of_node) && has_actor_below(pid)) return 1 # the root
             for (at = parent[pid]; at in of_node; at = parent[at])
-                if (at in path) return !(path[at] in is_above) # below an actor: is it a worker?
+                if (at in kind) return kind[at] != "supervisor" # a worker may have its own
             return 0
         }
         function has_actor_below(pid,   other) {
-            for (other in path) if (parent[other] == pid) return 1
+            for (other in kind) if (parent[other] == pid) return 1
             return 0
         }'
 }
