@@ -156,11 +156,14 @@ void wire_image_finish(struct wire_image *image)
     *image = (struct wire_image){0};
 }
 
-static uint8_t own_flags(void)
+/* The flags byte of an image that tpl made here: it says how texts are written only where the
+ * format has some. */
+static uint8_t own_flags(const char *format)
 {
     const uint16_t one = 1;
 
-    return FLAG_NULL_STRINGS | (*(const uint8_t *)&one ? 0 : FLAG_BIG_ENDIAN);
+    return (strchr(format, 's') ? FLAG_NULL_STRINGS : 0) |
+           (*(const uint8_t *)&one ? 0 : FLAG_BIG_ENDIAN);
 }
 
 /* What must hold before tpl sees a byte. The flags byte matters most: with another one tpl checks
@@ -173,7 +176,7 @@ static bool is_sound(const char *format, const uint8_t *image, size_t size)
     if (size < PREAMBLE_SIZE + format_size || size > IMAGE_MAX)
         return false;
     memcpy(&length, image + 4, sizeof length);
-    return !memcmp(image, "tpl", 3) && image[3] == own_flags() && length == size &&
+    return !memcmp(image, "tpl", 3) && image[3] == own_flags(format) && length == size &&
            !memcmp(image + PREAMBLE_SIZE, format, format_size);
 }
 

@@ -203,6 +203,12 @@ static void test_values(void)
     in[0].i = (int64_t)INT32_MAX + 1;
     CHECK(wire_pack_values(format, in, &image) == -1 && errno == EINVAL,
           "a number that its type cannot hold is refused");
+    in[0].i = -7;
+    wire_image_finish(&image);
+    CHECK(!wire_pack_values("I", in, &image) &&
+              !wire_unpack_values("I", image.data, image.size, out) && out[0].i == -7,
+          "a format without texts is read back too");
+    wire_image_finish(&image);
     CHECK(!wire_pack_values("", NULL, &image) && image.size == 0 && !wire_unpack_values("", "", 0, NULL) &&
               wire_unpack_values("", "x", 1, NULL) == -1,
           "no arguments are no bytes");
