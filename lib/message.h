@@ -14,7 +14,7 @@
 #include <uthash.h>
 
 enum {
-    MESSAGE_ARGUMENTS_MAX = 64,
+    MESSAGE_ARGUMENTS_MAX = WIRE_VALUES_MAX,
     MESSAGE_WHY_SIZE = 256,
     MESSAGE_HEADER_MAX = 32, /* bytes of REQ header words */
 };

@@ -159,6 +159,11 @@ struct troupe_bytes {
     size_t size;
 };
 
+static inline struct troupe_bytes troupe_bytes_of(const void *at, size_t size)
+{
+    return (struct troupe_bytes){at, size};
+}
+
 TROUPE_EXPORT const char *troupe_name(const struct troupe_message *message);
 /* The sender's address; "" when it did not say (raw nng peers never do), and its user, which the
  * kernel vouches for. */
