@@ -36,3 +36,11 @@ UNIT_TESTS += actor_test crash_test ctl_test
 FUZZERS += ctl_fuzz rawcall_fuzz
 ctl_fuzz_FUZZED = lib/ctl.c
 rawcall_fuzz_FUZZED = $(LIB_SOURCES)
+
+# The command line's sources but its main and its verbs.
+CLI_PARTS := cli/client.c cli/actors.c cli/columns.c cli/output.c cli/output_json.c
+UNIT_TESTS += output_test actors_test
+output_test_UNITS := $(CLI_PARTS)
+output_test_LIBS  := $(CLI_LIBS)
+actors_test_UNITS := $(CLI_PARTS)
+actors_test_LIBS  := $(CLI_LIBS)

@@ -91,19 +91,23 @@ static int follow(struct following *following, const char *top)
 
 static void print_list(struct cli *cli, const struct actors *actors)
 {
-    struct facts *records = cli_alloc(actors->count * sizeof *records);
+    bool is_list = cli->out.format == OUTPUT_JSON;
+    struct facts record = {0};
     struct buf text = {0};
 
-    for (size_t i = 0; i < actors->count; i++)
-        event_of_row(&actors->at[i].row, &records[i]);
-    if (cli->out.format == OUTPUT_JSON)
-        json_write_list("events", records, actors->count, &text);
+    if (is_list)
+        json_list_begin("events", &text);
+    for (size_t i = 0; i < actors->count; i++) {
+        event_of_row(&actors->at[i].row, &record);
+        if (is_list)
+            json_list_add(&record, i, &text);
+        else
+            event_print(&cli->out, &record);
+        facts_finish(&record);
+    }
+    if (is_list)
+        json_list_end(actors->count, &text);
     output_write(&text);
-    for (size_t i = 0; cli->out.format != OUTPUT_JSON && i < actors->count; i++)
-        event_print(&cli->out, &records[i]);
-    for (size_t i = 0; i < actors->count; i++)
-        facts_finish(&records[i]);
-    free(records);
     buf_finish(&text);
 }
 

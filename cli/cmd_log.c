@@ -29,8 +29,7 @@ struct reading {
     uint64_t lines;
     int64_t last_us;
     ev_timer again;
-    struct facts *records;
-    size_t record_count, record_size; /* for -o json without -f */
+    struct buf json; /* the list, for -o json without -f */
 };
 
 static void make_record(char *const words[WORDS_A_LINE], struct facts *record)
@@ -41,16 +40,6 @@ static void make_record(char *const words[WORDS_A_LINE], struct facts *record)
     failed |= facts_add(record, 's', "stream", words[1]);
     failed |= facts_add(record, 's', "text", words[3]);
     cli_check_memory(failed);
-}
-
-static void gather(struct reading *reading, const struct facts *record)
-{
-    if (reading->record_count == reading->record_size) {
-        reading->record_size = reading->record_size ? reading->record_size * 2 : 64;
-        reading->records = realloc(reading->records, reading->record_size * sizeof *record);
-        cli_check_memory(!reading->records);
-    }
-    reading->records[reading->record_count++] = *record;
 }
 
 /* A terminal must not be driven by what an actor prints; a pipe gets the bytes. */
@@ -84,7 +73,8 @@ static void print_line(struct reading *reading, char *const words[WORDS_A_LINE])
     }
     make_record(words, &record);
     if (out->format == OUTPUT_JSON && !reading->follows) {
-        gather(reading, &record);
+        json_list_add(&record, reading->lines, &reading->json);
+        facts_finish(&record);
         return;
     }
     if (out->format == OUTPUT_COLUMNS && bare_write(out, &record, &text, &missing) != 0)
@@ -113,8 +103,8 @@ static void on_event(struct exchange *exchange, const struct envelope *env)
             continue;
         if (wall_us > reading->last_us)
             reading->last_us = wall_us;
-        reading->lines++;
         print_line(reading, &words.at[i]);
+        reading->lines++;
     }
     words_finish(&words);
     output_flush();
@@ -188,19 +178,6 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     ev_break(loop, EVBREAK_ALL);
 }
 
-static void print_gathered(struct reading *reading)
-{
-    struct buf text = {0};
-
-    if (reading->cli->out.format == OUTPUT_JSON && !reading->follows)
-        json_write_list("lines", reading->records, reading->record_count, &text);
-    output_write(&text);
-    buf_finish(&text);
-    for (size_t i = 0; i < reading->record_count; i++)
-        facts_finish(&reading->records[i]);
-    free(reading->records);
-}
-
 /* No line at all: is that an actor that has said nothing, or no actor? */
 static int check_known(struct reading *reading)
 {
@@ -269,8 +246,14 @@ static int run(struct cli *cli)
         if (status)
             return status;
     }
+    if (cli->out.format == OUTPUT_JSON && !reading.follows)
+        json_list_begin("lines", &reading.json);
     status = read_log(&reading, count ? count : "20");
-    print_gathered(&reading);
+    if (buf_length(&reading.json)) {
+        json_list_end(reading.lines, &reading.json);
+        output_write(&reading.json);
+    }
+    buf_finish(&reading.json);
     return status;
 }
 

@@ -77,22 +77,26 @@ int listing_collect(struct cli *cli, struct actors *actors, struct column_view *
 static void print_json(const struct output *out, const struct actors *actors,
                        const struct column_view *view)
 {
-    struct facts *records = cli_alloc(actors->count * sizeof *records);
+    bool is_list = out->format == OUTPUT_JSON;
+    struct facts record = {0};
     struct buf text = {0};
 
-    for (size_t i = 0; i < actors->count; i++)
-        columns_to_facts(&actors->at[i].row, view, &records[i]);
-    if (out->format == OUTPUT_JSON)
-        json_write_list("actors", records, actors->count, &text);
-    for (size_t i = 0; out->format == OUTPUT_JSONL && i < actors->count; i++) {
-        json_write_line(&records[i], &text);
-        buf_append(&text, "\n", 1);
+    if (is_list)
+        json_list_begin("actors", &text);
+    for (size_t i = 0; i < actors->count; i++) {
+        columns_to_facts(&actors->at[i].row, view, &record);
+        if (is_list)
+            json_list_add(&record, i, &text);
+        else
+            json_write_line(&record, &text);
+        if (!is_list)
+            buf_append(&text, "\n", 1);
+        facts_finish(&record);
     }
+    if (is_list)
+        json_list_end(actors->count, &text);
     output_write(&text);
     buf_finish(&text);
-    for (size_t i = 0; i < actors->count; i++)
-        facts_finish(&records[i]);
-    free(records);
 }
 
 static void print_columns(const struct output *out, const struct actors *actors,

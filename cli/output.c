@@ -362,16 +362,17 @@ static void put_cell(const struct grid *grid, const struct output *out, size_t c
 {
     size_t used = show_width(cell->text);
     size_t blanks = used < width ? width - used : 0;
+    enum colour colour = used ? cell->colour : COLOUR_NONE;
     bool is_last = column + 1 == grid->column_count;
 
     if (grid->columns[column].is_right)
         put_blanks(to, blanks);
-    buf_printf(to, "%s", output_colour(out, cell->colour));
+    buf_printf(to, "%s", output_colour(out, colour));
     if (used > width)
         put_cut(out, cell->text, width, to);
     else
         buf_append(to, cell->text, strlen(cell->text));
-    if (cell->colour != COLOUR_NONE)
+    if (colour != COLOUR_NONE)
         buf_printf(to, "%s", output_plain(out));
     if (!grid->columns[column].is_right && !is_last)
         put_blanks(to, blanks);

@@ -79,8 +79,10 @@ void logfmt_write(const struct facts *record, struct buf *text);
 /* The values of out->columns, TAB between them. A name that no fact has: -1, *missing is it. */
 int bare_write(const struct output *out, const struct facts *record, struct buf *text,
                const char **missing);
-/* {"troupe": 1, "NAME": [records]} */
-void json_write_list(const char *name, const struct facts *records, size_t count, struct buf *text);
+/* {"troupe": 1, "NAME": [records]}: begin, then add each with its index, then end. name is ours. */
+void json_list_begin(const char *name, struct buf *text);
+void json_list_add(const struct facts *record, size_t index, struct buf *text);
+void json_list_end(size_t count, struct buf *text);
 /* {"troupe": 1, "NAME": {record}} */
 void json_write_one(const char *name, const struct facts *record, struct buf *text);
 /* {record}: one line of jsonl, without its newline. */

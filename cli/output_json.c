@@ -77,13 +77,21 @@ static void write_versioned(const char *name, json_t *value, struct buf *text)
     json_decref(top);
 }
 
-void json_write_list(const char *name, const struct facts *records, size_t count, struct buf *text)
+/* Written record by record, because ten thousand of them need not be in memory at once. */
+void json_list_begin(const char *name, struct buf *text)
 {
-    json_t *array = json_array();
+    buf_printf(text, "{\n  \"troupe\": %d,\n  \"%s\": [", JSON_VERSION, name);
+}
 
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(array, json_of_record(&records[i]));
-    write_versioned(name, array, text);
+void json_list_add(const struct facts *record, size_t index, struct buf *text)
+{
+    buf_printf(text, "%s\n    ", index ? "," : "");
+    json_write_line(record, text);
+}
+
+void json_list_end(size_t count, struct buf *text)
+{
+    buf_printf(text, "%s]\n}\n", count ? "\n  " : "");
 }
 
 void json_write_one(const char *name, const struct facts *record, struct buf *text)
