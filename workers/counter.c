@@ -1,4 +1,5 @@
-/* A whole actor: it counts. Try: printf 'add\t5' | nngcat --req --dial ipc://… (see README). */
+/* A whole actor: it counts. Anything that speaks nng can call it:
+ *     nngcat --req --dial ipc://$TROUPE_RUN/shop/counter --data "$(printf 'add\t5')" --ascii */
 #include <troupe.h>
 
 struct counter {

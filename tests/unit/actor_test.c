@@ -215,16 +215,24 @@ static struct troupe_boot boot_default(void)
                                 .max_message = 1 << 20};
 }
 
+/* In a build with the address sanitizer: what the runtime leaked is a failure, too. */
+int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+
 static void run_child(const struct troupe_actor *actor, struct troupe_boot *boot, struct stage *stage,
                       int control)
 {
+    int status;
+
     close(stage->control);
     boot->control_fd = control;
     boot->mailbox_fd = stage->mailbox;
     boot->stats_fd = stage->stats_fd;
     boot->run_dir = stage->dir;
     alarm(60); /* no test leaves a child behind */
-    _exit(troupe_actor_run(actor, boot));
+    status = troupe_actor_run(actor, boot);
+    if (__lsan_do_recoverable_leak_check && __lsan_do_recoverable_leak_check())
+        status = 99;
+    _exit(status);
 }
 
 static struct stage *stage_create(const struct troupe_actor *actor, struct troupe_boot boot)
