@@ -11,7 +11,7 @@ LIB_LIBS    := -lev -ltpl -lm -ldl
 
 CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c cli/client.c \
     cli/watch.c cli/actors.c cli/target.c cli/columns.c cli/listing.c cli/event.c cli/output.c \
-    cli/output_json.c cli/daemon.c cli/ending.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
+    cli/output_json.c cli/daemon.c cli/ending.c cli/tail.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
     cli/cmd_ps.c cli/cmd_tree.c cli/cmd_status.c cli/cmd_why.c cli/cmd_log.c cli/cmd_events.c \
     cli/cmd_start.c cli/cmd_stop.c cli/cmd_restart.c cli/cmd_add.c cli/cmd_rm.c cli/cmd_wait.c \
     cli/cmd_counts.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
@@ -44,3 +44,10 @@ output_test_UNITS := $(CLI_PARTS)
 output_test_LIBS  := $(CLI_LIBS)
 actors_test_UNITS := $(CLI_PARTS)
 actors_test_LIBS  := $(CLI_LIBS)
+
+# sys/log.
+WORKER_PROGRAMS += log
+LOG_PARTS := workers/log_line.c workers/log_plan.c workers/log_ring.c workers/log_files.c \
+    workers/log_history.c
+log_SOURCES := workers/log.c workers/log_reader.c workers/log_writer.c workers/log_lines.c \
+    workers/log_follow.c workers/log_watch.c workers/log_jobs.c workers/log_serve.c $(LOG_PARTS)

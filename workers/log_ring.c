@@ -17,7 +17,7 @@ enum { MAGIC = 0x54524c47, VERSION = 1, ALIGN = 8, DONE_BITS = 16 };
 struct header {
     uint32_t magic, version;
     uint64_t size;
-    _Atomic uint64_t head, tail;
+    _Atomic uint64_t head, tail, barrier;
     _Atomic uint32_t wishes[2];
     _Atomic int32_t error;
     _Atomic uint64_t dropped_lines;
@@ -181,6 +181,7 @@ struct log_ring *log_ring_open(const char *file, size_t size, struct log_legacy 
     if (!is_sound(ring, size))
         begin_anew(ring, size);
     read_legacy(ring, legacy);
+    log_ring_set_barrier(ring, LOG_NO_BARRIER);
     return ring;
 }
 
@@ -260,6 +261,11 @@ void log_ring_count_dropped(struct log_ring *ring, int64_t lines)
     atomic_fetch_add(&ring->header->dropped_lines, (uint64_t)lines);
 }
 
+void log_ring_set_barrier(struct log_ring *ring, uint64_t position)
+{
+    atomic_store(&ring->header->barrier, position);
+}
+
 uint64_t log_ring_head(const struct log_ring *ring)
 {
     return atomic_load(&ring->header->head);
@@ -276,6 +282,15 @@ bool log_ring_is_half_empty(const struct log_ring *ring)
 }
 
 /* ---- the writer's side ----------------------------------------------------------------------- */
+
+uint64_t log_ring_limit(const struct log_ring *ring)
+{
+    /* The head first: whoever sees a head behind the barrier also sees the barrier. */
+    uint64_t head = atomic_load(&ring->header->head);
+    uint64_t barrier = atomic_load(&ring->header->barrier);
+
+    return barrier < head ? barrier : head;
+}
 
 bool log_ring_next(const struct log_ring *ring, uint64_t *at, uint64_t end, struct log_record *record)
 {

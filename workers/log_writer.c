@@ -52,7 +52,7 @@ static void ring_reader(struct writer *writer)
 
 static bool has_work(const struct writer *writer)
 {
-    return log_ring_tail(writer->ring) != log_ring_head(writer->ring);
+    return log_ring_tail(writer->ring) != log_ring_limit(writer->ring);
 }
 
 /* ---- one batch ------------------------------------------------------------------------------- */
@@ -178,12 +178,12 @@ static bool flush(struct writer *writer, const char *path)
 static bool collect(struct writer *writer, char path[ADDR_PATH_MAX + 1], uint64_t *end, size_t *done)
 {
     struct log_record record;
-    uint64_t at = log_ring_tail(writer->ring);
+    uint64_t at = log_ring_tail(writer->ring), limit = log_ring_limit(writer->ring);
 
     *path = '\0';
     *end = at;
     *done = 0;
-    while (log_ring_next(writer->ring, &at, UINT64_MAX, &record)) {
+    while (log_ring_next(writer->ring, &at, limit, &record)) {
         size_t from = 0;
 
         if (*path && strcmp(record.path, path) != 0)
@@ -211,8 +211,8 @@ static bool write_batch(struct writer *writer)
     size_t done;
 
     if (!collect(writer, path, &end, &done)) {
-        /* Nothing sound between tail and head: never seen, but never to be spun on. */
-        log_ring_release(writer->ring, log_ring_head(writer->ring), 0);
+        /* Nothing sound between tail and limit: never seen, but never to be spun on. */
+        log_ring_release(writer->ring, log_ring_limit(writer->ring), 0);
         return true;
     }
     if (!flush(writer, path))
