@@ -317,14 +317,18 @@ stray_pids() {
         }
         function is_accounted(pid,   at) {
             if (pid in kind) return 1
-            if (!(parent[pid] in of_node)) return 1            # the guard
-            if (!(parent[parent[pid]] in of_node) && has_actor_below(pid)) return 1 # the root
+            if (has_actor_below(pid)) return 1 # the root
+            if (!(parent[pid] in of_node)) return has_root_below(pid) # the guard
             for (at = parent[pid]; at in of_node; at = parent[at])
                 if (at in kind) return kind[at] != "supervisor" # a worker may have its own
             return 0
         }
         function has_actor_below(pid,   other) {
-            for (other in kind) if (parent[other] == pid) return 1
+            for (other in kind) if (parent[other] == pid && !(pid in kind)) return 1
+            return 0
+        }
+        function has_root_below(pid,   other) {
+            for (other in of_node) if (parent[other] == pid && has_actor_below(other)) return 1
             return 0
         }'
 }
