@@ -20,6 +20,18 @@ CLI_LIBS    := -ljansson
 SUPERVISORD_SOURCES :=
 SUPERVISORD_SOURCES += supervisord/intensity.c supervisord/backoff.c supervisord/strategy.c \
     supervisord/depends.c supervisord/texts.c supervisord/spec.c
+CONFIG_SOURCES := supervisord/config.c supervisord/config_yaml.c supervisord/config_keys.c \
+    supervisord/config_report.c supervisord/config_expand.c supervisord/config_reader.c \
+    supervisord/config_values.c supervisord/config_process.c supervisord/config_tree.c \
+    supervisord/config_check.c supervisord/config_module.c supervisord/elf_symbols.c \
+    supervisord/config_print.c supervisord/config_manual.c
+SUPERVISORD_SOURCES += $(CONFIG_SOURCES)
+SUPERVISORD_SOURCES += \
+    supervisord/child.c supervisord/events.c supervisord/files.c supervisord/guard.c \
+    supervisord/links.c supervisord/logpipes.c supervisord/main.c supervisord/members.c \
+    supervisord/module.c supervisord/module_exec.c supervisord/probe.c supervisord/requests.c \
+    supervisord/root.c supervisord/slots.c supervisord/spawn.c supervisord/status.c \
+    supervisord/supervisor.c supervisord/sys_tree.c supervisord/title.c supervisord/why.c
 SUPERVISORD_LIBS    := -lyaml
 
 WORKER_MODULES  := counter echo ticker

@@ -1,0 +1,143 @@
+/*
+ * A child of a supervisor: one actor through all its incarnations, as a finite machine that can be
+ * seen whole in child.c's table. Decides nothing about others: it reports to its supervisor when it
+ * is ready and when an incarnation has ended, members and all (SEMANTICS 2), exactly once each.
+ */
+#ifndef TROUPE_CHILD_H
+#define TROUPE_CHILD_H
+
+#include "backoff.h"
+#include "buf.h"
+#include "intensity.h"
+#include "members.h"
+#include "mono.h"
+#include "probe.h"
+#include "reason.h"
+#include "spec.h"
+#include "table.h"
+
+#include <ev.h>
+#include <stdbool.h>
+#include <sys/types.h>
+#include <uthash.h>
+
+struct supervisor;
+
+enum child_state {
+    CHILD_DOWN,     /* no process; `rest` says why */
+    CHILD_BACKOFF,  /* will start when its time has come */
+    CHILD_WAITING,  /* will start when what it is linked to is ready */
+    CHILD_STARTING, /* has a process, not ready yet */
+    CHILD_READY,
+    CHILD_STOPPING, /* was told to stop */
+    CHILD_BURYING,  /* ended by itself; its other members are being stopped */
+    CHILD_STATES
+};
+
+enum child_event {
+    CHILD_EV_START,   /* shall run */
+    CHILD_EV_STOP,    /* shall not (child->order says on whose behalf) */
+    CHILD_EV_LINKED,  /* all it is linked to are ready */
+    CHILD_EV_READY,   /* says it is ready */
+    CHILD_EV_ENDED,   /* its leader has ended (still a zombie) */
+    CHILD_EV_EMPTY,   /* no member is left */
+    CHILD_EV_TIMEOUT, /* the timer of the present state */
+    CHILD_EVENTS
+};
+
+/* Why a child is down. */
+enum child_rest { REST_NEW, REST_STOPPED, REST_EXITED, REST_FAILED };
+
+/* On whose behalf a child is stopped: what happens after its end follows from this. */
+enum child_order {
+    ORDER_NONE,     /* it ended by itself */
+    ORDER_FAULT,    /* we ended it for a fault of its own: fault_reason */
+    ORDER_BATCH,    /* by the strategy, or because the supervisor ends */
+    ORDER_PERSON,   /* stays down until a person starts it */
+    ORDER_RESTART,  /* a person wants it down and up again */
+    ORDER_REMOVE,   /* … and forgotten */
+};
+
+struct child {
+    struct supervisor *supervisor;
+    const struct spec *spec;
+    struct spec *own_spec; /* children added while running own theirs; else NULL */
+    char path[ADDR_PATH_MAX + 1];
+    struct table_slot *slot; /* what outlives the supervisor: incarnation, held, ends … */
+
+    enum child_state state;
+    enum child_rest rest;
+    enum child_order order;
+    char fault_reason[REASON_MAX];
+    bool to_stop, to_start, to_forget; /* the strategy's batch */
+    enum child_order batch_order;      /* on whose behalf the batch stops it; NONE: its own */
+    bool due;     /* shall start by itself, outside of a batch */
+    bool doomed;  /* shall be forgotten when no callback can hold it any more */
+    bool settled; /* was ready once in this run of its supervisor: a failure is no longer one to boot */
+    bool dynamic;                      /* came by `add` */
+    bool asked_by_person;              /* the start under way is a person's: no automatic retry */
+    bool was_ready;                    /* in the present incarnation */
+
+    pid_t pid;
+    struct members members;
+    bool leader_ended; /* a zombie that we hold, so that its number stays ours */
+    bool reaped;
+    int wait_status;   /* valid once reaped */
+    bool killed;       /* we have sent SIGKILL */
+    bool paused;
+    bool left_members; /* its last leader ended with 0 and left processes behind */
+
+    /* what the child said on its control socket */
+    bool ignored;
+    char said_reason[REASON_MAX];
+    enum need need;
+    long need_delay_ms;
+
+    int control_fd, mailbox_fd, log_fd[2];
+    unsigned stats_index;
+    ev_io control;
+    ev_timer timer;    /* start timeout, grace, back-off: one at a time */
+    ev_timer poll;     /* every 100 ms while members are left after the leader */
+    ev_timer watchdog;
+    struct probe probe;
+    uint64_t log_watch; /* our request to sys/log while `ready: log` waits; 0 */
+    struct buf outgoing; /* control lines that did not fit the socket, each a datagram */
+
+    struct mono started, not_before;
+    int64_t start_took_ms;
+    struct backoff backoff;
+    int64_t scarce_ms; /* delay of the last try that failed for want of resources; 0 */
+    struct mono scarce_since;
+    struct intensity restarts; /* its own, for RST */
+
+    UT_hash_handle by_pid;
+};
+
+/* A child that is down. Takes over own_spec (may be NULL: spec is then the supervisor's).
+ * NULL with errno: ENOSPC, ENOMEM, ENAMETOOLONG. */
+struct child *child_create(struct supervisor *supervisor, const struct spec *spec,
+                           struct spec *own_spec);
+/* Only when down; takes NULL. gone: the name is forgotten, its mailbox goes. */
+void child_destroy(struct child *child, bool gone);
+
+void child_handle(struct child *child, enum child_event event);
+
+/* Starts it, now or when its back-off and links allow. */
+void child_start(struct child *child);
+/* Stops it; reports through supervisor_on_end when done (at once when it is not running). */
+void child_stop(struct child *child, enum child_order order);
+/* Ends it for a fault: "timeout:watchdog", "cascade shop/db exit:1". */
+void child_fault(struct child *child, const char *reason);
+/* Tests whether the last member is gone, when its leader has ended. */
+void child_check_empty(struct child *child);
+/* Queues one datagram of text for the child. */
+void child_say(struct child *child, const char *text);
+/* A line that a member sent to NOTIFY_SOCKET, but READY=1. */
+void child_on_notify(struct child *child, const char *line);
+
+bool child_has_process(const struct child *child);
+const char *child_state_text(const struct child *child);
+int child_row_state(const struct child *child);
+const char *child_name(const struct child *child);
+
+#endif

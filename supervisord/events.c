@@ -1,0 +1,208 @@
+#include "events.h"
+
+#include "buf.h"
+#include "status.h"
+#include "supervisor.h"
+#include "text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void events_init(struct events *events, struct supervisor *supervisor)
+{
+    *events = (struct events){.supervisor = supervisor};
+}
+
+void events_finish(struct events *events)
+{
+    free(events->subscribers);
+    events->subscribers = NULL;
+    events->count = 0;
+}
+
+void events_subscribe(struct events *events, struct peer *peer, uint64_t ref)
+{
+    struct event_subscriber *grown =
+        realloc(events->subscribers, (events->count + 1) * sizeof *grown);
+    struct rows rows;
+
+    if (!grown || status_rows(events->supervisor, NULL, &rows) < 0) {
+        peer_reply_error(peer, ref, CONTROL_E_REFUSED " out of memory");
+        return;
+    }
+    events->subscribers = grown;
+    grown[events->count++] = (struct event_subscriber){peer, ref};
+    peer_reply_rows(peer, ref, &rows);
+    rows_finish(&rows);
+}
+
+void events_drop_peer(struct events *events, const struct peer *peer)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < events->count; i++)
+        if (events->subscribers[i].peer != peer)
+            events->subscribers[kept++] = events->subscribers[i];
+    events->count = kept;
+}
+
+/* ---- the log line ------------------------------------------------------------------------------ */
+
+static bool needs_quotes(const char *value)
+{
+    return !*value || strpbrk(value, " \"=\\\t\n");
+}
+
+static void append_quoted(struct buf *line, const char *value)
+{
+    char clean[2 * REASON_MAX];
+
+    text_escape(value, strlen(value), clean, sizeof clean);
+    buf_append(line, "\"", 1);
+    for (const char *c = clean; *c; c++) {
+        if (*c == '"')
+            buf_append(line, "\\", 1);
+        buf_append(line, c, 1);
+    }
+    buf_append(line, "\"", 1);
+}
+
+static void append_fact(struct buf *line, const struct fact *fact)
+{
+    char shown[WALL_TEXT_SIZE];
+    const char *value = fact->value;
+
+    if (fact->type == 't') {
+        wall_text(strtoll(fact->value, NULL, 10), shown);
+        value = shown;
+    } else if (fact->type == 'd') {
+        value = text_of_duration(strtoll(fact->value, NULL, 10), shown, sizeof shown);
+    }
+    buf_printf(line, "%s%s=", buf_length(line) ? " " : "", fact->key);
+    if (needs_quotes(value))
+        append_quoted(line, value);
+    else
+        buf_printf(line, "%s", value);
+}
+
+/* Standard error is our log pipe and does not block: better to lose a line of ours than to stop. */
+static void write_line(struct events *events, const struct facts *facts)
+{
+    struct buf line = {0};
+
+    for (size_t i = 0; i < facts->count; i++)
+        append_fact(&line, &facts->at[i]);
+    buf_append(&line, "\n", 1);
+    if (line.data && write(STDERR_FILENO, buf_front(&line), buf_length(&line)) < 0)
+        events->lines_lost++;
+    buf_finish(&line);
+}
+
+/* ---- emitting ---------------------------------------------------------------------------------- */
+
+static const char *level_of(const char *event, bool abnormal)
+{
+    static const char *const debug[] = {EVENT_CHILD_START, EVENT_CHILD_READY, EVENT_CHILD_ADDED,
+                                        EVENT_CHILD_STATUS, EVENT_CHILD_STOP, EVENT_CHILD_WAITING};
+
+    if (!strcmp(event, EVENT_GIVE_UP) || !strcmp(event, EVENT_CHILD_FAILED))
+        return "error";
+    if (abnormal || !strcmp(event, EVENT_CHILD_STRAY))
+        return "warn";
+    for (size_t i = 0; i < sizeof debug / sizeof *debug; i++)
+        if (!strcmp(event, debug[i]))
+            return "debug";
+    return "info";
+}
+
+static void emit(struct events *events, const char *event, const char *level, struct facts *facts)
+{
+    for (size_t i = events->count; i-- > 0;)
+        peer_event_facts(events->subscribers[i].peer, events->subscribers[i].ref, event, facts);
+    if (strcmp(level, "debug"))
+        write_line(events, facts);
+    facts_finish(facts);
+}
+
+static struct facts begin_facts(const char *event, const char *level, const char *path)
+{
+    struct facts facts = {0};
+
+    facts_addf(&facts, 't', "ts", "%lld", (long long)wall_now_us());
+    facts_add(&facts, 's', "level", level);
+    facts_add(&facts, 's', "path", path);
+    facts_add(&facts, 's', "event", event);
+    return facts;
+}
+
+static struct facts child_facts(const struct child *child, const char *event, bool abnormal)
+{
+    struct facts facts = begin_facts(event, level_of(event, abnormal), child->path);
+
+    facts_addf(&facts, 'n', "pid", "%d", (int)child->pid);
+    facts_addf(&facts, 'n', "incarnation", "%llu", (unsigned long long)child->slot->incarnation);
+    facts_add(&facts, 's', "state", child_state_text(child));
+    facts_add(&facts, 's', "kind", spec_kind_text(child->spec->kind));
+    return facts;
+}
+
+static void emit_child(struct child *child, const char *event, bool abnormal, struct facts *facts)
+{
+    emit(&child->supervisor->events, event, level_of(event, abnormal), facts);
+}
+
+void events_child(struct child *child, const char *event)
+{
+    struct facts facts = child_facts(child, event, false);
+
+    emit_child(child, event, false, &facts);
+}
+
+void events_child_text(struct child *child, const char *event, const char *key, const char *text)
+{
+    struct facts facts = child_facts(child, event, false);
+
+    facts_add(&facts, 's', key, text);
+    emit_child(child, event, false, &facts);
+}
+
+void events_child_ms(struct child *child, const char *event, const char *key, int64_t ms)
+{
+    struct facts facts = child_facts(child, event, false);
+
+    facts_addf(&facts, 'd', key, "%lld", (long long)ms);
+    emit_child(child, event, false, &facts);
+}
+
+void events_child_exit(struct child *child, const char *reason, int64_t ran_ms, bool ordered)
+{
+    bool abnormal = !ordered && !reason_is_orderly(reason);
+    struct facts facts = child_facts(child, EVENT_CHILD_EXIT, abnormal);
+
+    facts_add(&facts, 's', "reason", reason);
+    facts_addf(&facts, 'd', "ran", "%lld", (long long)ran_ms);
+    facts_add(&facts, 'b', "ordered", ordered ? "true" : "false");
+    emit_child(child, EVENT_CHILD_EXIT, abnormal, &facts);
+}
+
+void events_stray(struct child *child, pid_t pid)
+{
+    struct facts facts = child_facts(child, EVENT_CHILD_STRAY, true);
+
+    facts_addf(&facts, 'n', "stray", "%d", (int)pid);
+    emit_child(child, EVENT_CHILD_STRAY, true, &facts);
+}
+
+void events_self(struct supervisor *supervisor, const char *event, const char *key, const char *text)
+{
+    const char *level = level_of(event, false);
+    struct facts facts = begin_facts(event, level, supervisor->path);
+
+    facts_addf(&facts, 'n', "pid", "%d", (int)getpid());
+    if (key)
+        facts_add(&facts, 's', key, text);
+    emit(&supervisor->events, event, level, &facts);
+}

@@ -1,0 +1,88 @@
+#include "files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int make_directory(const char *run_dir, const char *path)
+{
+    char full[PATH_MAX];
+    size_t base = strlen(run_dir);
+
+    if (snprintf(full, sizeof full, "%s/%s", run_dir, path) >= (int)sizeof full) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    for (char *at = full + base + 1;; at++) {
+        char held = *at;
+
+        if (held && held != '/')
+            continue;
+        *at = '\0';
+        if (mkdir(full, 0711) < 0 && errno != EEXIST)
+            return -1;
+        *at = held;
+        if (!held)
+            return 0;
+    }
+}
+
+static int empty_at(int dir_fd, const char *keep);
+
+static int remove_entry(int dir_fd, const char *name)
+{
+    int fd, result;
+
+    if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR && errno != EPERM)
+        return -1;
+    fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    result = empty_at(fd, NULL);
+    if (result == 0)
+        result = unlinkat(dir_fd, name, AT_REMOVEDIR);
+    return result;
+}
+
+/* Takes the descriptor over. */
+static int empty_at(int dir_fd, const char *keep)
+{
+    DIR *dir = fdopendir(dir_fd);
+    struct dirent *entry;
+    int result = 0;
+
+    if (!dir) {
+        close(dir_fd);
+        return -1;
+    }
+    while ((entry = readdir(dir))) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
+            (keep && !strcmp(entry->d_name, keep)))
+            continue;
+        if (remove_entry(dirfd(dir), entry->d_name) < 0)
+            result = -1;
+    }
+    closedir(dir);
+    return result;
+}
+
+int empty_directory(const char *path, const char *keep)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    return fd < 0 ? -1 : empty_at(fd, keep);
+}
+
+int remove_directory(const char *path)
+{
+    if (empty_directory(path, NULL) < 0 && errno != ENOENT)
+        return -1;
+    return rmdir(path);
+}

@@ -1,0 +1,14 @@
+/* Directories that a node makes and takes away again. */
+#ifndef TROUPE_FILES_H
+#define TROUPE_FILES_H
+
+#include <sys/types.h>
+
+/* run_dir/path with all that is missing above it, mode 0711. 0, or -1 with errno. */
+int make_directory(const char *run_dir, const char *path);
+/* A directory and everything in it, never leaving it through a symbolic link. A name in keep
+ * (NULL: none) at its top stays, and with it the directory. 0, or -1 with errno. */
+int empty_directory(const char *path, const char *keep);
+int remove_directory(const char *path);
+
+#endif

@@ -1,0 +1,285 @@
+#include "links.h"
+
+#include "addr.h"
+#include "control.h"
+#include "rundir.h"
+#include "supervisor.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RETRY_FIRST_MS = 50, RETRY_MAX_MS = 1000, DIAL_MS = 5000 };
+
+/* What we know of one actor under another supervisor. */
+struct target {
+    struct target *next;
+    char path[ADDR_PATH_MAX + 1];
+    bool ready;
+};
+
+struct link_source {
+    struct link_source *next;
+    struct links *links;
+    char path[ADDR_PATH_MAX + 1]; /* the other supervisor's */
+    struct peer *peer;            /* NULL: to be dialled again */
+    struct target *targets;
+};
+
+static bool is_ours(const struct links *links, const char *path)
+{
+    char parent[ADDR_PATH_MAX + 1];
+
+    return addr_parent(path, parent, sizeof parent) == 0 &&
+           !strcmp(parent, links->supervisor->path);
+}
+
+static bool is_linked_to(const struct child *child, const char *path)
+{
+    for (char **link = child->spec->link; *link; link++)
+        if (!strcmp(*link, path))
+            return true;
+    return false;
+}
+
+static void wake_waiting(struct links *links)
+{
+    struct supervisor *supervisor = links->supervisor;
+
+    for (size_t i = 0; i < supervisor->count; i++) {
+        struct child *child = supervisor->children[i];
+
+        if (child->state == CHILD_WAITING && links_are_up(links, child))
+            child_handle(child, CHILD_EV_LINKED);
+    }
+}
+
+static void end_linked(struct links *links, const char *path, const char *reason)
+{
+    struct supervisor *supervisor = links->supervisor;
+    char cascade[REASON_MAX];
+
+    reason_cascade(path, reason, cascade);
+    for (size_t i = 0; i < supervisor->count; i++)
+        if (is_linked_to(supervisor->children[i], path))
+            child_fault(supervisor->children[i], cascade);
+}
+
+/* ---- other supervisors --------------------------------------------------------------------------- */
+
+static void retry_later(struct links *links)
+{
+    struct ev_loop *loop = links->supervisor->loop;
+
+    if (ev_is_active(&links->retry))
+        return;
+    ev_now_update(loop);
+    ev_timer_set(&links->retry, (double)links->retry_ms / 1000., 0.);
+    ev_timer_start(loop, &links->retry);
+    links->retry_ms = links->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : links->retry_ms * 2;
+}
+
+static struct target *find_target(struct link_source *source, const char *path)
+{
+    for (struct target *t = source->targets; t; t = t->next)
+        if (!strcmp(t->path, path))
+            return t;
+    return NULL;
+}
+
+static void set_ready(struct link_source *source, const char *path, bool ready)
+{
+    struct target *target = find_target(source, path);
+
+    if (target)
+        target->ready = ready;
+}
+
+static void take_snapshot(struct link_source *source, const struct envelope *env)
+{
+    struct rows rows;
+
+    if (wire_unpack_rows(env->payload, env->payload_size, &rows) < 0)
+        return;
+    for (size_t i = 0; i < rows.count; i++)
+        set_ready(source, rows.at[i].path, rows.at[i].state == ROW_READY);
+    rows_finish(&rows);
+    source->links->retry_ms = RETRY_FIRST_MS;
+    wake_waiting(source->links);
+}
+
+static bool is_abnormal(const char *reason, bool ordered)
+{
+    return !ordered && strcmp(reason, "normal") != 0;
+}
+
+static void take_event(struct link_source *source, const struct envelope *env)
+{
+    struct facts facts;
+    const char *path, *state, *reason;
+
+    if (wire_unpack_facts(env->payload, env->payload_size, &facts) < 0)
+        return;
+    path = facts_get(&facts, "path");
+    state = facts_get(&facts, "state");
+    reason = facts_get(&facts, "reason");
+    if (path && state && find_target(source, path)) {
+        set_ready(source, path, !strcmp(state, row_state_text(ROW_READY)));
+        if (envelope_text_equals(env->type, EVENT_CHILD_EXIT) && reason &&
+            is_abnormal(reason, !strcmp(facts_get(&facts, "ordered"), "true")))
+            end_linked(source->links, path, reason);
+        wake_waiting(source->links);
+    }
+    facts_finish(&facts);
+}
+
+static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
+{
+    struct link_source *source = peer_data(peer);
+
+    (void)fd;
+    if (env->kind == ENVELOPE_CONTROL_REPLY)
+        take_snapshot(source, env);
+    else if (env->kind == ENVELOPE_EVENT)
+        take_event(source, env);
+}
+
+/* That supervisor is gone, and with it, by its own promise, everything below it. */
+static void on_close(struct peer *peer, const char *why)
+{
+    struct link_source *source = peer_data(peer);
+
+    (void)why;
+    source->peer = NULL;
+    for (struct target *t = source->targets; t; t = t->next) {
+        if (t->ready)
+            end_linked(source->links, t->path, "noconnection");
+        t->ready = false;
+    }
+    retry_later(source->links);
+}
+
+static const struct peer_handlers handlers = {.on_envelope = on_envelope, .on_close = on_close};
+
+static void dial(struct link_source *source)
+{
+    struct supervisor *supervisor = source->links->supervisor;
+    char path[ADDR_PATH_MAX + sizeof RUNDIR_SUPERVISOR + 2];
+
+    snprintf(path, sizeof path, "%s%s%s", source->path, *source->path ? "/" : "",
+             RUNDIR_SUPERVISOR);
+    source->peer = peer_dial(supervisor->loop, supervisor->node->run_dir, path, supervisor->self,
+                             mono_add_ms(mono_now(), DIAL_MS), &handlers, source);
+    if (source->peer)
+        peer_request(source->peer, CONTROL_EVENTS, NULL, -1);
+    else
+        retry_later(source->links);
+}
+
+static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct links *links = container_of(timer, struct links, retry);
+
+    (void)loop;
+    (void)revents;
+    for (struct link_source *s = links->sources; s; s = s->next)
+        if (!s->peer)
+            dial(s);
+}
+
+static struct link_source *source_of(struct links *links, const char *supervisor_path)
+{
+    struct link_source *source;
+
+    for (source = links->sources; source; source = source->next)
+        if (!strcmp(source->path, supervisor_path))
+            return source;
+    source = calloc(1, sizeof *source);
+    if (!source)
+        return NULL;
+    source->links = links;
+    snprintf(source->path, sizeof source->path, "%s", supervisor_path);
+    source->next = links->sources;
+    links->sources = source;
+    return source;
+}
+
+/* Subscribing anew fetches a snapshot that knows the new target too. */
+static bool is_up_elsewhere(struct links *links, const char *path)
+{
+    char parent[ADDR_PATH_MAX + 1];
+    struct link_source *source;
+    struct target *target;
+
+    if (addr_parent(path, parent, sizeof parent) < 0)
+        return false;
+    source = source_of(links, parent);
+    if (!source)
+        return false;
+    target = find_target(source, path);
+    if (target)
+        return target->ready;
+    target = calloc(1, sizeof *target);
+    if (!target)
+        return false;
+    snprintf(target->path, sizeof target->path, "%s", path);
+    target->next = source->targets;
+    source->targets = target;
+    peer_close(source->peer, false);
+    dial(source);
+    return false;
+}
+
+/* ---- the interface ------------------------------------------------------------------------------- */
+
+void links_init(struct links *links, struct supervisor *supervisor)
+{
+    *links = (struct links){.supervisor = supervisor, .retry_ms = RETRY_FIRST_MS};
+    ev_timer_init(&links->retry, on_retry, 0., 0.);
+}
+
+void links_finish(struct links *links)
+{
+    ev_timer_stop(links->supervisor->loop, &links->retry);
+    while (links->sources) {
+        struct link_source *source = links->sources;
+
+        links->sources = source->next;
+        peer_close(source->peer, false);
+        while (source->targets) {
+            struct target *target = source->targets;
+
+            source->targets = target->next;
+            free(target);
+        }
+        free(source);
+    }
+}
+
+bool links_are_up(struct links *links, struct child *child)
+{
+    bool up = true;
+
+    for (char **link = child->spec->link; *link; link++) {
+        if (is_ours(links, *link)) {
+            const struct child *target = supervisor_find(links->supervisor, addr_name(*link));
+
+            up &= target && target->state == CHILD_READY;
+        } else {
+            up &= is_up_elsewhere(links, *link);
+        }
+    }
+    return up;
+}
+
+void links_on_ready(struct links *links, const struct child *child)
+{
+    (void)child;
+    wake_waiting(links);
+}
+
+void links_on_end(struct links *links, const struct child *child, const char *reason, bool ordered)
+{
+    if (is_abnormal(reason, ordered))
+        end_linked(links, child->path, reason);
+}

@@ -1,0 +1,201 @@
+#include "logpipes.h"
+
+#include "control.h"
+#include "supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { RETRY_FIRST_MS = 20, RETRY_MAX_MS = 1000, DIAL_MS = 5000 };
+
+static const char log_path[] = "sys/log";
+
+static int open_again(int fd, int flags)
+{
+    char path[40];
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return open(path, flags | O_CLOEXEC);
+}
+
+/* One descriptor for both ends: it keeps the pipe and what is in it alive whoever else goes. */
+static int open_pipe(void)
+{
+    int ends[2], both;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -1;
+    both = open_again(ends[0], O_RDWR | O_NONBLOCK);
+    close(ends[0]);
+    close(ends[1]);
+    return both;
+}
+
+static void tell_open(struct logpipes *logpipes, const struct child *child, int stream)
+{
+    const char *name = !child->spec->stderr_separate ? "both" : stream ? "err" : "out";
+    char *words[] = {(char *)child->path, (char *)name};
+    struct words list = {2, words};
+    int reader = open_again(child->log_fd[stream], O_RDONLY | O_NONBLOCK);
+
+    if (reader < 0)
+        return;
+    if (!peer_request(logpipes->peer, CONTROL_LOG_OPEN, &list, reader))
+        close(reader);
+}
+
+static void tell_child(struct logpipes *logpipes, const struct child *child)
+{
+    for (int stream = 0; stream < 2; stream++)
+        if (child->log_fd[stream] >= 0)
+            tell_open(logpipes, child, stream);
+}
+
+static void ask_watch(struct logpipes *logpipes, struct child *child)
+{
+    char *words[] = {child->path, child->spec->ready_log};
+    struct words list = {2, words};
+
+    if (logpipes->open)
+        child->log_watch = peer_request(logpipes->peer, CONTROL_LOG_WATCH, &list, -1);
+}
+
+/* The watches go first: no line may pass before them. */
+static void on_open(struct peer *peer)
+{
+    struct logpipes *logpipes = peer_data(peer);
+    struct supervisor *supervisor = logpipes->supervisor;
+
+    logpipes->open = true;
+    logpipes->retry_ms = RETRY_FIRST_MS;
+    for (size_t i = 0; i < supervisor->count; i++)
+        if (supervisor->children[i]->probe.watching &&
+            supervisor->children[i]->spec->ready == READY_LOG)
+            ask_watch(logpipes, supervisor->children[i]);
+    for (size_t i = 0; i < supervisor->count; i++)
+        tell_child(logpipes, supervisor->children[i]);
+}
+
+static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
+{
+    struct logpipes *logpipes = peer_data(peer);
+    struct supervisor *supervisor = logpipes->supervisor;
+
+    (void)fd;
+    if (env->kind != ENVELOPE_CONTROL_REPLY)
+        return;
+    for (size_t i = 0; i < supervisor->count; i++)
+        if (supervisor->children[i]->log_watch == env->ref && env->ref) {
+            supervisor->children[i]->log_watch = 0;
+            probe_on_log_match(&supervisor->children[i]->probe);
+            return;
+        }
+}
+
+static void retry_later(struct logpipes *logpipes)
+{
+    struct ev_loop *loop = logpipes->supervisor->loop;
+
+    ev_now_update(loop);
+    ev_timer_stop(loop, &logpipes->retry);
+    ev_timer_set(&logpipes->retry, (double)logpipes->retry_ms / 1000., 0.);
+    ev_timer_start(loop, &logpipes->retry);
+    logpipes->retry_ms =
+        logpipes->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : logpipes->retry_ms * 2;
+}
+
+static void on_close(struct peer *peer, const char *why)
+{
+    struct logpipes *logpipes = peer_data(peer);
+
+    (void)why;
+    logpipes->peer = NULL;
+    logpipes->open = false;
+    retry_later(logpipes);
+}
+
+static const struct peer_handlers handlers = {.on_open = on_open, .on_envelope = on_envelope,
+                                              .on_close = on_close};
+
+static void dial(struct logpipes *logpipes)
+{
+    struct supervisor *supervisor = logpipes->supervisor;
+
+    logpipes->peer = peer_dial(supervisor->loop, supervisor->node->run_dir, log_path,
+                               supervisor->self, mono_add_ms(mono_now(), DIAL_MS), &handlers,
+                               logpipes);
+    if (!logpipes->peer)
+        retry_later(logpipes);
+}
+
+static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    (void)loop;
+    (void)revents;
+    dial(container_of(timer, struct logpipes, retry));
+}
+
+void logpipes_init(struct logpipes *logpipes, struct supervisor *supervisor)
+{
+    *logpipes = (struct logpipes){.supervisor = supervisor, .retry_ms = RETRY_FIRST_MS};
+    ev_timer_init(&logpipes->retry, on_retry, 0., 0.);
+    dial(logpipes);
+}
+
+void logpipes_finish(struct logpipes *logpipes)
+{
+    ev_timer_stop(logpipes->supervisor->loop, &logpipes->retry);
+    peer_close(logpipes->peer, true);
+    logpipes->peer = NULL;
+    logpipes->open = false;
+}
+
+int logpipes_create(struct child *child)
+{
+    struct logpipes *logpipes = &child->supervisor->logpipes;
+
+    child->log_fd[0] = open_pipe();
+    if (child->log_fd[0] < 0)
+        return -1;
+    if (child->spec->stderr_separate && (child->log_fd[1] = open_pipe()) < 0)
+        return -1;
+    if (logpipes->open)
+        tell_child(logpipes, child);
+    return 0;
+}
+
+void logpipes_destroy(struct child *child, bool gone)
+{
+    struct logpipes *logpipes = &child->supervisor->logpipes;
+    char *words[] = {child->path};
+    struct words list = {1, words};
+
+    if (gone && logpipes->open)
+        peer_request(logpipes->peer, CONTROL_LOG_CLOSE, &list, -1);
+    for (int stream = 0; stream < 2; stream++) {
+        if (child->log_fd[stream] >= 0)
+            close(child->log_fd[stream]);
+        child->log_fd[stream] = -1;
+    }
+}
+
+int logpipes_open_writer(const struct child *child, int stream)
+{
+    int fd = child->log_fd[stream] >= 0 ? child->log_fd[stream] : child->log_fd[0];
+
+    return open_again(fd, O_WRONLY);
+}
+
+void logpipes_watch(struct logpipes *logpipes, struct child *child)
+{
+    ask_watch(logpipes, child);
+}
+
+void logpipes_unwatch(struct logpipes *logpipes, struct child *child)
+{
+    (void)logpipes;
+    child->log_watch = 0;
+}

@@ -1,0 +1,224 @@
+#include "members.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/*
+ * A mark is 2^62 + band * 2^56 + 56 random bits: far above any limit in use. Bands fall with the
+ * depth of the tree, since an unprivileged supervisor may lower the limit of its children, not raise it.
+ */
+#define MARK_BASE   (UINT64_C(1) << 62)
+#define BAND_SHIFT  56
+#define BAND_FIRST  62
+
+static uint64_t random_bits(void)
+{
+    uint64_t bits;
+
+    if (getrandom(&bits, sizeof bits, 0) != (ssize_t)sizeof bits)
+        bits = (uint64_t)random() << 32 ^ (uint64_t)random();
+    return bits & ((UINT64_C(1) << BAND_SHIFT) - 1);
+}
+
+static bool is_mark(uint64_t limit)
+{
+    return limit >= MARK_BASE && limit < MARK_BASE + ((uint64_t)(BAND_FIRST + 1) << BAND_SHIFT);
+}
+
+static unsigned next_band(void)
+{
+    struct rlimit own;
+    unsigned band;
+
+    if (getrlimit(RLIMIT_RTTIME, &own) < 0 || !is_mark(own.rlim_max))
+        return BAND_FIRST;
+    band = (unsigned)((own.rlim_max - MARK_BASE) >> BAND_SHIFT);
+    return band ? band - 1 : 0;
+}
+
+mark_t members_new_mark(void)
+{
+    return MARK_BASE + ((uint64_t)next_band() << BAND_SHIFT) + random_bits();
+}
+
+int members_wear_mark(mark_t mark)
+{
+    struct rlimit limit = {mark, mark};
+
+    return setrlimit(RLIMIT_RTTIME, &limit);
+}
+
+/* Reads a small file of /proc whole; returns its length or -1. */
+static ssize_t read_proc(const char *path, char *out, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n;
+
+    if (fd < 0)
+        return -1;
+    n = read(fd, out, size - 1);
+    close(fd);
+    if (n >= 0)
+        out[n] = '\0';
+    return n;
+}
+
+mark_t members_mark_of(pid_t pid)
+{
+    static const char key[] = "Max realtime timeout";
+    char path[64], text[4096], *line;
+    unsigned long long soft, hard;
+
+    snprintf(path, sizeof path, "/proc/%d/limits", (int)pid);
+    if (read_proc(path, text, sizeof text) <= 0)
+        return 0;
+    line = strstr(text, key);
+    if (!line || sscanf(line + strlen(key), "%llu %llu", &soft, &hard) != 2)
+        return 0;
+    return is_mark(hard) ? hard : 0;
+}
+
+void members_finish(struct members *members)
+{
+    free(members->told);
+    *members = (struct members){0};
+}
+
+/* Returns 1 when pid was dead and is reaped now, 0 when it lives. */
+static bool reap_if_dead(pid_t pid)
+{
+    return waitpid(pid, NULL, WNOHANG) == pid;
+}
+
+static int strays_append(struct strays *strays, pid_t pid)
+{
+    struct stray *grown = realloc(strays->at, (strays->count + 1) * sizeof *grown);
+
+    if (!grown)
+        return -1;
+    strays->at = grown;
+    grown[strays->count++] = (struct stray){pid, getpgid(pid), members_mark_of(pid)};
+    return 0;
+}
+
+/* Walks the pids of one reading of /proc/self/task/PID/children. *reaped: one was dead, so that
+ * its own children may have come to us meanwhile. */
+static int take(FILE *file, bool (*is_leader)(pid_t, void *), void *ctx, struct strays *strays,
+                bool *reaped)
+{
+    int pid;
+
+    while (fscanf(file, "%d", &pid) == 1) {
+        if (is_leader(pid, ctx))
+            continue;
+        if (reap_if_dead(pid))
+            *reaped = true;
+        else if (strays_append(strays, pid) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int strays_scan(bool (*is_leader)(pid_t pid, void *ctx), void *ctx, struct strays *strays)
+{
+    char path[64];
+    bool reaped;
+    int result;
+
+    *strays = (struct strays){0};
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    do {
+        FILE *file = fopen(path, "re");
+
+        if (!file)
+            return -1;
+        strays->count = 0;
+        reaped = false;
+        result = take(file, is_leader, ctx, strays, &reaped);
+        fclose(file);
+    } while (!result && reaped);
+    if (result < 0)
+        strays_finish(strays);
+    return result;
+}
+
+void strays_finish(struct strays *strays)
+{
+    free(strays->at);
+    *strays = (struct strays){0};
+}
+
+bool members_owns(const struct members *members, const struct stray *stray)
+{
+    if (stray->mark)
+        return stray->mark == members->mark;
+    return members->leader && stray->group == members->leader;
+}
+
+size_t members_among(const struct members *members, const struct strays *strays)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < strays->count; i++)
+        n += members_owns(members, &strays->at[i]);
+    return n;
+}
+
+static bool was_told(const struct members *members, pid_t pid)
+{
+    for (size_t i = 0; i < members->told_count; i++)
+        if (members->told[i] == pid)
+            return true;
+    return false;
+}
+
+static void note_told(struct members *members, pid_t pid)
+{
+    pid_t *grown = realloc(members->told, (members->told_count + 1) * sizeof *grown);
+
+    if (!grown)
+        return; /* it is told once more: harmless */
+    members->told = grown;
+    grown[members->told_count++] = pid;
+}
+
+static void signal_stray(const struct stray *stray, int signal)
+{
+    /* An escapee that leads a group of its own takes its family along. */
+    if (stray->group == stray->pid)
+        kill(-stray->pid, signal);
+    else
+        kill(stray->pid, signal);
+}
+
+void members_signal(struct members *members, const struct strays *strays, int signal, bool group,
+                    bool fresh_only)
+{
+    if (group && members->leader) {
+        kill(-members->leader, signal);
+        kill(-members->leader, SIGCONT);
+    }
+    for (size_t i = 0; strays && i < strays->count; i++) {
+        const struct stray *stray = &strays->at[i];
+
+        if (!members_owns(members, stray) || (fresh_only && was_told(members, stray->pid)))
+            continue;
+        signal_stray(stray, signal);
+        signal_stray(stray, SIGCONT);
+        if (fresh_only)
+            note_told(members, stray->pid);
+    }
+}
+
+void stray_kill(const struct stray *stray)
+{
+    signal_stray(stray, SIGKILL);
+}

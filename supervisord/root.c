@@ -1,0 +1,490 @@
+#include "root.h"
+
+#include "config.h"
+#include "control.h"
+#include "depends.h"
+#include "files.h"
+#include "guard.h"
+#include "rundir.h"
+#include "slots.h"
+#include "supervisor.h"
+#include "sys_tree.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { APPLICATIONS_MAX = 1000 };
+
+/* One root in a process: what its callbacks need beside the supervisor. */
+static struct {
+    struct supervisor supervisor;
+    struct node node;
+    struct spec_tree tree; /* of the files given at the start */
+    struct spec_supervisor spec;
+    char *notify_socket; /* the service manager's */
+    struct application *applications;
+} root;
+
+/* An application that the node has, with what it depends on. */
+struct application {
+    struct application *next;
+    char *name;
+    char **depends_on;
+};
+
+/* ---- applications ------------------------------------------------------------------------------- */
+
+static struct application *find_application(const char *name)
+{
+    for (struct application *a = root.applications; a; a = a->next)
+        if (!strcmp(a->name, name))
+            return a;
+    return NULL;
+}
+
+static bool needs(const struct application *application, const char *name)
+{
+    for (char **need = application->depends_on; *need; need++)
+        if (!strcmp(*need, name) ||
+            (find_application(*need) && needs(find_application(*need), name)))
+            return true;
+    return false;
+}
+
+static bool depends(const struct child *child, const struct child *on)
+{
+    const struct application *application = find_application(child_name(child));
+
+    return application && needs(application, child_name(on));
+}
+
+static void note_application(const struct spec_application *spec)
+{
+    struct application *application = find_application(spec->root.name);
+
+    if (!application) {
+        application = calloc(1, sizeof *application);
+        if (!application)
+            return;
+        application->name = spec->root.name;
+        application->next = root.applications;
+        root.applications = application;
+    }
+    application->depends_on = spec->depends_on;
+}
+
+/* Adds the tree's applications in the order of their dependencies; they start in that order. */
+static int add_applications(struct spec_tree *tree, const char *const *existing, bool to_start)
+{
+    struct depends_item *items = calloc(tree->application_count + 1, sizeof *items);
+    size_t *order = calloc(tree->application_count + 1, sizeof *order), item, cycle;
+    const char *need;
+    int result = -1;
+
+    if (!items || !order)
+        goto done;
+    for (size_t i = 0; i < tree->application_count; i++)
+        items[i] = (struct depends_item){tree->applications[i].root.name,
+                                         tree->applications[i].depends_on};
+    if (depends_order(items, tree->application_count, existing, order, &item, &need, &cycle) < 0)
+        goto done;
+    for (size_t i = 0; i < tree->application_count; i++) {
+        struct spec_application *application = &tree->applications[order[i]];
+        struct child *child = supervisor_add(&root.supervisor, &application->root, NULL);
+
+        if (!child)
+            goto done;
+        note_application(application);
+        child->to_start = to_start && !child->slot->held;
+    }
+    result = 0;
+done:
+    free(items);
+    free(order);
+    return result;
+}
+
+static const char **existing_names(void)
+{
+    const char **names = calloc(root.supervisor.count + 1, sizeof *names);
+
+    for (size_t i = 0; names && i < root.supervisor.count; i++)
+        names[i] = child_name(root.supervisor.children[i]);
+    return names;
+}
+
+/* ---- the root's own requests ----------------------------------------------------------------------- */
+
+static const char *already_there(const struct spec_tree *tree)
+{
+    for (size_t i = 0; i < tree->application_count; i++)
+        if (supervisor_find(&root.supervisor, tree->applications[i].root.name))
+            return tree->applications[i].root.name;
+    return NULL;
+}
+
+static void reply_names(const struct request *request, const struct spec_tree *tree)
+{
+    struct words names = {0};
+
+    for (size_t i = 0; i < tree->application_count; i++)
+        words_append(&names, tree->applications[i].root.name);
+    peer_reply_words(request->peer, request->ref, &names, -1);
+    words_finish(&names);
+}
+
+/* First by themselves, to know their names: one that is here already is no mistake in a file. */
+static bool refuse_known(const struct request *request, char *const *files, size_t count,
+                         const struct config_context *context)
+{
+    struct spec_tree tree = {0};
+    struct buf ignored = {0};
+    const char *known = NULL;
+    bool read = config_read(files, count, context, NULL, &tree, &ignored) == 0;
+
+    if (read)
+        known = already_there(&tree);
+    if (known)
+        request_refuse(request, CONTROL_E_REFUSED,
+                       "%s is already there: use reload (or `troupe down %s` first)", known, known);
+    if (read)
+        spec_tree_finish(&tree);
+    buf_finish(&ignored);
+    return known != NULL;
+}
+
+static void on_up(const struct request *request)
+{
+    uint64_t count = 0;
+    struct spec_tree *tree;
+    struct buf messages = {0};
+    const char **existing;
+    char *const *files = request->words.at + 1;
+    struct config_context context = {0};
+
+    if (!request->words.count || text_unsigned(request->words.at[0], 1, 1000, &count) < 0 ||
+        request->words.count < 1 + count) {
+        request_refuse(request, CONTROL_E_BAD, "expected N FILE...");
+        return;
+    }
+    /* words_append() keeps the list ended by NULL: what follows the files is an environment. */
+    context.environment = request->words.at + 1 + count;
+    if (refuse_known(request, files, count, &context))
+        return;
+    tree = calloc(1, sizeof *tree);
+    existing = existing_names();
+    if (!tree || !existing) {
+        request_refuse(request, CONTROL_E_REFUSED, "out of memory");
+        free(tree);
+    } else if (config_read(files, count, &context, existing, tree, &messages) < 0) {
+        buf_append(&messages, "", 1);
+        peer_reply_error(request->peer, request->ref, CONTROL_E_CONFIG " %s",
+                         (char *)buf_front(&messages));
+        free(tree);
+    } else if (add_applications(tree, existing, true) < 0) {
+        request_refuse(request, CONTROL_E_REFUSED, "%s", strerror(errno));
+    } else {
+        reply_names(request, tree); /* the tree stays: its specs are in use */
+        supervisor_kick(&root.supervisor);
+    }
+    free(existing);
+    buf_finish(&messages);
+}
+
+static void on_down_all(const struct request *request)
+{
+    request_done(request, "stopping");
+    supervisor_end(&root.supervisor, NEED_NONE, "shutdown");
+}
+
+static void on_node(const struct request *request)
+{
+    const struct node *node = &root.node;
+    struct facts facts = {0};
+
+    facts_add(&facts, 's', "node", node->name);
+    facts_addf(&facts, 'n', "pid", "%d", (int)getpid());
+    facts_addf(&facts, 'n', "guard", "%d", (int)node->guard);
+    facts_addf(&facts, 's', "generation", "%016llx", (unsigned long long)node->generation);
+    facts_add(&facts, 's', "version", TROUPE_VERSION);
+    facts_addf(&facts, 't', "started", "%lld", (long long)node->started_us);
+    facts_add(&facts, 's', "run", node->run_dir);
+    facts_add(&facts, 's', "state", node->state_dir);
+    peer_reply_facts(request->peer, request->ref, &facts);
+    facts_finish(&facts);
+}
+
+static bool on_request(const char *verb, const struct request *request)
+{
+    if (!strcmp(verb, CONTROL_UP))
+        on_up(request);
+    else if (!strcmp(verb, CONTROL_DOWN) && !request->words.count)
+        on_down_all(request);
+    else if (!strcmp(verb, CONTROL_DOWN))
+        requests_remove(request);
+    else if (!strcmp(verb, CONTROL_NODE))
+        on_node(request);
+    else
+        return false;
+    return true;
+}
+
+/* ---- the service manager and the starter ------------------------------------------------------------ */
+
+static void tell_service_manager(const char *text)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    size_t length = root.notify_socket ? strlen(root.notify_socket) : 0;
+    int fd;
+
+    if (!length || length >= sizeof addr.sun_path)
+        return;
+    memcpy(addr.sun_path, root.notify_socket, length);
+    if (addr.sun_path[0] == '@')
+        addr.sun_path[0] = '\0';
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&addr,
+           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
+    close(fd);
+}
+
+static void on_boot(struct supervisor *supervisor)
+{
+    char text[64];
+
+    events_self(supervisor, EVENT_NODE_READY, NULL, NULL);
+    snprintf(text, sizeof text, "READY=1\nMAINPID=%d", (int)root.node.guard);
+    tell_service_manager(text);
+}
+
+static void on_end(struct supervisor *supervisor)
+{
+    events_self(supervisor, EVENT_NODE_STOPPING, "reason", supervisor->final_reason);
+    tell_service_manager("STOPPING=1");
+}
+
+static void tell_starter(int ready_fd)
+{
+    if (ready_fd < 0)
+        return;
+    if (write(ready_fd, "booted\n", 7) < 0)
+        perror("ready-fd");
+    close(ready_fd);
+}
+
+/* ---- the run directory ------------------------------------------------------------------------------ */
+
+/* The lock's file may be removed by its last holder just while we open it: what we hold must be what
+ * is there. */
+static int hold_lock(const struct node *node)
+{
+    char path[PATH_MAX + sizeof RUNDIR_LOCK + 1];
+    struct stat ours, there;
+
+    snprintf(path, sizeof path, "%s/%s", node->run_dir, RUNDIR_LOCK);
+    for (;;) {
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+        if (fd < 0)
+            return -1;
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+            close(fd);
+            return -1;
+        }
+        if (fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_ino == there.st_ino &&
+            ours.st_dev == there.st_dev)
+            return fd;
+        close(fd);
+    }
+}
+
+static int make_state_dir(const char *path)
+{
+    char full[PATH_MAX + 8];
+
+    snprintf(full, sizeof full, "%s/log", path);
+    return make_directory("", full + 1);
+}
+
+static int prepare_directories(struct error *err)
+{
+    struct rundir dir;
+    struct node *node = &root.node;
+
+    snprintf(dir.node, sizeof dir.node, "%s", node->name);
+    snprintf(dir.path, sizeof dir.path, "%s", node->run_dir);
+    if (rundir_create(&dir, err) < 0)
+        return -1;
+    node->lock_fd = hold_lock(node);
+    if (node->lock_fd < 0 && errno == EWOULDBLOCK)
+        return error_set(err, EEXIST, "node %s is already running in %s", node->name,
+                         node->run_dir);
+    if (node->lock_fd < 0)
+        return error_set_errno(err, errno, "%s/%s", node->run_dir, RUNDIR_LOCK);
+    if (empty_directory(node->run_dir, RUNDIR_LOCK) < 0)
+        return error_set_errno(err, errno, "emptying %s", node->run_dir);
+    if (make_state_dir(node->state_dir) < 0)
+        return error_set_errno(err, errno, "state directory %s", node->state_dir);
+    return 0;
+}
+
+/* Nothing of an orderly ended node is left behind. The lock goes last, while it is still held. */
+static void remove_run_dir(void)
+{
+    if (empty_directory(root.node.run_dir, RUNDIR_LOCK) == 0)
+        remove_directory(root.node.run_dir);
+}
+
+/* ---- the start ---------------------------------------------------------------------------------------- */
+
+static void collect_uids(struct rights *rights, const struct spec *spec)
+{
+    const struct spec_supervisor *supervisor = spec->supervisor;
+    uid_t *grown;
+
+    if (spec->has_uid) {
+        grown = realloc((void *)rights->send_uids, (rights->send_count + 1) * sizeof *grown);
+        if (grown) {
+            grown[rights->send_count++] = spec->uid;
+            rights->send_uids = grown;
+        }
+    }
+    for (size_t i = 0; supervisor && i < supervisor->child_count; i++)
+        collect_uids(rights, &supervisor->children[i]);
+    if (supervisor && supervisor->template)
+        collect_uids(rights, supervisor->template);
+}
+
+static int name_node(const struct root_options *options, struct error *err)
+{
+    struct rundir dir;
+    struct node *node = &root.node;
+    ssize_t n = readlink("/proc/self/exe", node->program, sizeof node->program - 1);
+
+    if (rundir_resolve(options->node, root.tree.node.name, &dir, err) < 0)
+        return -1;
+    node->program[n > 0 ? n : 0] = '\0';
+    snprintf(node->name, sizeof node->name, "%s", dir.node);
+    snprintf(node->run_dir, sizeof node->run_dir, "%s", dir.path);
+    snprintf(node->state_dir, sizeof node->state_dir, "%s", dir.state);
+    node->started_us = wall_now_us();
+    node->rights.node_uid = getuid();
+    for (size_t i = 0; i < root.tree.application_count; i++)
+        collect_uids(&node->rights, &root.tree.applications[i].root);
+    if (getrandom(&node->generation, sizeof node->generation, 0) < 0)
+        node->generation = (uint64_t)node->started_us;
+    return 0;
+}
+
+static int read_config(const struct root_options *options)
+{
+    extern char **environ;
+    const struct config_context context = {.environment = environ};
+    struct buf messages = {0};
+    int result = config_read(options->files, options->file_count, &context, NULL, &root.tree,
+                             &messages);
+
+    if (buf_length(&messages))
+        fprintf(stderr, "%.*s", (int)buf_length(&messages), (char *)buf_front(&messages));
+    buf_finish(&messages);
+    return result;
+}
+
+/* Its own stderr becomes a log pipe like any other: nothing is held of the terminal that started us. */
+static void raise_descriptors(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+static struct spec *make_sys(struct error *err)
+{
+    struct spec *sys = calloc(1, sizeof *sys);
+    struct buf messages = {0};
+
+    if (!sys || sys_tree(&root.node, &root.tree.log, sys, &messages) < 0) {
+        buf_append(&messages, "", 1);
+        error_set(err, EINVAL, "%s", messages.data ? (char *)buf_front(&messages) : "out of memory");
+        free(sys);
+        sys = NULL;
+    }
+    buf_finish(&messages);
+    return sys;
+}
+
+static int make_root(struct error *err)
+{
+    struct supervisor *supervisor = &root.supervisor;
+    struct spec *sys = make_sys(err);
+    int mailbox;
+
+    if (!sys)
+        return -1;
+    root.spec = (struct spec_supervisor){.strategy = ONE_FOR_ONE,
+                                         .intensity = 0,
+                                         .period_ms = 5000,
+                                         .max_children = APPLICATIONS_MAX,
+                                         .children = sys,
+                                         .child_count = 1};
+    mailbox = rundir_listen(root.node.run_dir, RUNDIR_SUPERVISOR);
+    if (mailbox < 0)
+        return error_set_errno(err, errno, "%s/%s", root.node.run_dir, RUNDIR_SUPERVISOR);
+    if (supervisor_init(supervisor, &root.node, "", 1, &root.spec, mailbox, -1) < 0)
+        return error_set_errno(err, errno, "root supervisor");
+    supervisor->depends = depends;
+    supervisor->on_boot = on_boot;
+    supervisor->on_end = on_end;
+    supervisor->requests.extra = on_request;
+    if (add_applications(&root.tree, NULL, true) < 0)
+        return error_set_errno(err, errno, "applications");
+    return 0;
+}
+
+static int fail(const struct error *err)
+{
+    fprintf(stderr, "troupe-supervisord: %s\n", err->text);
+    return ROOT_FAILED;
+}
+
+int root_run(const struct root_options *options)
+{
+    struct error err = {0};
+    int ready_fd = options->ready_fd, status;
+
+    if (options->file_count && read_config(options) < 0)
+        return ROOT_CONFIG;
+    if (name_node(options, &err) < 0)
+        return fail(&err);
+    root.notify_socket = getenv("NOTIFY_SOCKET") ? strdup(getenv("NOTIFY_SOCKET")) : NULL;
+    unsetenv("NOTIFY_SOCKET");
+    if (guard_split(options->foreground) < 0)
+        return error_set_errno(&err, errno, "guard"), fail(&err);
+    root.node.guard = getppid();
+    raise_descriptors();
+    if (slots_reserve() < 0 || (ready_fd >= 0 && (ready_fd = slots_move_up(ready_fd)) < 0))
+        return error_set_errno(&err, errno, "descriptors"), fail(&err);
+    if (prepare_directories(&err) < 0 || make_root(&err) < 0)
+        return fail(&err);
+    tell_starter(ready_fd);
+    supervisor_run(&root.supervisor);
+    status = strcmp(root.supervisor.final_reason, "shutdown") ? ROOT_FAILED : ROOT_DONE;
+    remove_run_dir();
+    return status;
+}

@@ -1,0 +1,486 @@
+#include "spawn.h"
+
+#include "boot.h"
+#include "child.h"
+#include "config.h"
+#include "fault.h"
+#include "module.h"
+#include "module_exec.h"
+#include "slots.h"
+#include "supervisor.h"
+#include "title.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const char *const step_names[SPAWN_STEPS] = {
+    [STEP_SESSION] = "new session",
+    [STEP_DESCRIPTORS] = "descriptors",
+    [STEP_MARK] = "mark",
+    [STEP_LIMITS] = "limits",
+    [STEP_CWD] = "cwd",
+    [STEP_NICE] = "nice",
+    [STEP_OOM] = "oom_score_adj",
+    [STEP_GROUPS] = "group",
+    [STEP_USER] = "user",
+    [STEP_STDIN] = "stdin",
+    [STEP_PRIVILEGES] = "no_new_privs",
+    [STEP_PARENT] = "parent",
+    [STEP_EXEC] = "exec",
+    [STEP_STATE] = "last state",
+};
+
+/* What the forked child needs, made by its supervisor. */
+struct birth {
+    struct child *child;
+    pid_t parent;
+    const struct module *module;
+    int control, out, err, failure_pipe;
+    void *last_state;
+    size_t last_state_size;
+};
+
+bool spawn_is_scarcity(int error)
+{
+    return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE;
+}
+
+void spawn_failure_text(const struct child *child, const struct spawn_failure *failure, char *out,
+                        unsigned size)
+{
+    const struct spec *spec = child->spec;
+    const char *step = failure->step < SPAWN_STEPS ? step_names[failure->step] : "start";
+
+    switch (failure->step) {
+    case STEP_LIMITS:
+        if (failure->detail < spec->limit_count) {
+            const struct spec_limit *limit = &spec->limits[failure->detail];
+            struct rlimit own = {0};
+
+            getrlimit((__rlimit_resource_t)limit->resource, &own);
+            snprintf(out, size, "limits: %s: %llu wanted, the hard limit is %llu: %s", limit->name,
+                     (unsigned long long)limit->value, (unsigned long long)own.rlim_max,
+                     strerror(failure->error));
+            return;
+        }
+        break;
+    case STEP_EXEC:
+        snprintf(out, size, "exec: %s: %s", spec->exec ? spec->exec[0] : spec->module,
+                 strerror(failure->error));
+        return;
+    case STEP_CWD:
+        snprintf(out, size, "cwd: %s: %s", spec->cwd, strerror(failure->error));
+        return;
+    case STEP_STDIN:
+        snprintf(out, size, "stdin: %s: %s", spec->stdin_path, strerror(failure->error));
+        return;
+    default:
+        break;
+    }
+    snprintf(out, size, "%s: %s", step, strerror(failure->error));
+}
+
+/* ---- the child's side ------------------------------------------------------------------------ */
+
+static _Noreturn void report(int pipe, enum spawn_step step, unsigned detail)
+{
+    struct spawn_failure failure = {'!', (uint8_t)step, (uint16_t)detail, errno};
+
+    if (write(pipe, &failure, sizeof failure) < 0)
+        _exit(126);
+    _exit(127);
+}
+
+static void reset_signals(void)
+{
+    sigset_t none;
+
+    for (int number = 1; number < NSIG; number++)
+        if (number != SIGKILL && number != SIGSTOP)
+            signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int put_stdin(const struct spec *spec)
+{
+    int fd = open(spec->stdin_path ? spec->stdin_path : "/dev/null", O_RDONLY | O_CLOEXEC);
+
+    return fd < 0 ? -1 : slots_put(fd, 0);
+}
+
+/* The pipe goes last: until then every step can be reported by its old number. */
+static void put_descriptors(const struct birth *birth)
+{
+    const struct child *child = birth->child;
+    const struct supervisor *supervisor = child->supervisor;
+    bool is_supervisor = child->spec->kind == SPEC_SUPERVISOR;
+    bool has_mailbox = child->mailbox_fd >= 0;
+    int fifth = is_supervisor ? supervisor->node->lock_fd : has_mailbox ? supervisor->stats_fd : -1;
+
+    if (slots_put(birth->out, 1) < 0 || slots_put(birth->err, 2) < 0 ||
+        slots_put(child->mailbox_fd, BOOT_FD_MAILBOX) < 0 ||
+        slots_put(birth->control, BOOT_FD_CONTROL) < 0 || slots_put(fifth, BOOT_FD_STATS) < 0 ||
+        slots_put(birth->failure_pipe, BOOT_FD_SPARE) < 0)
+        report(birth->failure_pipe, STEP_DESCRIPTORS, 0);
+    if (child->spec->kind != SPEC_PROGRAM || child->spec->ready != READY_NOTIFY)
+        fcntl(BOOT_FD_SPARE, F_SETFD, FD_CLOEXEC);
+    if (put_stdin(child->spec) < 0)
+        report(BOOT_FD_SPARE, STEP_STDIN, 0);
+    slots_close_rest();
+}
+
+static void set_limits(const struct spec *spec)
+{
+    for (size_t i = 0; i < spec->limit_count; i++) {
+        struct rlimit limit = {spec->limits[i].value, spec->limits[i].value};
+
+        if (setrlimit((__rlimit_resource_t)spec->limits[i].resource, &limit) < 0)
+            report(BOOT_FD_SPARE, STEP_LIMITS, (unsigned)i);
+    }
+}
+
+static int set_oom(int adjustment)
+{
+    char text[16];
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    int n = snprintf(text, sizeof text, "%d", adjustment);
+    ssize_t written;
+
+    if (fd < 0)
+        return -1;
+    written = write(fd, text, (size_t)n);
+    close(fd);
+    return written == n ? 0 : -1;
+}
+
+static void set_surroundings(const struct spec *spec)
+{
+    if (spec->cwd) {
+        char *cwd = spec_expand_replica(spec->cwd, spec->replica);
+
+        if (!cwd || chdir(cwd) < 0)
+            report(BOOT_FD_SPARE, STEP_CWD, 0);
+        free(cwd);
+    }
+    if (spec->umask >= 0)
+        umask((mode_t)spec->umask);
+    if (spec->has_nice && setpriority(PRIO_PROCESS, 0, spec->nice) < 0)
+        report(BOOT_FD_SPARE, STEP_NICE, 0);
+    if (spec->has_oom && set_oom(spec->oom_score_adj) < 0)
+        report(BOOT_FD_SPARE, STEP_OOM, 0);
+}
+
+static void set_user(const struct spec *spec)
+{
+    if (!spec->has_uid && !spec->group)
+        return;
+    if (geteuid() == 0 &&
+        (spec->user ? initgroups(spec->user, spec->gid) : setgroups(1, &spec->gid)) < 0)
+        report(BOOT_FD_SPARE, STEP_GROUPS, 0);
+    if (setresgid(spec->gid, spec->gid, spec->gid) < 0)
+        report(BOOT_FD_SPARE, STEP_GROUPS, 0);
+    if (spec->has_uid && setresuid(spec->uid, spec->uid, spec->uid) < 0)
+        report(BOOT_FD_SPARE, STEP_USER, 0);
+}
+
+/* Last, because setuid and the like clear the signal of the parent's death. */
+static void tie_to_parent(const struct birth *birth)
+{
+    if (birth->child->spec->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        report(BOOT_FD_SPARE, STEP_PRIVILEGES, 0);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != birth->parent) {
+        errno = ESRCH;
+        report(BOOT_FD_SPARE, STEP_PARENT, 0);
+    }
+}
+
+static void set_number(const char *name, unsigned long long value)
+{
+    char text[24];
+
+    snprintf(text, sizeof text, "%llu", value);
+    setenv(name, text, 1);
+}
+
+static void set_environment(const struct birth *birth)
+{
+    const struct child *child = birth->child;
+    const struct spec *spec = child->spec;
+    const struct supervisor *supervisor = child->supervisor;
+    char mailbox[PATH_MAX + ADDR_PATH_MAX + 2];
+
+    for (char **entry = spec->env; *entry; entry++) {
+        char *text = spec_expand_replica(*entry, spec->replica);
+
+        if (text)
+            putenv(text);
+    }
+    setenv("TROUPE_PATH", child->path, 1);
+    setenv("TROUPE_NODE", supervisor->node->name, 1);
+    setenv("TROUPE_RUN", supervisor->node->run_dir, 1);
+    set_number("TROUPE_INCARNATION", child->slot->incarnation);
+    set_number("TROUPE_REPLICA", spec->replica);
+    set_number("TROUPE_CONTROL", BOOT_FD_CONTROL);
+    if (spec->ready == READY_NOTIFY)
+        set_number("TROUPE_READY_FD", BOOT_FD_SPARE);
+    if (child->probe.notify_name[0])
+        setenv("NOTIFY_SOCKET", child->probe.notify_name, 1);
+    if (child->probe.notify_name[0] && spec->watchdog_ms > 0) {
+        set_number("WATCHDOG_USEC", (unsigned long long)spec->watchdog_ms * 1000);
+        set_number("WATCHDOG_PID", (unsigned long long)getpid());
+    }
+    if (child->mailbox_fd < 0)
+        return;
+    snprintf(mailbox, sizeof mailbox, "%s/%s", supervisor->node->run_dir, child->path);
+    setenv("TROUPE_MAILBOX", mailbox, 1);
+    set_number("LISTEN_FDS", 1);
+    set_number("LISTEN_PID", (unsigned long long)getpid());
+    setenv("LISTEN_FDNAMES", "mailbox", 1);
+    snprintf(mailbox, sizeof mailbox, "%d:%llu", BOOT_FD_STATS,
+             (unsigned long long)child->stats_index * STATS_PAGE_SIZE);
+    setenv("TROUPE_STATS", mailbox, 1);
+}
+
+static _Noreturn void become_program(const struct birth *birth)
+{
+    const struct spec *spec = birth->child->spec;
+    size_t n = 0;
+    char **argv;
+
+    while (spec->exec[n])
+        n++;
+    argv = calloc(n + 1, sizeof *argv);
+    for (size_t i = 0; argv && i < n; i++)
+        argv[i] = spec_expand_replica(spec->exec[i], spec->replica);
+    if (argv)
+        execvp(argv[0], argv);
+    report(BOOT_FD_SPARE, STEP_EXEC, 0);
+}
+
+static void fill_boot(const struct birth *birth, struct troupe_boot *boot)
+{
+    const struct child *child = birth->child;
+    const struct spec *spec = child->spec;
+    const struct node *node = child->supervisor->node;
+
+    *boot = (struct troupe_boot){
+        .abi = TROUPE_BOOT_ABI,
+        .path = child->path,
+        .node = node->name,
+        .run_dir = node->run_dir,
+        .incarnation = child->slot->incarnation,
+        .replica = spec->replica,
+        .mailbox_fd = child->mailbox_fd >= 0 ? BOOT_FD_MAILBOX : -1,
+        .control_fd = BOOT_FD_CONTROL,
+        .stats_fd = child->mailbox_fd >= 0 ? BOOT_FD_STATS : -1,
+        .stats_offset = (uint64_t)child->stats_index * STATS_PAGE_SIZE,
+        .mailbox_messages = spec->mailbox_messages,
+        .mailbox_bytes = spec->mailbox_bytes,
+        .raw_off = spec->raw_off,
+        .raw_bytes = spec->raw_bytes,
+        .args = (const char *const *)spec->args,
+        .last_state = birth->last_state,
+        .last_state_size = birth->last_state_size,
+        .uids = node->rights.send_uids,
+        .uid_count = node->rights.send_count,
+    };
+}
+
+static _Noreturn void become_module(const struct birth *birth)
+{
+    struct troupe_boot boot;
+    struct error err = {0};
+    const struct module_actor *actor = module_actor(birth->module, &err);
+
+    if (!actor) {
+        dprintf(2, "%s\n", err.text);
+        errno = ENOEXEC;
+        report(BOOT_FD_SPARE, STEP_EXEC, 0);
+    }
+    close(BOOT_FD_SPARE);
+    title_set("troupe: %s", birth->child->path);
+    fill_boot(birth, &boot);
+    _exit(actor->run(actor, &boot));
+}
+
+static _Noreturn void become_module_of_user(const struct birth *birth, const char *file)
+{
+    struct troupe_boot boot;
+
+    fill_boot(birth, &boot);
+    module_exec(birth->child->supervisor->node->program, file, &boot);
+    report(BOOT_FD_SPARE, STEP_EXEC, 0);
+}
+
+static _Noreturn void become_supervisor(const struct birth *birth)
+{
+    struct child *child = birth->child;
+    struct node *node = malloc(sizeof *node);
+    struct supervisor *supervisor = calloc(1, sizeof *supervisor);
+    int mailbox = slots_move_up(BOOT_FD_MAILBOX), control = slots_move_up(BOOT_FD_CONTROL);
+    int lock = slots_move_up(BOOT_FD_STATS);
+
+    if (!node || !supervisor || mailbox < 0 || control < 0 || lock < 0)
+        report(BOOT_FD_SPARE, STEP_EXEC, 0);
+    *node = *child->supervisor->node;
+    node->lock_fd = lock;
+    title_set("troupe: %s", child->path);
+    if (supervisor_init(supervisor, node, child->path, child->slot->incarnation,
+                        child->spec->supervisor, mailbox, control) < 0)
+        report(BOOT_FD_SPARE, STEP_EXEC, 0);
+    close(BOOT_FD_SPARE);
+    slots_reserve();
+    _exit(supervisor_run(supervisor));
+}
+
+static _Noreturn void be_born(const struct birth *birth)
+{
+    const struct child *child = birth->child;
+    const struct spec *spec = child->spec;
+
+    supervisor_after_fork(child->supervisor);
+    reset_signals();
+    if (setsid() < 0)
+        report(birth->failure_pipe, STEP_SESSION, 0);
+    if (members_wear_mark(child->members.mark) < 0)
+        report(birth->failure_pipe, STEP_MARK, 0);
+    put_descriptors(birth);
+    set_limits(spec);
+    set_surroundings(spec);
+    set_user(spec);
+    tie_to_parent(birth);
+    if (spec->kind == SPEC_SUPERVISOR)
+        become_supervisor(birth);
+    set_environment(birth);
+    if (spec->kind == SPEC_PROGRAM)
+        become_program(birth);
+    if (spec->has_uid && spec->uid != birth->child->supervisor->node->rights.node_uid) {
+        char file[PATH_MAX];
+
+        if (config_module_path(spec->module, spec->cwd, file) < 0)
+            report(BOOT_FD_SPARE, STEP_EXEC, 0);
+        become_module_of_user(birth, file);
+    }
+    become_module(birth);
+}
+
+/* ---- the supervisor's side ------------------------------------------------------------------- */
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+static int prepare_module(struct birth *birth, struct error *err)
+{
+    const struct spec *spec = birth->child->spec;
+    char file[PATH_MAX];
+
+    if (spec->kind != SPEC_MODULE)
+        return 0;
+    if (config_module_path(spec->module, spec->cwd, file) < 0)
+        return error_set(err, ENOENT, "module %s: no such file on the module path", spec->module);
+    birth->module = module_load(file, err);
+    return birth->module ? 0 : -1;
+}
+
+static int prepare_descriptors(struct birth *birth, int *control_end, struct error *err)
+{
+    struct child *child = birth->child;
+    int control[2];
+
+    if (probe_prepare(&child->probe, &birth->failure_pipe) < 0)
+        return error_set_errno(err, errno, "readiness pipe");
+    if (fault_hits("socket") ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, control) < 0)
+        return error_set_errno(err, errno, "control socket");
+    *control_end = control[0];
+    birth->control = control[1];
+    fcntl(control[1], F_SETFL, 0); /* the child's end blocks: a shell may read it */
+    birth->out = logpipes_open_writer(child, 0);
+    birth->err = logpipes_open_writer(child, 1);
+    if (birth->out < 0 || birth->err < 0)
+        return error_set_errno(err, errno, "log pipe");
+    return 0;
+}
+
+static void finish_birth(struct birth *birth)
+{
+    close_fd(birth->control);
+    close_fd(birth->out);
+    close_fd(birth->err);
+    close_fd(birth->failure_pipe);
+    free(birth->last_state);
+}
+
+int spawn_child(struct child *child, struct error *err)
+{
+    struct birth birth = {.child = child, .parent = getpid(), .control = -1, .out = -1, .err = -1,
+                          .failure_pipe = -1};
+    int control_end = -1;
+    pid_t pid;
+
+    child->members.mark = members_new_mark();
+    if (prepare_module(&birth, err) < 0 || prepare_descriptors(&birth, &control_end, err) < 0)
+        goto fail;
+    birth.last_state = table_last_state(child->supervisor->table, child->slot, &birth.last_state_size);
+    pid = fault_hits("fork") ? -1 : fork();
+    if (pid < 0) {
+        error_set_errno(err, errno, "fork");
+        goto fail;
+    }
+    if (pid == 0)
+        be_born(&birth);
+    child->pid = pid;
+    child->members.leader = pid;
+    child->control_fd = control_end;
+    finish_birth(&birth);
+    return 0;
+fail:
+    close_fd(control_end);
+    probe_finish(&child->probe);
+    finish_birth(&birth);
+    return -1;
+}
+
+int spawn_helper(struct child *child, char *const *argv)
+{
+    const struct birth birth = {.child = child, .parent = getpid()};
+    int out = logpipes_open_writer(child, 0);
+    pid_t pid = out < 0 ? -1 : fork();
+
+    if (pid == 0) {
+        supervisor_after_fork(child->supervisor);
+        reset_signals();
+        setpgid(0, 0);
+        members_wear_mark(child->members.mark);
+        slots_put(out, 1);
+        slots_put(out, 2);
+        for (int slot = 3; slot < SLOT_FIRST_FREE; slot++)
+            close(slot);
+        slots_close_rest();
+        if (child->spec->cwd && chdir(child->spec->cwd) < 0)
+            _exit(126);
+        set_environment(&birth);
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != birth.parent)
+            _exit(126);
+        execvp(argv[0], argv);
+        dprintf(2, "ready: exec: %s: %s\n", argv[0], strerror(errno));
+        _exit(127);
+    }
+    close_fd(out);
+    return pid;
+}

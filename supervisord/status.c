@@ -1,0 +1,402 @@
+#include "status.h"
+
+#include "buf.h"
+#include "supervisor.h"
+#include "text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum row_kind spec_row_kind(enum spec_kind kind)
+{
+    static const enum row_kind kinds[] = {
+        [SPEC_MODULE] = ROW_MODULE,
+        [SPEC_PROGRAM] = ROW_PROGRAM,
+        [SPEC_SUPERVISOR] = ROW_SUPERVISOR,
+        [SPEC_SERVICE] = ROW_SERVICE,
+    };
+
+    return kinds[kind];
+}
+
+/* ---- stats pages --------------------------------------------------------------------------------- */
+
+int stats_claim(struct child *child)
+{
+    struct supervisor *supervisor = child->supervisor;
+
+    for (unsigned i = 0; i < supervisor->spec->max_children; i++)
+        if (!supervisor->stats_used[i]) {
+            supervisor->stats_used[i] = true;
+            child->stats_index = i;
+            stats_reset(child);
+            return 0;
+        }
+    errno = ENOSPC;
+    return -1;
+}
+
+void stats_release(struct child *child)
+{
+    if (child->stats_index != UINT32_MAX)
+        child->supervisor->stats_used[child->stats_index] = false;
+    child->stats_index = UINT32_MAX;
+}
+
+static struct stats_page *page_of(const struct child *child)
+{
+    return stats_of(child->supervisor->stats, child->stats_index);
+}
+
+/* A page that was never written is left alone: it takes no memory. */
+void stats_reset(struct child *child)
+{
+    if (child->slot && child->slot->incarnation && child->mailbox_fd >= 0)
+        memset((void *)page_of(child), 0, sizeof(struct stats_page));
+}
+
+/* ---- /proc --------------------------------------------------------------------------------------- */
+
+static ssize_t read_proc(pid_t pid, const char *name, char *out, size_t size)
+{
+    char path[64];
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    n = read(fd, out, size - 1);
+    close(fd);
+    out[n > 0 ? n : 0] = '\0';
+    return n;
+}
+
+static void read_memory(pid_t pid, struct row *row)
+{
+    char text[128];
+    unsigned long resident, shared;
+
+    if (read_proc(pid, "statm", text, sizeof text) > 0 &&
+        sscanf(text, "%*u %lu %lu", &resident, &shared) == 2 && resident > shared)
+        row->memory = (uint64_t)(resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void read_times(pid_t pid, struct row *row)
+{
+    char text[1024], *after;
+    unsigned long user, system;
+    long threads;
+
+    if (read_proc(pid, "stat", text, sizeof text) <= 0 || !(after = strrchr(text, ')')))
+        return;
+    if (sscanf(after + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %ld",
+               &user, &system, &threads) != 3)
+        return;
+    row->cpu_ms = (uint64_t)(user + system) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
+    row->threads = (uint32_t)threads;
+}
+
+static uint32_t count_descriptors(pid_t pid)
+{
+    char path[64];
+    uint32_t n = 0;
+    DIR *dir;
+
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    dir = opendir(path);
+    if (!dir)
+        return 0;
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n > 2 ? n - 2 : 0;
+}
+
+static uint32_t owner_of(pid_t pid)
+{
+    char path[64];
+    struct stat st;
+
+    snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    return stat(path, &st) < 0 ? 0 : st.st_uid;
+}
+
+/* ---- rows ---------------------------------------------------------------------------------------- */
+
+static void read_stats(const struct child *child, struct row *row)
+{
+    const struct stats_page *page = page_of(child);
+    uint64_t busy_since;
+
+    if (child->mailbox_fd < 0 || child->spec->kind == SPEC_SUPERVISOR || !child->pid)
+        return;
+    row->messages_in = page->messages_in;
+    row->messages_out = page->messages_out;
+    row->mailbox_depth = (uint32_t)page->mailbox_depth;
+    row->mailbox_bytes = page->mailbox_bytes;
+    busy_since = page->busy_since_us;
+    if (busy_since && (int64_t)busy_since < mono_now().us)
+        row->busy_us = (uint64_t)mono_now().us - busy_since;
+}
+
+static void fill_supervisor(struct row *row, const struct spec_supervisor *spec, uint32_t used)
+{
+    row->strategy = strdup(spec_strategy_text(spec->strategy));
+    row->intensity = spec->intensity;
+    row->period_ms = (uint64_t)spec->period_ms;
+    row->used = used;
+}
+
+static void read_process(pid_t pid, struct row *row)
+{
+    if (!pid)
+        return;
+    read_memory(pid, row);
+    read_times(pid, row);
+    row->fds = count_descriptors(pid);
+    row->uid = owner_of(pid);
+}
+
+static int fill_row(struct child *child, struct row *row)
+{
+    struct table_slot *slot = child->slot;
+
+    *row = (struct row){
+        .path = strdup(child->path),
+        .kind = (uint8_t)spec_row_kind(child->spec->kind),
+        .state = (uint8_t)child_row_state(child),
+        .pid = (uint32_t)child->pid,
+        .incarnation = slot->incarnation,
+        .restarts_in_window = intensity_used(&child->restarts, mono_now().us / 1000),
+        .restarts_total = slot->restarts_total,
+        .last = strdup(slot->last),
+        .since_us = (uint64_t)slot->since_us,
+        .started_us = (uint64_t)slot->started_us,
+        .status = strdup(slot->status),
+        .restart = strdup(spec_restart_text(child->spec->restart)),
+    };
+    if (child->spec->kind == SPEC_SUPERVISOR)
+        fill_supervisor(row, child->spec->supervisor, 0);
+    else
+        row->strategy = strdup("");
+    read_process(child->pid, row);
+    read_stats(child, row);
+    return row->path && row->last && row->status && row->restart && row->strategy ? 0 : -1;
+}
+
+static int add_row(struct rows *rows, struct child *child)
+{
+    struct row *grown = realloc(rows->at, (rows->count + 1) * sizeof *grown);
+
+    if (!grown)
+        return -1;
+    rows->at = grown;
+    return fill_row(child, &grown[rows->count++]);
+}
+
+int status_rows(struct supervisor *supervisor, const struct words *names, struct rows *rows)
+{
+    *rows = (struct rows){0};
+    if (names && names->count) {
+        for (size_t i = 0; i < names->count; i++) {
+            struct child *child = supervisor_find(supervisor, names->at[i]);
+
+            if (!child) {
+                errno = ENOENT;
+                goto fail;
+            }
+            if (add_row(rows, child) < 0)
+                goto fail;
+        }
+        return 0;
+    }
+    for (size_t i = 0; i < supervisor->count; i++)
+        if (add_row(rows, supervisor->children[i]) < 0)
+            goto fail;
+    return 0;
+fail:
+    rows_finish(rows);
+    return -1;
+}
+
+int status_self(struct supervisor *supervisor, struct rows *rows)
+{
+    struct row *row = calloc(1, sizeof *row);
+
+    *rows = (struct rows){row ? 1 : 0, row};
+    if (!row)
+        return -1;
+    *row = (struct row){
+        .path = strdup(supervisor->path),
+        .kind = ROW_SUPERVISOR,
+        .state = supervisor->mode == SUPERVISOR_BOOTING  ? ROW_STARTING
+                 : supervisor->mode == SUPERVISOR_ENDING ? ROW_STOPPING
+                                                         : ROW_READY,
+        .pid = (uint32_t)getpid(),
+        .incarnation = supervisor->incarnation,
+        .last = strdup(""),
+        .status = strdup(""),
+        .restart = strdup(""),
+    };
+    fill_supervisor(row, supervisor->spec, supervisor_used(supervisor));
+    read_process(getpid(), row);
+    return 0;
+}
+
+/* ---- status -------------------------------------------------------------------------------------- */
+
+static void add_words(struct facts *facts, const char *key, char *const *words)
+{
+    struct buf text = {0};
+
+    for (size_t i = 0; words && words[i]; i++)
+        buf_printf(&text, "%s%s", i ? " " : "", words[i]);
+    buf_append(&text, "", 1);
+    if (text.data)
+        facts_add(facts, 's', key, (const char *)buf_front(&text));
+    buf_finish(&text);
+}
+
+static void add_what(struct facts *facts, const struct spec *spec)
+{
+    facts_add(facts, 's', "kind", spec_kind_text(spec->kind));
+    if (spec->kind == SPEC_PROGRAM)
+        add_words(facts, "exec", spec->exec);
+    if (spec->kind == SPEC_MODULE)
+        facts_add(facts, 's', "module", spec->module);
+    if (spec->description)
+        facts_add(facts, 's', "description", spec->description);
+    if (spec->at.line)
+        facts_addf(facts, 's', "declared", "%s:%d:%d", spec->at.file, spec->at.line,
+                   spec->at.column);
+}
+
+static void add_shutdown(struct facts *facts, int64_t ms)
+{
+    if (ms == SHUTDOWN_INFINITY)
+        facts_add(facts, 's', "shutdown", "infinity");
+    else if (ms == SHUTDOWN_BRUTAL_KILL)
+        facts_add(facts, 's', "shutdown", "brutal_kill");
+    else
+        facts_addf(facts, 'd', "shutdown", "%lld", (long long)ms);
+}
+
+static void add_spec(struct facts *facts, const struct spec *spec)
+{
+    facts_add(facts, 's', "restart", spec_restart_text(spec->restart));
+    add_shutdown(facts, spec->shutdown_ms);
+    facts_add(facts, 'b', "significant", spec->significant ? "true" : "false");
+    if (spec->backoff.initial_ms)
+        facts_addf(facts, 'd', "backoff", "%lld", (long long)spec->backoff.initial_ms);
+    if (*spec->link)
+        add_words(facts, "link", spec->link);
+    if (*spec->groups)
+        add_words(facts, "groups", spec->groups);
+    if (spec->cwd)
+        facts_add(facts, 's', "cwd", spec->cwd);
+    if (spec->user)
+        facts_add(facts, 's', "user", spec->user);
+    for (size_t i = 0; i < spec->limit_count; i++) {
+        char key[48];
+
+        snprintf(key, sizeof key, "limit_%s", spec->limits[i].name);
+        if (spec->limits[i].value == RLIM_INFINITY)
+            facts_add(facts, 's', key, "unlimited");
+        else
+            facts_addf(facts, 'n', key, "%llu", (unsigned long long)spec->limits[i].value);
+    }
+    if (spec->kind != SPEC_SUPERVISOR)
+        return;
+    facts_add(facts, 's', "strategy", spec_strategy_text(spec->supervisor->strategy));
+    if (spec->supervisor->intensity == INTENSITY_UNLIMITED)
+        facts_add(facts, 's', "intensity", "unlimited");
+    else
+        facts_addf(facts, 'n', "intensity", "%u", spec->supervisor->intensity);
+    facts_addf(facts, 'd', "period", "%lld", (long long)spec->supervisor->period_ms);
+}
+
+static void add_process(struct facts *facts, struct child *child)
+{
+    struct row row = {0};
+
+    facts_addf(facts, 'n', "pid", "%d", (int)child->pid);
+    if (!child->pid)
+        return;
+    read_process(child->pid, &row);
+    read_stats(child, &row);
+    facts_addf(facts, 't', "started", "%lld", (long long)child->slot->started_us);
+    facts_addf(facts, 'd', "ready_after", "%lld", (long long)child->start_took_ms);
+    facts_addf(facts, 'z', "memory", "%llu", (unsigned long long)row.memory);
+    facts_addf(facts, 'd', "cpu", "%llu", (unsigned long long)row.cpu_ms);
+    facts_addf(facts, 'n', "threads", "%u", row.threads);
+    facts_addf(facts, 'n', "descriptors", "%u", row.fds);
+    facts_addf(facts, 'n', "uid", "%u", row.uid);
+    if (child->mailbox_fd < 0 || child->spec->kind == SPEC_SUPERVISOR)
+        return;
+    facts_addf(facts, 'n', "mailbox", "%u", row.mailbox_depth);
+    facts_addf(facts, 'n', "messages_in", "%llu", (unsigned long long)row.messages_in);
+    facts_addf(facts, 'n', "messages_out", "%llu", (unsigned long long)row.messages_out);
+    facts_addf(facts, 'd', "busy", "%llu", (unsigned long long)row.busy_us / 1000);
+}
+
+static void add_ends(struct facts *facts, const struct child *child)
+{
+    for (unsigned i = 0;; i++) {
+        const struct table_end *end = table_end(child->slot, i);
+        char key[24], when[WALL_TEXT_SIZE], ran[32];
+
+        if (!end)
+            return;
+        snprintf(key, sizeof key, "end_%u", i + 1);
+        wall_text(end->wall_us, when);
+        facts_addf(facts, 's', key, "#%llu %s after %s: %s", (unsigned long long)end->incarnation,
+                   when, text_of_duration(end->ran_ms, ran, sizeof ran), end->reason);
+    }
+}
+
+int status_facts(struct child *child, struct facts *facts)
+{
+    int64_t left_ms = mono_diff_ms(child->not_before, mono_now());
+
+    *facts = (struct facts){0};
+    facts_add(facts, 's', "path", child->path);
+    facts_add(facts, 's', "state", child_state_text(child));
+    add_what(facts, child->spec);
+    add_process(facts, child);
+    facts_addf(facts, 'n', "incarnation", "%llu", (unsigned long long)child->slot->incarnation);
+    facts_addf(facts, 'n', "restarts_in_window", "%u",
+               intensity_used(&child->restarts, mono_now().us / 1000));
+    facts_addf(facts, 'n', "restarts_total", "%llu",
+               (unsigned long long)child->slot->restarts_total);
+    if (child->state == CHILD_BACKOFF && left_ms > 0)
+        facts_addf(facts, 'd', "restart_in", "%lld", (long long)left_ms);
+    if (*child->slot->status)
+        facts_add(facts, 's', "status", child->slot->status);
+    add_spec(facts, child->spec);
+    add_ends(facts, child);
+    return 0;
+}
+
+int status_counts(const struct supervisor *supervisor, struct facts *facts)
+{
+    unsigned specs = (unsigned)supervisor->count, active = 0, supervisors = 0;
+
+    for (size_t i = 0; i < supervisor->count; i++) {
+        active += child_has_process(supervisor->children[i]);
+        supervisors += supervisor->children[i]->spec->kind == SPEC_SUPERVISOR;
+    }
+    *facts = (struct facts){0};
+    facts_addf(facts, 'n', "specs", "%u", supervisor->spec->template ? 1 : specs);
+    facts_addf(facts, 'n', "active", "%u", active);
+    facts_addf(facts, 'n', "supervisors", "%u", supervisors);
+    return facts_addf(facts, 'n', "workers", "%u", specs - supervisors);
+}

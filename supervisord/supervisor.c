@@ -1,0 +1,806 @@
+#include "supervisor.h"
+
+#include "crash.h"
+#include "ctl.h"
+#include "fault.h"
+#include "slots.h"
+#include "status.h"
+#include "strategy.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- children ------------------------------------------------------------------------------------ */
+
+struct child *supervisor_find(struct supervisor *supervisor, const char *name)
+{
+    for (size_t i = 0; i < supervisor->count; i++)
+        if (!strcmp(child_name(supervisor->children[i]), name))
+            return supervisor->children[i];
+    return NULL;
+}
+
+static bool has_helper(const struct supervisor *supervisor, pid_t pid)
+{
+    for (size_t i = 0; i < supervisor->count; i++)
+        if (supervisor->children[i]->probe.helper == pid)
+            return true;
+    return false;
+}
+
+bool supervisor_is_leader(pid_t pid, void *ctx)
+{
+    struct supervisor *supervisor = ctx;
+    struct child *child;
+
+    HASH_FIND(by_pid, supervisor->by_pid, &pid, sizeof pid, child);
+    return child || has_helper(supervisor, pid);
+}
+
+struct child *supervisor_owner(struct supervisor *supervisor, const struct stray *stray)
+{
+    for (size_t i = 0; i < supervisor->count; i++) {
+        struct child *child = supervisor->children[i];
+
+        if (child->pid && members_owns(&child->members, stray))
+            return child;
+    }
+    return NULL;
+}
+
+bool supervisor_has_orphans(struct supervisor *supervisor, const struct strays *strays)
+{
+    for (size_t i = 0; i < strays->count; i++)
+        if (!supervisor_owner(supervisor, &strays->at[i]))
+            return true;
+    return false;
+}
+
+uint32_t supervisor_used(struct supervisor *supervisor)
+{
+    return intensity_used(&supervisor->intensity, mono_now().us / 1000);
+}
+
+struct child *supervisor_add(struct supervisor *supervisor, const struct spec *spec,
+                             struct spec *own_spec)
+{
+    struct child **grown, *child;
+
+    if (supervisor->count >= supervisor->spec->max_children) {
+        errno = ENOSPC;
+        return NULL;
+    }
+    grown = realloc(supervisor->children, (supervisor->count + 1) * sizeof *grown);
+    if (!grown)
+        return NULL;
+    supervisor->children = grown;
+    child = child_create(supervisor, spec, own_spec);
+    if (child)
+        grown[supervisor->count++] = child;
+    return child;
+}
+
+static void forget(struct supervisor *supervisor, size_t i)
+{
+    struct child *child = supervisor->children[i];
+
+    events_child(child, EVENT_CHILD_REMOVED);
+    requests_on_forget(&supervisor->requests, child);
+    child_destroy(child, true);
+    memmove(&supervisor->children[i], &supervisor->children[i + 1],
+            (supervisor->count - i - 1) * sizeof *supervisor->children);
+    supervisor->count--;
+}
+
+void supervisor_forget(struct supervisor *supervisor, struct child *child)
+{
+    child->doomed = true;
+    supervisor_kick(supervisor);
+}
+
+static void bury_doomed(struct supervisor *supervisor)
+{
+    for (size_t i = supervisor->count; i-- > 0;)
+        if (supervisor->children[i]->doomed && supervisor->children[i]->state == CHILD_DOWN)
+            forget(supervisor, i);
+}
+
+/* ---- the batch ----------------------------------------------------------------------------------- */
+
+static struct seat seat_of(const struct child *child)
+{
+    struct seat seat = {
+        .temporary = child->spec->restart == RESTART_TEMPORARY && !child->supervisor->is_root,
+        .held = child->slot->held,
+        .significant = child->spec->significant,
+        .to_stop = child->to_stop,
+        .to_start = child->to_start,
+        .to_forget = child->to_forget,
+    };
+
+    switch (child->state) {
+    case CHILD_READY:
+        seat.is = SEAT_UP;
+        break;
+    case CHILD_BACKOFF:
+    case CHILD_WAITING:
+    case CHILD_STARTING:
+        seat.is = SEAT_RISING;
+        break;
+    case CHILD_STOPPING:
+    case CHILD_BURYING:
+        seat.is = SEAT_FALLING;
+        break;
+    default:
+        seat.is = SEAT_DOWN;
+    }
+    return seat;
+}
+
+/* Replicas of one entry stand beside each other and share a position. */
+static bool same_entry(const struct spec *a, const struct spec *b)
+{
+    return a->replica && b->replica && a->at.line == b->at.line && a->at.column == b->at.column &&
+           a->replica == b->replica + 1;
+}
+
+static struct seat *seats_of(const struct supervisor *supervisor)
+{
+    struct seat *seats = calloc(supervisor->count + 1, sizeof *seats);
+    unsigned position = 0;
+
+    for (size_t i = 0; seats && i < supervisor->count; i++) {
+        seats[i] = seat_of(supervisor->children[i]);
+        if (i && !same_entry(supervisor->children[i]->spec, supervisor->children[i - 1]->spec))
+            position++;
+        seats[i].position = position;
+    }
+    return seats;
+}
+
+static void take_batch(struct supervisor *supervisor, const struct seat *seats)
+{
+    for (size_t i = 0; i < supervisor->count; i++) {
+        struct child *child = supervisor->children[i];
+
+        child->to_stop = seats[i].to_stop;
+        child->to_start = seats[i].to_start;
+        child->to_forget = seats[i].to_forget;
+        if (child->to_forget && child->state == CHILD_DOWN)
+            child->doomed = true;
+    }
+}
+
+static void stop_in_batch(struct child *child)
+{
+    enum child_order order = child->batch_order == ORDER_NONE ? ORDER_BATCH : child->batch_order;
+
+    child->batch_order = ORDER_NONE;
+    child_stop(child, order);
+}
+
+/* One step of the batch; true when there may be another at once. */
+static bool step(struct supervisor *supervisor, enum step *what)
+{
+    struct seat *seats = seats_of(supervisor);
+    size_t which = 0;
+
+    *what = STEP_WAIT;
+    if (!seats)
+        return false;
+    *what = strategy_next(seats, supervisor->count, supervisor->spec->template != NULL, &which);
+    free(seats);
+    if (*what == STEP_STOP)
+        stop_in_batch(supervisor->children[which]);
+    else if (*what == STEP_START)
+        child_start(supervisor->children[which]);
+    return *what == STEP_STOP || *what == STEP_START;
+}
+
+static void say_to_parent(struct supervisor *supervisor, const char *text)
+{
+    if (supervisor->control_fd >= 0)
+        send(supervisor->control_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void boot_is_done(struct supervisor *supervisor)
+{
+    supervisor->mode = SUPERVISOR_RUNNING;
+    events_self(supervisor, EVENT_SUPERVISOR_UP, NULL, NULL);
+    say_to_parent(supervisor, "READY\n");
+    if (supervisor->on_boot)
+        supervisor->on_boot(supervisor);
+}
+
+static void end_is_done(struct supervisor *supervisor)
+{
+    static const char *const needs[] = {
+        [NEED_NONE] = "", [NEED_RESTART] = " | restart", [NEED_RESTART_AFTER] = "",
+        [NEED_FINISH] = " | finish", [NEED_ABORT] = " | abort",
+    };
+    char text[REASON_MAX + 32];
+
+    snprintf(text, sizeof text, "EXIT %s%s\n", supervisor->final_reason,
+             needs[supervisor->final_need]);
+    say_to_parent(supervisor, text);
+    if (supervisor->on_end)
+        supervisor->on_end(supervisor);
+    ev_break(supervisor->loop, EVBREAK_ALL);
+}
+
+static void start_due(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->count; i++) {
+        struct child *child = supervisor->children[i];
+
+        if (!child->due)
+            continue;
+        child->due = false;
+        if (supervisor->mode != SUPERVISOR_ENDING)
+            child_start(child);
+    }
+}
+
+static void on_advance(struct ev_loop *loop, ev_prepare *watcher, int revents)
+{
+    struct supervisor *supervisor = container_of(watcher, struct supervisor, advance);
+    enum step what;
+
+    (void)loop;
+    (void)revents;
+    bury_doomed(supervisor);
+    start_due(supervisor);
+    while (step(supervisor, &what))
+        ;
+    if (what != STEP_DONE)
+        return;
+    if (supervisor->mode == SUPERVISOR_BOOTING)
+        boot_is_done(supervisor);
+    else if (supervisor->mode == SUPERVISOR_ENDING)
+        end_is_done(supervisor);
+}
+
+void supervisor_kick(struct supervisor *supervisor)
+{
+    ev_feed_event(supervisor->loop, &supervisor->advance, EV_CUSTOM);
+}
+
+void supervisor_want(struct supervisor *supervisor, struct child *child)
+{
+    child->to_start = true;
+    supervisor_kick(supervisor);
+}
+
+void supervisor_end(struct supervisor *supervisor, enum need need, const char *format, ...)
+{
+    va_list args;
+
+    if (supervisor->mode == SUPERVISOR_ENDING)
+        return;
+    va_start(args, format);
+    vsnprintf(supervisor->final_reason, sizeof supervisor->final_reason, format, args);
+    va_end(args);
+    supervisor->final_need = need;
+    supervisor->mode = SUPERVISOR_ENDING;
+    for (size_t i = 0; i < supervisor->count; i++) {
+        supervisor->children[i]->to_start = supervisor->children[i]->due = false;
+        supervisor->children[i]->to_stop = supervisor->children[i]->state != CHILD_DOWN;
+    }
+    supervisor_kick(supervisor);
+}
+
+/* ---- what an end leads to -------------------------------------------------------------------------- */
+
+static void give_up(struct supervisor *supervisor, struct child *child, const char *reason)
+{
+    char text[REASON_MAX], period[32];
+
+    snprintf(text, sizeof text, "%.120s %.100s: more than %u restarts in %s", child->path, reason,
+             supervisor->spec->intensity,
+             text_of_duration(supervisor->spec->period_ms, period, sizeof period));
+    events_self(supervisor, EVENT_GIVE_UP, "reason", text);
+    child->rest = REST_FAILED;
+    supervisor_end(supervisor, NEED_NONE, "shutdown %s", text);
+}
+
+static int64_t delay_of(struct child *child)
+{
+    if (child->need == NEED_RESTART_AFTER)
+        return child->need_delay_ms;
+    if (!child->spec->backoff.initial_ms)
+        return 0;
+    return backoff_next(&child->backoff, &child->spec->backoff,
+                        child->was_ready ? mono_diff_ms(mono_now(), child->started) : 0,
+                        (double)random() / ((double)RAND_MAX + 1));
+}
+
+static void restart(struct supervisor *supervisor, size_t failed)
+{
+    struct seat *seats = seats_of(supervisor);
+
+    if (supervisor->spec->strategy == ONE_FOR_ONE || !seats) {
+        supervisor->children[failed]->due = true;
+    } else {
+        strategy_restart(supervisor->spec->strategy, seats, supervisor->count, failed);
+        take_batch(supervisor, seats);
+    }
+    free(seats);
+}
+
+static size_t index_of(const struct supervisor *supervisor, const struct child *child)
+{
+    size_t i = 0;
+
+    while (supervisor->children[i] != child)
+        i++;
+    return i;
+}
+
+/* counted: it weighs on the intensity. */
+static void restart_child(struct child *child, const char *reason, bool counted)
+{
+    struct supervisor *supervisor = child->supervisor;
+    int64_t now_ms = mono_now().us / 1000, delay_ms;
+
+    if (supervisor->mode == SUPERVISOR_ENDING)
+        return;
+    if (counted && !intensity_add(&supervisor->intensity, now_ms)) {
+        give_up(supervisor, child, reason);
+        return;
+    }
+    child->slot->restarts_total++;
+    intensity_add(&child->restarts, now_ms);
+    delay_ms = delay_of(child);
+    child->not_before = delay_ms > 0 ? mono_add_ms(mono_now(), delay_ms) : (struct mono){0};
+    child->rest = REST_NEW;
+    events_child_text(child, EVENT_CHILD_RESTART, "why", reason);
+    restart(supervisor, index_of(supervisor, child));
+}
+
+static void check_auto_shutdown(struct supervisor *supervisor, struct child *child)
+{
+    struct seat *seats = seats_of(supervisor);
+
+    if (seats && strategy_auto_shutdown(supervisor->spec->auto_shutdown, seats, supervisor->count,
+                                        index_of(supervisor, child)))
+        supervisor_end(supervisor, NEED_NONE, "shutdown %s, which is significant, has ended",
+                       child->path);
+    free(seats);
+}
+
+/* It stays down. A temporary child's spec goes with it; an application is kept to be looked at. */
+static void rest(struct child *child, enum child_rest how)
+{
+    struct supervisor *supervisor = child->supervisor;
+
+    child->rest = how;
+    child->slot->state = (uint8_t)child_row_state(child);
+    events_child(child, how == REST_FAILED    ? EVENT_CHILD_FAILED
+                        : how == REST_STOPPED ? EVENT_CHILD_STOPPED
+                                              : EVENT_CHILD_EXITED);
+    if (child->spec->restart == RESTART_TEMPORARY && !supervisor->is_root)
+        child->doomed = true;
+}
+
+static void settle_ignored(struct child *child)
+{
+    rest(child, REST_EXITED);
+    child->to_start = false;
+    if (child->supervisor->spec->template)
+        child->doomed = true;
+    requests_on_ready(&child->supervisor->requests, child);
+}
+
+/* It went down because it was told to. */
+static void settle_ordered(struct child *child)
+{
+    struct supervisor *supervisor = child->supervisor;
+    enum child_order order = child->order;
+
+    child->order = ORDER_NONE;
+    child->to_stop = false;
+    if (child->to_forget)
+        child->doomed = true;
+    switch (order) {
+    case ORDER_RESTART:
+        if (supervisor->mode != SUPERVISOR_ENDING) {
+            child->slot->restarts_total++;
+            child->asked_by_person = true;
+            child->not_before = (struct mono){0};
+            child->due = true;
+            break;
+        }
+        rest(child, REST_EXITED);
+        break;
+    case ORDER_PERSON:
+        child->slot->held = true;
+        child->to_start = child->due = false;
+        rest(child, REST_STOPPED);
+        if (supervisor->spec->template)
+            child->doomed = true;
+        break;
+    case ORDER_REMOVE:
+        child->to_start = child->due = false;
+        child->doomed = true;
+        break;
+    default:
+        child->rest = REST_NEW;
+        if (supervisor->mode == SUPERVISOR_ENDING)
+            child->rest = REST_EXITED;
+        break;
+    }
+    requests_on_down(&supervisor->requests, child);
+}
+
+static bool is_cascade(const struct child *child)
+{
+    return child->order == ORDER_FAULT && !strncmp(child->fault_reason, "cascade ", 8);
+}
+
+/* An application that fails to start is its own affair, unless it is permanent (OTP). */
+static void fail_boot(struct child *child, const char *reason)
+{
+    struct supervisor *supervisor = child->supervisor;
+
+    child->to_start = false;
+    rest(child, REST_FAILED);
+    requests_on_start_failure(&supervisor->requests, child, reason);
+    if (supervisor->is_root && child->spec->restart != RESTART_PERMANENT)
+        return;
+    events_self(supervisor, EVENT_GIVE_UP, "reason", reason);
+    supervisor_end(supervisor, NEED_NONE, "shutdown failed_to_start %.100s %.130s", child->path,
+                   reason);
+}
+
+static void settle_failed_start(struct child *child, const char *reason)
+{
+    struct supervisor *supervisor = child->supervisor;
+
+    if (supervisor->mode == SUPERVISOR_ENDING) {
+        rest(child, REST_FAILED);
+    } else if (child->asked_by_person) {
+        bool is_new = child->dynamic && !child->settled;
+
+        child->asked_by_person = child->to_start = false;
+        rest(child, REST_FAILED);
+        child->doomed |= is_new; /* S10: a spec that never worked is not kept */
+        requests_on_start_failure(&supervisor->requests, child, reason);
+    } else if (!child->settled && (supervisor->mode == SUPERVISOR_BOOTING || supervisor->is_root)) {
+        fail_boot(child, reason);
+    } else {
+        restart_child(child, reason, !is_cascade(child));
+    }
+}
+
+static void settle_own_end(struct child *child, const char *reason)
+{
+    struct supervisor *supervisor = child->supervisor;
+    bool orderly = reason_is_orderly(reason);
+
+    switch (child->need) {
+    case NEED_ABORT:
+        rest(child, REST_FAILED);
+        if (!supervisor->is_root)
+            supervisor_end(supervisor, NEED_ABORT, "shutdown abort %s", child->path);
+        return;
+    case NEED_FINISH:
+        rest(child, REST_EXITED);
+        check_auto_shutdown(supervisor, child);
+        return;
+    case NEED_RESTART:
+        restart_child(child, reason, true);
+        return;
+    case NEED_RESTART_AFTER:
+        restart_child(child, reason, false);
+        return;
+    case NEED_NONE:
+        break;
+    }
+    if (strategy_wants_restart(child->spec->restart, orderly)) {
+        restart_child(child, reason, !is_cascade(child));
+        return;
+    }
+    rest(child, orderly ? REST_EXITED : REST_FAILED);
+    check_auto_shutdown(supervisor, child);
+}
+
+void supervisor_on_end(struct child *child, const char *reason)
+{
+    struct supervisor *supervisor = child->supervisor;
+    bool ordered = (child->order != ORDER_NONE && child->order != ORDER_FAULT) || child->to_stop;
+
+    events_child_exit(child, reason, mono_diff_ms(mono_now(), child->started), ordered);
+    links_on_end(&supervisor->links, child, reason, ordered);
+    if (ordered)
+        settle_ordered(child);
+    else if (child->ignored)
+        settle_ignored(child);
+    else if (!child->was_ready)
+        settle_failed_start(child, reason);
+    else
+        settle_own_end(child, reason);
+    supervisor_kick(supervisor);
+}
+
+void supervisor_on_down(struct child *child)
+{
+    settle_ordered(child);
+    supervisor_kick(child->supervisor);
+}
+
+void supervisor_on_ready(struct child *child)
+{
+    struct supervisor *supervisor = child->supervisor;
+
+    child->to_start = false;
+    child->settled = true;
+    links_on_ready(&supervisor->links, child);
+    requests_on_ready(&supervisor->requests, child);
+    supervisor_kick(supervisor);
+}
+
+/* ---- ends of processes ----------------------------------------------------------------------------- */
+
+static void note_pause(struct child *child, const siginfo_t *info)
+{
+    bool paused = info->si_code == CLD_STOPPED;
+
+    if (child->paused == paused)
+        return;
+    child->paused = paused;
+    child->slot->state = (uint8_t)child_row_state(child);
+    events_child(child, paused ? EVENT_CHILD_PAUSED : EVENT_CHILD_RESUMED);
+}
+
+static struct child *child_of(struct supervisor *supervisor, pid_t pid)
+{
+    struct child *child;
+
+    HASH_FIND(by_pid, supervisor->by_pid, &pid, sizeof pid, child);
+    return child;
+}
+
+/* A process that is no child's leader: a readiness helper, or somebody adopted. */
+static void reap_other(struct supervisor *supervisor, pid_t pid)
+{
+    int status;
+
+    if (waitpid(pid, &status, WNOHANG | WUNTRACED | WCONTINUED) != pid ||
+        !(WIFEXITED(status) || WIFSIGNALED(status)))
+        return;
+    for (size_t i = 0; i < supervisor->count; i++)
+        if (probe_on_exit(&supervisor->children[i]->probe, pid, status))
+            return;
+}
+
+/* Deals with one process that waitid has something to say of. */
+static void take_notice(struct supervisor *supervisor, const siginfo_t *info)
+{
+    struct child *child = child_of(supervisor, info->si_pid);
+    siginfo_t consumed;
+
+    if (!child) {
+        reap_other(supervisor, info->si_pid);
+    } else if (info->si_code == CLD_STOPPED || info->si_code == CLD_CONTINUED ||
+               info->si_code == CLD_TRAPPED) {
+        waitid(P_PID, (id_t)info->si_pid, &consumed, WSTOPPED | WCONTINUED | WNOHANG);
+        note_pause(child, info);
+    } else {
+        child_handle(child, CHILD_EV_ENDED);
+    }
+}
+
+/* While a zombie is held, waitid would show it for ever: each child is then asked by itself. */
+static void reap_each(struct supervisor *supervisor)
+{
+    const int what = WEXITED | WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT;
+    struct strays strays;
+
+    for (size_t i = 0; i < supervisor->count; i++) {
+        struct child *child = supervisor->children[i];
+        siginfo_t info = {0};
+        pid_t helper = child->probe.helper;
+
+        if (child->pid && !child->leader_ended && !child->reaped &&
+            waitid(P_PID, (id_t)child->pid, &info, what) == 0 && info.si_pid)
+            take_notice(supervisor, &info);
+        if (helper > 0)
+            reap_other(supervisor, helper);
+    }
+    if (strays_scan(supervisor_is_leader, supervisor, &strays) == 0) /* reaps the dead ones */
+        strays_finish(&strays);
+}
+
+static void check_falling(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->count; i++)
+        child_check_empty(supervisor->children[i]);
+}
+
+static void on_sigchld(struct ev_loop *loop, ev_signal *watcher, int revents)
+{
+    struct supervisor *supervisor = container_of(watcher, struct supervisor, on_child);
+
+    (void)loop;
+    (void)revents;
+    while (!supervisor->zombies_held) {
+        siginfo_t info = {0};
+
+        if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT) < 0 ||
+            !info.si_pid)
+            break;
+        take_notice(supervisor, &info);
+    }
+    if (supervisor->zombies_held)
+        reap_each(supervisor);
+    check_falling(supervisor);
+}
+
+/* ---- our own end ----------------------------------------------------------------------------------- */
+
+static void on_sigterm(struct ev_loop *loop, ev_signal *watcher, int revents)
+{
+    struct supervisor *supervisor = ev_userdata(loop);
+
+    (void)watcher;
+    (void)revents;
+    supervisor_end(supervisor, NEED_NONE, "shutdown");
+}
+
+static void on_sighup(struct ev_loop *loop, ev_signal *watcher, int revents)
+{
+    (void)loop;
+    (void)watcher;
+    (void)revents; /* a closed terminal is no reason to end */
+}
+
+static void take_order(struct supervisor *supervisor, struct ctl_line *line)
+{
+    switch (line->verb) {
+    case CTL_STOP:
+        supervisor_end(supervisor, NEED_NONE, "shutdown");
+        break;
+    case CTL_EXIT:
+        supervisor_end(supervisor, NEED_NONE, "cascade %s", line->rest);
+        break;
+    case CTL_PING:
+        say_to_parent(supervisor, "HEARTBEAT\n");
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_control(struct ev_loop *loop, ev_io *io, int revents)
+{
+    struct supervisor *supervisor = container_of(io, struct supervisor, control);
+    char datagram[4096];
+    struct ctl_line line;
+    size_t at = 0;
+    ssize_t n = recv(supervisor->control_fd, datagram, sizeof datagram - 1, MSG_DONTWAIT);
+
+    (void)revents;
+    if (n < 0)
+        return;
+    if (n == 0) { /* our parent is gone; the kernel is about to kill us */
+        ev_io_stop(loop, io);
+        supervisor_end(supervisor, NEED_NONE, "noconnection");
+        return;
+    }
+    datagram[n] = '\0';
+    while (ctl_next(datagram, (size_t)n, &at, &line))
+        take_order(supervisor, &line);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------ */
+
+static void start_signal(struct supervisor *supervisor, ev_signal *watcher,
+                         void (*callback)(struct ev_loop *, ev_signal *, int), int number)
+{
+    ev_signal_init(watcher, callback, number);
+    ev_signal_start(supervisor->loop, watcher);
+}
+
+static void start_watchers(struct supervisor *supervisor)
+{
+    ev_set_userdata(supervisor->loop, supervisor);
+    start_signal(supervisor, &supervisor->on_child, on_sigchld, SIGCHLD);
+    start_signal(supervisor, &supervisor->on_term, on_sigterm, SIGTERM);
+    start_signal(supervisor, &supervisor->on_int, on_sigterm, SIGINT);
+    start_signal(supervisor, &supervisor->on_hup, on_sighup, SIGHUP);
+    ev_init(&supervisor->advance, on_advance);
+    ev_set_priority(&supervisor->advance, -1);
+    ev_init(&supervisor->control, on_control);
+    if (supervisor->control_fd < 0)
+        return;
+    ev_io_set(&supervisor->control, supervisor->control_fd, EV_READ);
+    ev_set_priority(&supervisor->control, EV_MAXPRI);
+    ev_io_start(supervisor->loop, &supervisor->control);
+}
+
+void supervisor_after_fork(struct supervisor *supervisor)
+{
+    ev_signal_stop(supervisor->loop, &supervisor->on_child);
+    ev_signal_stop(supervisor->loop, &supervisor->on_term);
+    ev_signal_stop(supervisor->loop, &supervisor->on_int);
+    ev_signal_stop(supervisor->loop, &supervisor->on_hup);
+}
+
+static int open_tables(struct supervisor *supervisor)
+{
+    unsigned max = supervisor->spec->max_children;
+
+    supervisor->table = table_open(supervisor->node->run_dir, supervisor->path, max);
+    supervisor->stats_used = calloc(max, sizeof *supervisor->stats_used);
+    supervisor->stats_fd = stats_create(max);
+    if (!supervisor->table || !supervisor->stats_used || supervisor->stats_fd < 0)
+        return -1;
+    supervisor->stats = stats_map_all(supervisor->stats_fd, max);
+    return supervisor->stats ? 0 : -1;
+}
+
+static int create_children(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->spec->child_count; i++) {
+        struct child *child = supervisor_add(supervisor, &supervisor->spec->children[i], NULL);
+
+        if (!child)
+            return -1;
+        child->to_start = !child->slot->held;
+    }
+    return 0;
+}
+
+int supervisor_init(struct supervisor *supervisor, const struct node *node, const char *path,
+                    uint64_t incarnation, const struct spec_supervisor *spec, int mailbox_fd,
+                    int control_fd)
+{
+    *supervisor = (struct supervisor){.node = node,
+                                      .incarnation = incarnation,
+                                      .spec = spec,
+                                      .is_root = !*path,
+                                      .control_fd = control_fd,
+                                      .stats_fd = -1};
+    snprintf(supervisor->path, sizeof supervisor->path, "%s", path);
+    snprintf(supervisor->self, sizeof supervisor->self, "%s@%s#%llu", *path ? path : ".",
+             node->name, (unsigned long long)incarnation);
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+        return -1;
+    srandom((unsigned)(mono_now().us ^ getpid()));
+    crash_prime();
+    supervisor->loop = loop_create();
+    if (!supervisor->loop)
+        return -1;
+    intensity_init(&supervisor->intensity, spec->intensity, spec->period_ms);
+    start_watchers(supervisor);
+    events_init(&supervisor->events, supervisor);
+    links_init(&supervisor->links, supervisor);
+    if (open_tables(supervisor) < 0 || requests_init(&supervisor->requests, supervisor, mailbox_fd) < 0)
+        return -1;
+    logpipes_init(&supervisor->logpipes, supervisor);
+    return create_children(supervisor);
+}
+
+int supervisor_run(struct supervisor *supervisor)
+{
+    if (!supervisor->is_root)
+        fcntl(STDERR_FILENO, F_SETFL, O_WRONLY | O_NONBLOCK);
+    supervisor_kick(supervisor);
+    ev_run(supervisor->loop, 0);
+    links_finish(&supervisor->links);
+    requests_finish(&supervisor->requests);
+    logpipes_finish(&supervisor->logpipes);
+    events_finish(&supervisor->events);
+    return 0;
+}

@@ -1,0 +1,98 @@
+/*
+ * A supervisor: its children in start order, its strategy and intensity, and its loop. Always a
+ * process of its own; nested ones are forked without exec. What to do is decided by strategy.c and
+ * intensity.c; what a single child does, by child.c; this file carries decisions out.
+ */
+#ifndef TROUPE_SUPERVISOR_H
+#define TROUPE_SUPERVISOR_H
+
+#include "child.h"
+#include "events.h"
+#include "links.h"
+#include "logpipes.h"
+#include "node.h"
+#include "peer.h"
+#include "requests.h"
+#include "stats.h"
+
+enum supervisor_mode { SUPERVISOR_BOOTING, SUPERVISOR_RUNNING, SUPERVISOR_ENDING };
+
+struct supervisor {
+    struct ev_loop *loop;
+    const struct node *node;
+    char path[ADDR_PATH_MAX + 1]; /* "" for the root */
+    char self[ADDR_TEXT_MAX + 1]; /* path@node#incarnation */
+    uint64_t incarnation;
+    const struct spec_supervisor *spec;
+    bool is_root;
+
+    enum supervisor_mode mode;
+    struct child **children; /* start order */
+    size_t count;
+    struct child *by_pid;
+    size_t zombies_held;
+    struct intensity intensity;
+    char final_reason[REASON_MAX];
+    enum need final_need;
+    /* The root's: does one application depend on another? NULL elsewhere. */
+    bool (*depends)(const struct child *child, const struct child *on);
+    void (*on_boot)(struct supervisor *supervisor); /* the first batch is done */
+    void (*on_end)(struct supervisor *supervisor);  /* the last child is gone, the loop ends */
+
+    struct table *table;
+    int stats_fd;
+    struct stats_page *stats;
+    bool *stats_used;
+
+    int control_fd; /* to the parent; -1 for the root */
+    ev_io control;
+    ev_signal on_child, on_term, on_int, on_hup;
+    ev_prepare advance; /* never started: fed, it runs at the turn's end, outside every callback */
+
+    struct sp_listener *listener;
+    struct requests requests;
+    struct events events;
+    struct links links;
+    struct logpipes logpipes;
+};
+
+/* Everything a supervisor process needs before its loop runs. Children are made, none is started.
+ * mailbox_fd: its bound `.supervisor`; control_fd: -1 for the root. 0, or -1 with errno. */
+int supervisor_init(struct supervisor *supervisor, const struct node *node, const char *path,
+                    uint64_t incarnation, const struct spec_supervisor *spec, int mailbox_fd,
+                    int control_fd);
+/* Starts the children in order and runs until the end; the process's exit status. */
+int supervisor_run(struct supervisor *supervisor);
+
+/* Begins the end: children stop in reverse order, then the loop ends. The first reason stands. */
+void supervisor_end(struct supervisor *supervisor, enum need need, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* In a fork of this process: lets go of what must not be shared (signal watchers of libev). */
+void supervisor_after_fork(struct supervisor *supervisor);
+
+struct child *supervisor_find(struct supervisor *supervisor, const char *name);
+/* Adds a child that is down. Takes over own_spec. NULL with errno (EEXIST, ENOSPC …). */
+struct child *supervisor_add(struct supervisor *supervisor, const struct spec *spec,
+                             struct spec *own_spec);
+/* Forgets a child that is down. */
+void supervisor_forget(struct supervisor *supervisor, struct child *child);
+/* Starts a child in the strategy's batch. */
+void supervisor_want(struct supervisor *supervisor, struct child *child);
+/* The batch may have a next step. */
+void supervisor_kick(struct supervisor *supervisor);
+
+/* Reports from children. */
+void supervisor_on_ready(struct child *child);
+/* The incarnation (or the try to start one) is over and nothing of it is left. */
+void supervisor_on_end(struct child *child, const char *reason);
+/* A stop met a child that had no process. */
+void supervisor_on_down(struct child *child);
+
+bool supervisor_is_leader(pid_t pid, void *supervisor);
+/* Whose member the stray is, or NULL. */
+struct child *supervisor_owner(struct supervisor *supervisor, const struct stray *stray);
+bool supervisor_has_orphans(struct supervisor *supervisor, const struct strays *strays);
+uint32_t supervisor_used(struct supervisor *supervisor);
+
+#endif

@@ -1,0 +1,203 @@
+#include "why.h"
+
+#include "ctl.h"
+#include "supervisor.h"
+#include "text.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- crashes --------------------------------------------------------------------------------------- */
+
+/* "counter.so: on_add+0x1c", by the tables of our own image: a module was forked from it. */
+static void frame_text(unsigned long address, char *out, size_t size)
+{
+    Dl_info info;
+    const char *file;
+
+    if (!dladdr((void *)address, &info) || !info.dli_fname) { // NOLINT: an address from another process
+        snprintf(out, size, "0x%lx", address);
+        return;
+    }
+    file = strrchr(info.dli_fname, '/');
+    file = file ? file + 1 : info.dli_fname;
+    if (info.dli_sname)
+        snprintf(out, size, "%s: %s+0x%lx", file, info.dli_sname,
+                 address - (unsigned long)info.dli_saddr);
+    else
+        snprintf(out, size, "%s+0x%lx", file, address - (unsigned long)info.dli_fbase);
+}
+
+void why_record_crash(struct child *child, char *rest)
+{
+    char *signal = ctl_word(&rest), *address = ctl_word(&rest), *base = ctl_word(&rest), *frame;
+    char *out = child->slot->crash;
+    size_t size = sizeof child->slot->crash, used;
+
+    if (!signal || !address || !base)
+        return;
+    used = (size_t)snprintf(out, size, "SIG%s at address 0x%s in #%llu", signal,
+                            address, (unsigned long long)child->slot->incarnation);
+    while ((frame = ctl_word(&rest)) && used < size) {
+        char text[128];
+
+        frame_text(strtoul(frame, NULL, 16), text, sizeof text);
+        used += (size_t)snprintf(out + used, size - used, "\n%s", text);
+    }
+}
+
+/* ---- the story --------------------------------------------------------------------------------------- */
+
+static void say(struct words *lines, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(struct words *lines, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    words_append(lines, text);
+}
+
+static const char *ago(int64_t wall_us, char *out, size_t size)
+{
+    int64_t ms = (wall_now_us() - wall_us) / 1000;
+
+    return text_of_duration(ms < 1000 ? ms : ms / 1000 * 1000, out, size);
+}
+
+static void say_state(struct words *lines, const struct child *child)
+{
+    const struct spec *spec = child->spec;
+    char span[32];
+
+    ago(child->slot->since_us, span, sizeof span);
+    switch (child_row_state(child)) {
+    case ROW_READY:
+        say(lines, "%s is ready, and has been for %s (incarnation %llu, pid %d).", child->path, span,
+            (unsigned long long)child->slot->incarnation, (int)child->pid);
+        break;
+    case ROW_STARTING:
+        say(lines, "%s is starting since %s: it has a process (pid %d) that is not ready yet.",
+            child->path, span, (int)child->pid);
+        break;
+    case ROW_WAITING:
+        if (*spec->link)
+            say(lines, "%s waits for %s to be ready, which it is linked to.", child->path,
+                spec->link[0]);
+        else
+            say(lines, "%s waits for its turn to start.", child->path);
+        break;
+    case ROW_BACKOFF:
+        if (child->scarce_ms)
+            say(lines, "%s cannot be started for want of resources; the next try is under way soon.",
+                child->path);
+        else
+            say(lines, "%s is in back-off: it will be started again in %s.", child->path,
+                text_of_duration(mono_diff_ms(child->not_before, mono_now()), span, sizeof span));
+        break;
+    case ROW_STOPPED:
+        say(lines, "%s was stopped by a person %s ago, and stays down until `troupe start %s`.",
+            child->path, span, child->path);
+        break;
+    case ROW_EXITED:
+        say(lines, "%s has ended %s ago and stays down: it is %s%s.", child->path, span,
+            spec_restart_text(spec->restart),
+            spec->restart == RESTART_TRANSIENT ? ", and its end was in order" : "");
+        break;
+    case ROW_FAILED:
+        say(lines, "%s has failed %s ago.", child->path, span);
+        break;
+    case ROW_PAUSED:
+        say(lines, "%s is paused by SIGSTOP; SIGCONT to pid %d lets it go on.", child->path,
+            (int)child->pid);
+        break;
+    default:
+        say(lines, "%s is %s since %s.", child->path, child_state_text(child), span);
+    }
+}
+
+static void say_reason(struct words *lines, const char *path, const struct table_end *end)
+{
+    char when[32], ran[32], reason[REASON_MAX], *cause, *rest;
+
+    ago(end->wall_us, when, sizeof when);
+    text_of_duration(end->ran_ms, ran, sizeof ran);
+    say(lines, "Incarnation %llu of %s ended %s ago after %s: %s.",
+        (unsigned long long)end->incarnation, path, when, ran, end->reason);
+    snprintf(reason, sizeof reason, "%s", end->reason);
+    if (strncmp(reason, "cascade ", 8))
+        return;
+    rest = reason + 8;
+    cause = ctl_word(&rest);
+    if (cause)
+        say(lines, "It was linked to %s, the first that failed: %s.", cause, rest);
+}
+
+/* A leader that ends at once, in order, and leaves processes behind has most likely daemonized. */
+static void say_hints(struct words *lines, const struct child *child)
+{
+    if (child->left_members)
+        say(lines, "Its first process ended in order but left others behind, which were stopped: "
+                   "it seems to daemonize: run it in the foreground.");
+    if (child->slot->crash[0]) {
+        char text[TABLE_CRASH], *save = NULL;
+
+        snprintf(text, sizeof text, "%s", child->slot->crash);
+        say(lines, "Its last crash: %s", strtok_r(text, "\n", &save));
+        for (char *frame; (frame = strtok_r(NULL, "\n", &save));)
+            say(lines, "  %s", frame);
+    }
+}
+
+static void say_restarts(struct words *lines, struct child *child)
+{
+    const struct supervisor *supervisor = child->supervisor;
+    uint32_t used = supervisor_used(child->supervisor);
+    char period[32];
+
+    text_of_duration(supervisor->spec->period_ms, period, sizeof period);
+    if (child->slot->restarts_total)
+        say(lines, "It was restarted %llu times in all.",
+            (unsigned long long)child->slot->restarts_total);
+    if (used && supervisor->spec->intensity != INTENSITY_UNLIMITED)
+        say(lines, "Its supervisor has used %u of %u restarts in %s.", used,
+            supervisor->spec->intensity, period);
+}
+
+static int gone_lines(struct supervisor *supervisor, const char *name, struct words *lines)
+{
+    const struct table_gone *gone = table_gone(supervisor->table, name);
+    char path[ADDR_PATH_MAX + 1];
+
+    if (!gone) {
+        errno = ENOENT;
+        return -1;
+    }
+    addr_join(supervisor->path, name, path, sizeof path);
+    say(lines, "%s is gone: its supervisor has forgotten it.", path);
+    say_reason(lines, path, &gone->end);
+    return 0;
+}
+
+int why_lines(struct supervisor *supervisor, const char *name, struct words *lines)
+{
+    struct child *child = supervisor_find(supervisor, name);
+
+    *lines = (struct words){0};
+    if (!child)
+        return gone_lines(supervisor, name, lines);
+    say_state(lines, child);
+    for (unsigned i = 0; i < TABLE_ENDS && table_end(child->slot, i); i++)
+        say_reason(lines, child->path, table_end(child->slot, i));
+    if (!table_end(child->slot, 0))
+        say(lines, "It has not ended before in this run of the node.");
+    say_hints(lines, child);
+    say_restarts(lines, child);
+    return 0;
+}
