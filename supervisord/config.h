@@ -14,6 +14,7 @@
 /* Where relative paths and ${VAR} come from. */
 struct config_context {
     char *const *environment; /* "K=V", NULL-terminated: the environment of `up` */
+    bool text_only; /* look at nothing but the text: no files, programs, modules, users */
 };
 
 /* Reads and checks files together (unknown dependencies, duplicate applications, cycles, links).
@@ -23,6 +24,11 @@ struct config_context {
  * errors as lines in messages. */
 int config_read(char *const *files, size_t count, const struct config_context *context,
                 const char *const *existing, struct spec_tree *tree, struct buf *messages);
+
+/* The same for one text that is in memory; folder is what relative paths are taken from. */
+int config_read_text(const char *text, size_t length, const char *label, const char *folder,
+                     const struct config_context *context, const char *const *existing,
+                     struct spec_tree *tree, struct buf *messages);
 
 /* Reads one child spec from YAML text (`troupe add`). label stands for the file in messages; cwd is
  * the folder of relative paths; parent is the supervisor's path, used in messages and for links. */
@@ -35,6 +41,11 @@ int config_read_child(const char *text, size_t length, const char *label, const 
  * of a module. 0, or -1 with messages. */
 int config_from_template(const struct spec *template, const char *name, char *const *words,
                          size_t count, struct spec *child, struct buf *messages);
+
+/* Where a module is: `module` itself (taken from cwd) when it holds a slash, else NAME.so in the
+ * folders of $TROUPE_MODULE_PATH, then beside the running program. Writes the file's absolute path
+ * to out (PATH_MAX). 0, or -1 with ENOENT and the folders that were looked through in out. */
+int config_module_path(const char *module, const char *cwd, char *out);
 
 /* Prints the tree as `troupe check` shows it. */
 int config_print_tree(const struct spec_tree *tree, struct buf *out);

@@ -1,0 +1,124 @@
+#include "elf_symbols.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#define MACHINE EM_X86_64
+#elif defined(__aarch64__)
+#define MACHINE EM_AARCH64
+#elif defined(__riscv)
+#define MACHINE EM_RISCV
+#else
+#define MACHINE EM_NONE /* any */
+#endif
+
+struct image {
+    const uint8_t *bytes;
+    size_t size;
+};
+
+static int not_elf(void)
+{
+    errno = ENOEXEC;
+    return -1;
+}
+
+/* Copies a struct out; alignment is the file's affair. */
+static bool copy_out(const struct image *image, uint64_t offset, void *out, size_t size)
+{
+    if (offset > image->size || image->size - offset < size)
+        return false;
+    memcpy(out, image->bytes + offset, size);
+    return true;
+}
+
+static bool is_ours(const ElfW(Ehdr) *header)
+{
+    static const uint16_t one = 1;
+    unsigned order = *(const uint8_t *)&one ? ELFDATA2LSB : ELFDATA2MSB;
+    unsigned bits = sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32;
+
+    return memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 && header->e_ident[EI_CLASS] == bits &&
+           header->e_ident[EI_DATA] == order && header->e_type == ET_DYN &&
+           (MACHINE == EM_NONE || header->e_machine == MACHINE) &&
+           header->e_shentsize == sizeof(ElfW(Shdr));
+}
+
+static bool text_equals(const struct image *image, const ElfW(Shdr) *texts, uint64_t at,
+                        const char *text)
+{
+    size_t size = strlen(text) + 1;
+    uint64_t offset = texts->sh_offset + at;
+
+    return at < texts->sh_size && texts->sh_size - at >= size && offset >= at &&
+           offset <= image->size && image->size - offset >= size &&
+           memcmp(image->bytes + offset, text, size) == 0;
+}
+
+static int table_exports(const struct image *image, const ElfW(Shdr) *table,
+                         const ElfW(Shdr) *texts, const char *name)
+{
+    ElfW(Sym) symbol;
+
+    for (uint64_t at = 0; table->sh_size - at >= sizeof symbol; at += sizeof symbol) {
+        if (!copy_out(image, table->sh_offset + at, &symbol, sizeof symbol))
+            return not_elf();
+        if (symbol.st_shndx != SHN_UNDEF && ELF64_ST_BIND(symbol.st_info) != STB_LOCAL &&
+            text_equals(image, texts, symbol.st_name, name))
+            return 1;
+    }
+    return 0;
+}
+
+int elf_bytes_export(const uint8_t *bytes, size_t size, const char *symbol)
+{
+    struct image image = {bytes, size};
+    ElfW(Ehdr) header;
+    ElfW(Shdr) section, texts;
+
+    if (!copy_out(&image, 0, &header, sizeof header) || !is_ours(&header))
+        return not_elf();
+    for (unsigned i = 0; i < header.e_shnum; i++) {
+        if (!copy_out(&image, header.e_shoff + i * sizeof section, &section, sizeof section))
+            return not_elf();
+        if (section.sh_type != SHT_DYNSYM)
+            continue;
+        if (!copy_out(&image, header.e_shoff + section.sh_link * sizeof texts, &texts,
+                      sizeof texts))
+            return not_elf();
+        return table_exports(&image, &section, &texts, symbol);
+    }
+    return 0;
+}
+
+int elf_exports(const char *file, const char *symbol)
+{
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK), result = -1;
+    struct stat st;
+    void *bytes;
+
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &st) < 0)
+        goto close;
+    if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(ElfW(Ehdr))) {
+        not_elf();
+        goto close;
+    }
+    bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (bytes == MAP_FAILED)
+        goto close;
+    result = elf_bytes_export(bytes, (size_t)st.st_size, symbol);
+    munmap(bytes, (size_t)st.st_size);
+close:
+    close(fd);
+    return result;
+}
