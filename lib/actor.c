@@ -116,8 +116,8 @@ static void on_gone(struct parent *parent)
     _exit(1);
 }
 
-/* A SIGTERM that comes with a STOP is that stop. One from elsewhere still gets terminate(); then the
- * signal is raised again, so that the wait status tells the truth. */
+/* A SIGTERM that comes with a STOP is that stop. One from elsewhere still gets terminate(); then
+ * the signal is raised again, so that the wait status tells the truth. */
 static void on_term(struct ev_loop *loop, ev_signal *watcher, int revents)
 {
     struct troupe *self = container_of(watcher, struct troupe, term);

@@ -98,8 +98,8 @@ static void on_fatal(int number, siginfo_t *info, void *context)
     signal(number, SIG_DFL);
     count = backtrace(frames, CRASH_FRAMES_MAX);
     send(report_fd, line,
-         crash_format(line, fatal_name(number), is_fault ? (uintptr_t)info->si_addr : 0, module_base,
-                      frames, count),
+         crash_format(line, fatal_name(number), is_fault ? (uintptr_t)info->si_addr : 0,
+                      module_base, frames, count),
          MSG_DONTWAIT | MSG_NOSIGNAL);
     raise(number); /* blocked until we return: the frame of the fault is what a core shows */
 }

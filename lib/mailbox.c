@@ -11,7 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAILBOX_CHOKE = 1024 * 1024 }; /* answers that wait on a connection before we stop reading it */
+enum {
+    MAILBOX_CHOKE = 1024 * 1024
+}; /* answers that wait on a connection before we stop reading it */
 
 int64_t mailbox_raw_call_ms = 60000;
 
@@ -48,7 +50,7 @@ static void breathe_all(struct mailbox *mailbox)
     struct channel *channel;
 
     TAILQ_FOREACH(channel, &mailbox->channels, in_mailbox)
-        channel_breathe(channel);
+    channel_breathe(channel);
 }
 
 static void choke(struct channel *channel, bool choked)
@@ -66,8 +68,8 @@ static void look_at_choked(struct mailbox *mailbox)
     struct channel *channel;
 
     TAILQ_FOREACH(channel, &mailbox->channels, in_mailbox)
-        if (channel->is_choked && sp_conn_queued(channel->conn) < MAILBOX_CHOKE / 2)
-            choke(channel, false);
+    if (channel->is_choked && sp_conn_queued(channel->conn) < MAILBOX_CHOKE / 2)
+        choke(channel, false);
 }
 
 static void set_full(struct troupe *self, bool full)
@@ -130,7 +132,8 @@ static struct troupe_message *dequeue(struct troupe *self)
 /* An answered call, or one past its deadline, is dropped before it is handled. */
 static bool is_expired(const struct troupe_message *message, struct mono now)
 {
-    return message->is_answered || (mono_is_set(message->deadline) && now.us > message->deadline.us);
+    return message->is_answered ||
+           (mono_is_set(message->deadline) && now.us > message->deadline.us);
 }
 
 static void take_one(struct troupe *self, struct troupe_message *message, struct mono now)
@@ -201,7 +204,8 @@ static bool is_repeated(struct channel *channel, const uint8_t *header, unsigned
     if (found)
         return true;
     for (int i = 0; i < MAILBOX_ANSWERED; i++)
-        if (channel->answered[i].size == size && memcmp(channel->answered[i].bytes, header, size) == 0)
+        if (channel->answered[i].size == size &&
+            memcmp(channel->answered[i].bytes, header, size) == 0)
             return true;
     return false;
 }
@@ -253,8 +257,8 @@ static void on_timeout(struct ev_loop *loop, ev_timer *watcher, int revents)
 
 /* ---- what comes on a connection ------------------------------------------------------------ */
 
-static void on_raw(struct channel *channel, const uint8_t *header, unsigned head, const uint8_t *body,
-                   size_t size)
+static void on_raw(struct channel *channel, const uint8_t *header, unsigned head,
+                   const uint8_t *body, size_t size)
 {
     struct troupe *self = channel->self;
     enum message_origin origin = self->boot->raw_bytes ? MESSAGE_RAW_BYTES : MESSAGE_RAW;
@@ -304,9 +308,9 @@ static bool is_for_us(struct troupe *self, const struct envelope *env)
 static void on_message_envelope(struct channel *channel, const struct envelope *env)
 {
     struct troupe *self = channel->self;
-    struct troupe_message *message = message_create(
-        self, MESSAGE_ENVELOPE, env->type.at, env->type.length, env->from.at, env->from.length,
-        env->payload, env->payload_size);
+    struct troupe_message *message =
+        message_create(self, MESSAGE_ENVELOPE, env->type.at, env->type.length, env->from.at,
+                       env->from.length, env->payload, env->payload_size);
 
     if (!message) {
         STATS_ADD(self, dropped, 1);
@@ -457,8 +461,9 @@ static const struct sp_handlers HANDLERS = {
 static int raw_answer(struct troupe_message *message, const char *sign, const void *bytes,
                       size_t size)
 {
-    struct iovec parts[] = {
-        {message->header, message->header_size}, {(void *)sign, strlen(sign)}, {(void *)bytes, size}};
+    struct iovec parts[] = {{message->header, message->header_size},
+                            {(void *)sign, strlen(sign)},
+                            {(void *)bytes, size}};
 
     return sp_send(message->channel->conn, parts, 3, -1);
 }
@@ -611,7 +616,8 @@ int mailbox_publish(struct troupe *self, const void *line, size_t size)
     struct channel *channel;
     int count = 0;
 
-    TAILQ_FOREACH(channel, &self->mailbox.channels, in_mailbox) {
+    TAILQ_FOREACH(channel, &self->mailbox.channels, in_mailbox)
+    {
         if (sp_conn_protocol(channel->conn) != SP_SUB)
             continue;
         if (sp_send(channel->conn, &part, 1, -1) == 0)
@@ -667,8 +673,8 @@ static bool has_unsent(const struct mailbox *mailbox)
     struct channel *channel;
 
     TAILQ_FOREACH(channel, &mailbox->channels, in_mailbox)
-        if (sp_conn_queued(channel->conn) > 0)
-            return true;
+    if (sp_conn_queued(channel->conn) > 0)
+        return true;
     return false;
 }
 

@@ -57,7 +57,8 @@ void mailbox_forget(struct troupe_message *message);
 int mailbox_answer(struct troupe_message *message, const char *format,
                    const union wire_value *values);
 int mailbox_answer_words(struct troupe_message *message, const struct words *words);
-/* `text` is one line, a word first that machines read. Casts that asked to hear of it get it too. */
+/* `text` is one line, a word first that machines read. Casts that asked to hear of it get it too.
+ */
 int mailbox_answer_error(struct troupe_message *message, const char *text);
 
 /* Sends a line to all subscribers; returns to how many. */

@@ -15,10 +15,11 @@ struct troupe_message *message_create(struct troupe *self, enum message_origin o
 {
     struct troupe_message *message =
         malloc(sizeof *message + name_length + 1 + from_length + 1 + size + 1);
-    char *at = (char *)(message + 1);
+    char *at;
 
     if (!message)
         return NULL;
+    at = (char *)(message + 1);
     memset(message, 0, sizeof *message);
     message->self = self;
     message->origin = origin;
@@ -57,8 +58,8 @@ static const struct troupe_handler *find(const struct troupe_handler *table, con
     return NULL;
 }
 
-static int __attribute__((format(printf, 2, 3))) refuse(char why[MESSAGE_WHY_SIZE],
-                                                        const char *format, ...)
+static int __attribute__((format(printf, 2, 3)))
+refuse(char why[MESSAGE_WHY_SIZE], const char *format, ...)
 {
     va_list args;
 
@@ -223,11 +224,11 @@ int message_parse(struct troupe_message *message, const struct troupe_handler *t
 
 /* ---- reading them -------------------------------------------------------------------------- */
 
-static void __attribute__((noreturn)) misused(const struct troupe_message *message, unsigned index,
-                                              const char *asked)
+static void __attribute__((noreturn))
+misused(const struct troupe_message *message, unsigned index, const char *asked)
 {
-    fprintf(stderr, "bug: message %s: argument %u read as %s: it has \"%s\"\n", message->name, index,
-            asked, message->format ? message->format : "");
+    fprintf(stderr, "bug: message %s: argument %u read as %s: it has \"%s\"\n", message->name,
+            index, asked, message->format ? message->format : "");
     fflush(stderr);
     abort();
 }
@@ -301,7 +302,8 @@ struct troupe_bytes troupe_bytes(const struct troupe_message *message, unsigned 
 
     if (type != 'B' && type != 's')
         misused(message, index, "bytes");
-    return (struct troupe_bytes){message->values[index].bytes.at, message->values[index].bytes.size};
+    return (struct troupe_bytes){message->values[index].bytes.at,
+                                 message->values[index].bytes.size};
 }
 
 /* ---- values of an answer ------------------------------------------------------------------- */
@@ -384,7 +386,7 @@ int message_values_convert(const struct troupe_value *values, const char *format
     size_t wanted = format ? strlen(format) : 0;
     int n = 0;
 
-    for (; values[n].type && n < MESSAGE_ARGUMENTS_MAX; n++) {
+    for (; n < MESSAGE_ARGUMENTS_MAX && values[n].type; n++) {
         char type = format && (size_t)n < wanted ? format[n] : values[n].type;
 
         if (!fits(&values[n], type, &out[n]))
@@ -432,7 +434,8 @@ static int refuse_reply(struct troupe_message *message, const char *why)
     char text[2 * MESSAGE_WHY_SIZE];
 
     snprintf(text, sizeof text, "error reply to %.64s: %s", message->name, why);
-    troupe_log(message->self, "error", "reply.mismatch", "message", message->name, "why", why, NULL);
+    troupe_log(message->self, "error", "reply.mismatch", "message", message->name, "why", why,
+               NULL);
     mailbox_answer_error(message, text);
     errno = EINVAL;
     return -1;

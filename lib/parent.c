@@ -107,8 +107,8 @@ void parent_say(struct parent *parent, enum ctl_verb verb, const char *text)
     from = buf_length(&parent->outbox);
     if (buf_printf(&parent->outbox, "%s%s%s", name, text && *text ? " " : "", text ? text : "") < 0)
         return;
-    for (uint8_t *at = buf_front(&parent->outbox) + from; at < parent->outbox.data + parent->outbox.end;
-         at++)
+    for (uint8_t *at = buf_front(&parent->outbox) + from;
+         at < parent->outbox.data + parent->outbox.end; at++)
         if (*at == '\n' || *at == '\r')
             *at = ' ';
     if (buf_append(&parent->outbox, "\n", 1) < 0)

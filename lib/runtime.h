@@ -1,7 +1,7 @@
 /*
- * The runtime of a module, private to actor.c, mailbox.c and message.c: one struct troupe a process.
- * actor.c owns the life cycle and calls handlers, mailbox.c the connections and what waits,
- * message.c one message and its values.
+ * The runtime of a module, private to actor.c, mailbox.c and message.c: one struct troupe a
+ * process. actor.c owns the life cycle and calls handlers, mailbox.c the connections and what
+ * waits, message.c one message and its values.
  */
 #ifndef TROUPE_RUNTIME_H
 #define TROUPE_RUNTIME_H

@@ -16,10 +16,10 @@
  *   6. Machinery      what the macros above are made of
  * Not in this release: sending to other actors, links and monitors, groups, timers as messages.
  *
- * Conventions. Functions that can fail return 0, or -1 with errno. Texts are UTF-8 and NUL-terminated.
- * Nothing here may be called from another thread or from a signal handler. Misuse that a first run
- * shows (an argument read as another type than declared) ends the actor by abort(), with a line
- * on stderr that says what and where.
+ * Conventions. Functions that can fail return 0, or -1 with errno. Texts are UTF-8 and
+ * NUL-terminated. Nothing here may be called from another thread or from a signal handler. Misuse
+ * that a first run shows (an argument read as another type than declared) ends the actor by
+ * abort(), with a line on stderr that says what and where.
  */
 #ifndef TROUPE_H
 #define TROUPE_H
@@ -91,11 +91,10 @@ struct troupe_actor {
 /* Defines this module's actor:
  *     TROUPE_ACTOR(.state_size = sizeof(struct counter), .init = init, .messages = messages) */
 #define TROUPE_ACTOR(...)                                                                          \
-    TROUPE_EXPORT const struct troupe_actor troupe_actor = {                                       \
-        .abi = TROUPE_ABI,                                                                         \
-        .size = sizeof(struct troupe_actor),                                                       \
-        .run = troupe_actor_run,                                                                   \
-        __VA_ARGS__}
+    TROUPE_EXPORT const struct troupe_actor troupe_actor = {.abi = TROUPE_ABI,                     \
+                                                            .size = sizeof(struct troupe_actor),   \
+                                                            .run = troupe_actor_run,               \
+                                                            __VA_ARGS__}
 
 /* ---- 2. Itself ---------------------------------------------------------------------------- */
 
@@ -108,7 +107,7 @@ TROUPE_EXPORT const char *troupe_arg(struct troupe *self, const char *key);
  * the config: the actor then fails to start with a reason that names it. */
 TROUPE_EXPORT int64_t troupe_arg_int(struct troupe *self, const char *key, int64_t fallback);
 
-/* Where it stands in the tree ("shop/counter"), its node, and which life this is: 1 is the first. */
+/* Where it stands in the tree ("shop/counter"), its node, and which life this is (1: the first). */
 TROUPE_EXPORT const char *troupe_path(struct troupe *self);
 TROUPE_EXPORT const char *troupe_node(struct troupe *self);
 TROUPE_EXPORT uint64_t troupe_incarnation(struct troupe *self);
@@ -202,7 +201,8 @@ TROUPE_EXPORT void troupe_drop(struct troupe_message *message);
 
 /* troupe_publish(self, "tick", count, "text" …): a line TOPIC, TAB, values to everyone who has
  * subscribed (an nng SUB dialer of the mailbox; it filters by the beginning of the line). Returns
- * how many it was queued for; a subscriber that does not keep up misses lines, and they are counted. */
+ * how many it was queued for; a subscriber that does not keep up misses lines, and they are
+ * counted. */
 #define troupe_publish(self, ...) TROUPE_WITH_VALUES_2(troupe_publish_values, self, __VA_ARGS__)
 
 /* ---- 5. Programs -------------------------------------------------------------------------- */
@@ -220,7 +220,8 @@ TROUPE_EXPORT int troupe_notify_exit(const char *need, const char *reason);
 
 enum { TROUPE_ABI = 1 };
 
-TROUPE_EXPORT int troupe_actor_run(const struct troupe_actor *actor, const struct troupe_boot *boot);
+TROUPE_EXPORT int troupe_actor_run(const struct troupe_actor *actor,
+                                   const struct troupe_boot *boot);
 
 /* One value with its type: I, U, f, s, B; 0 ends a list. */
 struct troupe_value {

@@ -14,8 +14,12 @@ static void unused(struct troupe *self, struct troupe_message *message)
 }
 
 static const struct troupe_handler TABLE[] = {
-    {"add", "I", "I", unused, ""},   {"set", "su", "", unused, ""}, {"put", "iUfB", "", unused, ""},
-    {"raw", "B", "B", unused, ""},   {"none", "", "", unused, ""},  {"bare", NULL, NULL, unused, ""},
+    {"add", "I", "I", unused, ""},
+    {"set", "su", "", unused, ""},
+    {"put", "iUfB", "", unused, ""},
+    {"raw", "B", "B", unused, ""},
+    {"none", "", "", unused, ""},
+    {"bare", NULL, NULL, unused, ""},
     {0},
 };
 

@@ -1,5 +1,5 @@
-/* OTP's supervisor_3: its start waits to be told. args gate names a FIFO (or a file): one line is read
- * from it, `ok`, `ignore` or `stop REASON`. */
+/* OTP's supervisor_3: its start waits to be told. args gate names a FIFO (or a file): one line is
+ * read from it, `ok`, `ignore` or `stop REASON`. */
 #include <troupe.h>
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * A module's runtime with this test as its supervisor: socket pair, listening socket, stats page and
- * fork made by hand; requests come through sp.c and peer.c as dialers.
+ * A module's runtime with this test as its supervisor: socket pair, listening socket, stats page
+ * and fork made by hand; requests come through sp.c and peer.c as dialers.
  */
 #include "boot.h"
 #include "ctl.h"
@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -80,8 +81,8 @@ static void on_add(struct troupe *self, struct troupe_message *message)
 static void on_mixed(struct troupe *self, struct troupe_message *message)
 {
     (void)self;
-    troupe_reply(message, troupe_int(message, 0), troupe_uint(message, 1), troupe_double(message, 2),
-                 troupe_text(message, 3), troupe_bytes(message, 4));
+    troupe_reply(message, troupe_int(message, 0), troupe_uint(message, 1),
+                 troupe_double(message, 2), troupe_text(message, 3), troupe_bytes(message, 4));
 }
 
 static void on_fail(struct troupe *self, struct troupe_message *message)
@@ -218,8 +219,8 @@ static struct troupe_boot boot_default(void)
 /* In a build with the address sanitizer: what the runtime leaked is a failure, too. */
 int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
-static void run_child(const struct troupe_actor *actor, struct troupe_boot *boot, struct stage *stage,
-                      int control)
+static void run_child(const struct troupe_actor *actor, struct troupe_boot *boot,
+                      struct stage *stage, int control)
 {
     int status;
 
@@ -466,8 +467,8 @@ static void caller_envelope(struct peer *peer, const struct envelope *env, int f
     caller->kind = env->kind;
     caller->flags = env->flags;
     caller->ref = env->ref;
-    caller->size = env->payload_size < sizeof caller->payload ? env->payload_size
-                                                              : sizeof caller->payload - 1;
+    caller->size =
+        env->payload_size < sizeof caller->payload ? env->payload_size : sizeof caller->payload - 1;
     memcpy(caller->payload, env->payload, caller->size);
     caller->payload[caller->size] = '\0';
     caller->count++;
@@ -655,7 +656,8 @@ static void test_describe(void)
           "describe lists the messages with types and help");
     caller.peer = peer_dial(stage->loop, stage->dir, "subject", "me",
                             mono_add_ms(mono_now(), PATIENCE_MS), &CALLER, &caller);
-    send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CALL, .ref = 7}, "describe", NULL, NULL);
+    send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CALL, .ref = 7}, "describe", NULL,
+                  NULL);
     CHECK(pump(stage, &caller.count, 1) && caller.kind == ENVELOPE_REPLY &&
               wire_unpack_words(caller.payload, caller.size, &words) == 0 &&
               words.count == 4 * (sizeof messages / sizeof *messages - 1) &&
@@ -686,7 +688,8 @@ static void test_repeated_ids(void)
         request(client, id, "add\t0", 5);
     pump(stage, &client->count, 19);
     request(client, 3, "add\t1", 5);
-    CHECK(pump(stage, &client->count, 20) && client->last_id == 3 && strcmp(client->last, "+2") == 0,
+    CHECK(pump(stage, &client->count, 20) && client->last_id == 3 &&
+              strcmp(client->last, "+2") == 0,
           "but only the last 16");
     CHECK(!pump_for(stage, &client->count, 21, 50), "nothing more comes");
     hang_up(client);
@@ -746,15 +749,15 @@ static void test_envelopes(void)
     CHECK(pump(stage, &caller.count, 4) && caller.kind == ENVELOPE_ERROR,
           "a cast that wants to hear of its failure does");
     send_envelope(&caller,
-                  (struct envelope){.kind = ENVELOPE_CALL, .ref = 5,
-                                    .to = envelope_text("shop/subject@east#2")},
+                  (struct envelope){
+                      .kind = ENVELOPE_CALL, .ref = 5, .to = envelope_text("shop/subject@east#2")},
                   "add", "I", &five);
     CHECK(pump(stage, &caller.count, 5) && strncmp(caller.payload, "noproc", 6) == 0,
           "a message for another incarnation is noproc");
-    send_envelope(&caller,
-                  (struct envelope){.kind = ENVELOPE_CALL, .ref = 6, .payload = "a\0b",
-                                    .payload_size = 3},
-                  "raw", NULL, NULL);
+    send_envelope(
+        &caller,
+        (struct envelope){.kind = ENVELOPE_CALL, .ref = 6, .payload = "a\0b", .payload_size = 3},
+        "raw", NULL, NULL);
     CHECK(pump(stage, &caller.count, 6) && caller.kind == ENVELOPE_REPLY && caller.size == 3 &&
               memcmp(caller.payload, "a\0b", 3) == 0 && !(caller.flags & ENVELOPE_TYPED),
           "bytes go untyped");
@@ -914,7 +917,8 @@ static void test_busy(void)
     push(pusher, "nap\t400");
     while (stage->stats->handling == 0 && mono_diff_ms(deadline, mono_now()) > 0)
         pump_for(stage, &pusher->closed, 1, 5);
-    tap_is_int((long long)stage->stats->handling, 6, "the stats page names the message being handled");
+    tap_is_int((long long)stage->stats->handling, 6,
+               "the stats page names the message being handled");
     CHECK(stage->stats->busy_since_us > 0, "and since when");
     say(stage, "PING");
     CHECK(recv(stage->control, stage->line, 16, MSG_DONTWAIT) < 0, "a busy handler misses a PING");
@@ -938,6 +942,43 @@ static void test_crash(const char *line, const char *head, int number)
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == number, "%s: the wait status tells the signal",
           line);
     hang_up(pusher);
+    stage_destroy(stage);
+}
+
+/* A stranger's uid is what connect() ran with. */
+static struct client *dial_as(struct stage *stage, uid_t uid)
+{
+    struct client *client = NULL;
+
+    chmod(stage->dir, 0711);
+    if (seteuid(uid) == 0)
+        client = dial(stage, SP_REQ);
+    if (seteuid(0) < 0)
+        abort();
+    return client;
+}
+
+static void test_rights(void)
+{
+    static const uint32_t friends[] = {65533};
+    struct troupe_boot boot = boot_default();
+    struct stage *stage;
+    struct client *client;
+
+    if (geteuid() != 0) {
+        tap_skip("strangers are refused, uids of the tree are not", "needs root");
+        return;
+    }
+    boot.uids = friends;
+    boot.uid_count = 1;
+    stage = stage_ready(boot);
+    client = dial_as(stage, 65534);
+    request(client, 1, "add\t1", 5);
+    CHECK(pump(stage, &client->closed, 1) && client->count == 0, "a stranger is refused");
+    hang_up(client);
+    client = dial_as(stage, 65533);
+    tap_is_text(call(client, "add\t1"), "+1", "a user named in the tree is not");
+    hang_up(client);
     stage_destroy(stage);
 }
 
@@ -975,6 +1016,7 @@ int main(void)
     test_busy();
     test_crash("crash", "SEGV 10 ", SIGSEGV);
     test_crash("misuse\tx", "ABRT 0 ", SIGABRT);
+    test_rights();
     test_abi();
     return tap_done();
 }
