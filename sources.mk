@@ -63,3 +63,4 @@ LOG_PARTS := workers/log_line.c workers/log_plan.c workers/log_ring.c workers/lo
     workers/log_history.c
 log_SOURCES := workers/log.c workers/log_reader.c workers/log_writer.c workers/log_lines.c \
     workers/log_follow.c workers/log_watch.c workers/log_jobs.c workers/log_serve.c $(LOG_PARTS)
+TEST_HELPERS += log_driver

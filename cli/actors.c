@@ -19,7 +19,7 @@ enum { ASK_MS = 1000, ASK_WINDOW = 400 };
 /* One supervisor found on disk. */
 struct found {
     char path[ADDR_PATH_MAX + 1];
-    size_t ask;
+    size_t ask; /* for its children; the next one is for itself */
     bool is_shown;
     UT_hash_handle hh;
 };
@@ -56,6 +56,7 @@ static void add_found(struct survey *survey, const char *path)
     found->ask = survey->count;
     HASH_ADD_STR(survey->by_path, path, found);
     add_ask(survey, path, CONTROL_PS);
+    add_ask(survey, path, CONTROL_SELF);
 }
 
 static bool is_directory(int dir, const struct dirent *entry)
@@ -122,6 +123,15 @@ static bool is_silent(const struct survey *survey, const struct found *found)
 
 static void emit_children(struct survey *survey, struct found *found, unsigned depth);
 
+/* How many restarts of its window are used up, a supervisor knows only of itself. */
+static void take_use(const struct survey *survey, const struct found *found, struct row *row)
+{
+    const struct answer *self = &survey->asks[found->ask + 1].answer;
+
+    if (self->kind == ANSWER_ROWS && self->rows.count == 1)
+        row->used = self->rows.at[0].used;
+}
+
 /* Takes the row's texts over. */
 static void emit(struct survey *survey, struct row *row, unsigned depth, bool is_last)
 {
@@ -136,6 +146,8 @@ static void emit(struct survey *survey, struct row *row, unsigned depth, bool is
     /* Its parent takes it for ready, but it does not answer. */
     if (below && row->state == ROW_READY && is_silent(survey, below))
         row->state = ROW_LOST;
+    if (below)
+        take_use(survey, below, row);
     actors->at[actors->count++] = (struct actor){*row, depth, is_last};
     *row = (struct row){0};
     if (below)

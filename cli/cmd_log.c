@@ -3,6 +3,7 @@
 #include "actors.h"
 #include "control.h"
 #include "mono.h"
+#include "tail.h"
 #include "target.h"
 #include "text.h"
 
@@ -11,10 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define LOG_MAILBOX "sys/log"
-
-enum { WORDS_A_LINE = 4 };
 
 /* A log that restarts is asked again; what it had said already is left out. */
 static const double again_s = 0.1;
@@ -32,7 +29,7 @@ struct reading {
     struct buf json; /* the list, for -o json without -f */
 };
 
-static void make_record(char *const words[WORDS_A_LINE], struct facts *record)
+static void make_record(char *const words[LOG_WORDS_A_LINE], struct facts *record)
 {
     int failed = facts_add(record, 't', "ts", words[2]);
 
@@ -43,7 +40,7 @@ static void make_record(char *const words[WORDS_A_LINE], struct facts *record)
 }
 
 /* A terminal must not be driven by what an actor prints; a pipe gets the bytes. */
-static void print_text(struct reading *reading, char *const words[WORDS_A_LINE])
+static void print_text(struct reading *reading, char *const words[LOG_WORDS_A_LINE])
 {
     size_t size = 4 * strlen(words[3]) + 1;
     char *safe;
@@ -60,7 +57,7 @@ static void print_text(struct reading *reading, char *const words[WORDS_A_LINE])
     free(safe);
 }
 
-static void print_line(struct reading *reading, char *const words[WORDS_A_LINE])
+static void print_line(struct reading *reading, char *const words[LOG_WORDS_A_LINE])
 {
     const struct output *out = &reading->cli->out;
     struct facts record = {0};
@@ -97,7 +94,7 @@ static void on_event(struct exchange *exchange, const struct envelope *env)
 
     if (wire_unpack_words(env->payload, env->payload_size, &words) != 0)
         return;
-    for (size_t i = 0; i + WORDS_A_LINE <= words.count; i += WORDS_A_LINE) {
+    for (size_t i = 0; i + LOG_WORDS_A_LINE <= words.count; i += LOG_WORDS_A_LINE) {
         wall_us = strtoll(words.at[i + 2], NULL, 10);
         if (reading->is_again && wall_us <= reading->last_us)
             continue;

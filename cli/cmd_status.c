@@ -1,9 +1,12 @@
 #include "cli.h"
 
 #include "control.h"
+#include "tail.h"
 #include "target.h"
 
 #include <string.h>
+
+enum { LAST_LINES = 5 };
 
 static int print(struct cli *cli, const struct answer *answer)
 {
@@ -27,6 +30,21 @@ static int print_node(struct cli *cli, struct answer *answer)
     return status;
 }
 
+/* What it printed last, as one value of several lines. */
+static void add_last_lines(struct cli *cli, const char *path, struct facts *facts)
+{
+    struct words lines = {0};
+    struct buf text = {0};
+
+    tail_read(&cli->client, path, LAST_LINES, &lines);
+    for (size_t i = 0; i < lines.count; i++)
+        buf_printf(&text, "%s%s", i ? "\n" : "", lines.at[i]);
+    cli_check_memory(buf_append(&text, "", 1));
+    cli_check_memory(facts_add(facts, 's', "log", (const char *)buf_front(&text)));
+    buf_finish(&text);
+    words_finish(&lines);
+}
+
 static int run(struct cli *cli)
 {
     struct target target;
@@ -38,8 +56,12 @@ static int run(struct cli *cli)
     status = target_ask(cli, cli->args[0], CONTROL_STATUS, &answer, &target);
     if (status)
         return status;
-    status = answer.kind == ANSWER_FACTS ? print(cli, &answer)
-                                         : cli_answer_status(cli, target.path, &answer);
+    if (answer.kind == ANSWER_FACTS) {
+        add_last_lines(cli, target.path, &answer.facts);
+        status = print(cli, &answer);
+    } else {
+        status = cli_answer_status(cli, target.path, &answer);
+    }
     answer_finish(&answer);
     return status;
 }

@@ -37,7 +37,7 @@ void event_to_record(const char *event, const struct facts *facts, struct facts 
     cli_check_memory(facts_add(record, 's', "event", event));
     for (size_t i = 0; i < facts->count; i++) {
         fact = &facts->at[i];
-        if (!leads(fact->key))
+        if (!leads(fact->key) && strcmp(fact->key, "event") != 0)
             cli_check_memory(facts_add(record, fact->type, fact->key, fact->value));
     }
 }
@@ -129,7 +129,7 @@ static void tell_time(const struct facts *facts, struct buf *text)
 void event_tell(const struct output *out, const char *event, const struct facts *facts,
                 struct buf *text)
 {
-    static const char *const known[] = {"incarnation", "state", NULL};
+    static const char *const known[] = {"event", "incarnation", "state", "kind", NULL};
     const char *path = facts_get(facts, "path"), *word = strchr(event, '.');
     char value[512], safe[512];
 

@@ -131,22 +131,42 @@ static void put_mdoc(struct buf *out, const char *text, size_t length)
     }
 }
 
-/* One sentence a line, as mdoc wants it; words in `backquotes` stay as they are. */
+/* One sentence, broken at blanks. */
+static void put_mdoc_sentence(struct buf *out, const char *text, size_t length)
+{
+    size_t end;
+
+    while (length) {
+        end = length;
+        if (end > HELP_WIDTH)
+            for (end = HELP_WIDTH; end > 0 && text[end] != ' '; end--)
+                ;
+        end = end ? end : length;
+        put_mdoc(out, text, end);
+        buf_append(out, "\n", 1);
+        end += end < length;
+        text += end;
+        length -= end;
+    }
+}
+
+/* Every sentence begins a line, as mdoc wants it. */
 static void put_mdoc_text(struct buf *out, const char *text)
 {
     size_t length;
 
-    for (;; text += length + (text[length] ? 1 : 0)) {
-        length = 0;
-        while (text[length] && text[length] != '\n' &&
-               !((text[length] == '.') && text[length + 1] == ' '))
-            length++;
-        if (text[length] == '.')
-            length++;
-        put_mdoc(out, text, length);
-        buf_printf(out, "\n%s", text[length] == '\n' ? ".Pp\n" : "");
+    for (;;) {
+        for (length = 0; text[length] && text[length] != '\n'; length++)
+            if (text[length] == '.' && text[length + 1] == ' ') {
+                length++;
+                break;
+            }
+        put_mdoc_sentence(out, text, length);
         if (!text[length])
             return;
+        if (text[length] == '\n')
+            buf_printf(out, ".Pp\n");
+        text += length + 1;
     }
 }
 
@@ -196,7 +216,7 @@ void help_mdoc(struct buf *out)
         put_mdoc_synopsis(out, verbs[i]->synopsis);
         buf_printf(out, ".Pp\n");
         put_mdoc(out, verbs[i]->line, strlen(verbs[i]->line));
-        buf_printf(out, ".\n.Pp\n");
+        buf_printf(out, "\n.Pp\n");
         put_mdoc_text(out, verbs[i]->text);
         buf_printf(out, ".Bl -tag -width Ds\n");
         for (size_t k = 0; (option = option_at(verbs[i], k)); k++)

@@ -108,8 +108,9 @@ static int say_error(const char *what, const struct answer *answer)
         fprintf(stderr, "%s\n", answer->text);
         return status;
     }
-    if (strcmp(answer->head, "failed") == 0)
-        return cli_fail(status, "%s: the start failed: %s", what, answer->text);
+    /* Most texts begin with the path already. */
+    if (strncmp(answer->text, what, strlen(what)) == 0)
+        return cli_fail(status, "%s", answer->text);
     return cli_fail(status, "%s: %s", what, *answer->text ? answer->text : answer->head);
 }
 
