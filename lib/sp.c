@@ -370,6 +370,12 @@ static void read_ended(struct sp_conn *conn, const char *why)
     ev_io_stop(conn->loop, &conn->reader);
 }
 
+/* One phrase for an end, whether or not something of ours was still unread at the other side. */
+static const char *phrase(int code)
+{
+    return code == ECONNRESET || code == EPIPE ? "end of stream" : strerror(code);
+}
+
 /* While an owner looks at a body in `in`, that memory stays as it is; what follows moves away. */
 static int unpin(struct sp_conn *conn)
 {
@@ -405,7 +411,7 @@ static ssize_t receive_chunk(struct sp_conn *conn)
     } else if (n == 0) {
         read_ended(conn, "end of stream");
     } else if (errno != EAGAIN && errno != EINTR) {
-        read_ended(conn, strerror(errno));
+        read_ended(conn, phrase(errno));
     }
     return n;
 }
@@ -507,6 +513,16 @@ static int take_fd(struct sp_conn *conn, uint64_t end)
     return fd;
 }
 
+static bool has_frame(const struct sp_conn *conn)
+{
+    size_t have = buf_length(&conn->in);
+
+    if (conn->state != OPEN)
+        return have >= HEADER_SIZE;
+    return have >= FRAME_HEADER_SIZE &&
+           have - FRAME_HEADER_SIZE >= get_length(buf_front(&conn->in) + 1);
+}
+
 /* Shows one body. The owner may close the connection, or run the loop within: then later frames
  * are read, and delivered, from a buffer of their own (unpin). */
 static void deliver(struct sp_conn *conn, size_t size)
@@ -518,6 +534,8 @@ static void deliver(struct sp_conn *conn, size_t size)
     conn->in_taken += FRAME_HEADER_SIZE + size;
     conn->partial_since = (struct mono){0};
     conn->pinned = memory;
+    if (has_frame(conn) || conn->ended)
+        ev_idle_start(conn->loop, &conn->more); /* for a loop that is run within */
     conn->handlers.on_message(conn, body, size, take_fd(conn, conn->in_taken));
     if (conn->in.data != memory) {
         free(memory);
@@ -553,16 +571,6 @@ static bool take_frame(struct sp_conn *conn)
     return true;
 }
 
-static bool has_frame(const struct sp_conn *conn)
-{
-    size_t have = buf_length(&conn->in);
-
-    if (conn->state != OPEN)
-        return have >= HEADER_SIZE;
-    return have >= FRAME_HEADER_SIZE &&
-           have - FRAME_HEADER_SIZE >= get_length(buf_front(&conn->in) + 1);
-}
-
 static bool is_reading(const struct sp_conn *conn)
 {
     return conn->state < FLUSHING && !conn->paused;
@@ -591,15 +599,17 @@ static void process(struct sp_conn *conn)
     int budget = TURN_MESSAGES;
 
     while (is_reading(conn) && (conn->state == OPEN ? take_frame(conn) : take_header(conn))) {
-        if (--budget == 0 && is_reading(conn) && has_frame(conn)) {
-            ev_idle_start(conn->loop, &conn->more);
-            return;
-        }
-        if (budget == 0)
+        if (--budget == 0)
             break;
     }
-    if (is_reading(conn))
-        settle(conn);
+    if (!is_reading(conn))
+        return;
+    if (has_frame(conn)) {
+        ev_idle_start(conn->loop, &conn->more);
+        return;
+    }
+    ev_idle_stop(conn->loop, &conn->more);
+    settle(conn);
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
@@ -680,7 +690,7 @@ static void write_failed(struct sp_conn *conn)
 {
     conn->broken = true;
     if (!conn->ended)
-        snprintf(conn->why, sizeof conn->why, "%s", errno == EPIPE ? "end of stream" : strerror(errno));
+        snprintf(conn->why, sizeof conn->why, "%s", phrase(errno));
     buf_finish(&conn->out);
     passengers_finish(&conn->departing);
     ev_io_stop(conn->loop, &conn->writer);
@@ -760,6 +770,14 @@ static size_t total_size(const struct iovec *parts, int n)
     return size;
 }
 
+/* An outbox that is less than half full takes any message, however large. */
+static bool has_no_room(const struct sp_conn *conn, size_t size)
+{
+    size_t queued = buf_length(&conn->out);
+
+    return queued >= conn->limits.max_outbox / 2 && queued + size > conn->limits.max_outbox;
+}
+
 static int refuse(int code)
 {
     errno = code;
@@ -776,7 +794,7 @@ int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd)
         return refuse(ENOTCONN);
     if (size > conn->limits.max_message)
         return refuse(EMSGSIZE);
-    if (queued && queued + FRAME_HEADER_SIZE + size > conn->limits.max_outbox) {
+    if (has_no_room(conn, size)) {
         conn->full = true;
         return refuse(EAGAIN);
     }

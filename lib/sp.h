@@ -73,8 +73,8 @@ struct sp_conn *sp_dial(struct ev_loop *loop, const char *run_dir, const char *p
 
 /* Queues one message made of n parts (copied). fd, when not -1, travels with it and is closed here
  * after it was sent (taken over on success only). Everything queued in one loop turn goes in one
- * writev. An empty outbox takes any message of at most max_message. Returns 0; or -1 with EAGAIN
- * (outbox full), EMSGSIZE (over max_message), ENOMEM, or ENOTCONN (closing). */
+ * writev. An outbox that is less than half full takes any message of at most max_message. Returns 0;
+ * or -1 with EAGAIN (outbox full), EMSGSIZE (over max_message), ENOMEM, or ENOTCONN (closing). */
 int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd);
 
 /* Bytes that wait to be written. */
