@@ -116,7 +116,7 @@ void check_program(struct reader *reader, const struct spec *child, const char *
     if (!path)
         path = "/bin:/usr/bin"; /* execvp's own */
     snprintf(file, sizeof file, "%s%s%s", *name == '/' ? "" : child->cwd, *name == '/' ? "" : "/",
-             name);
+             name + (strncmp(name, "./", 2) == 0 ? 2 : 0));
     if (strchr(name, '/') && !is_program(file))
         complain(reader, "\"%s\": no such program: expected an executable file at %s", name, file);
     else if (!strchr(name, '/') && !is_in_path(path, name, child->cwd))

@@ -130,7 +130,7 @@ void complain_of_value(struct reader *reader, const struct config_key *key,
         complain_of_text(reader, node->text, text);
     else
         complain(reader, "%s: expected %s",
-                 node->kind == NODE_LIST  ? "a list"
+                 node->kind == NODE_LIST  ? (node->count ? "a list" : "an empty list")
                  : node->kind == NODE_MAP ? "a map"
                                           : "nothing",
                  text);

@@ -150,18 +150,20 @@ static void check_module(struct reader *reader, const struct spec *child)
     if (reader->context->text_only)
         return;
     if (config_module_path(child->module, reader->folder, file) < 0) {
-        complain(reader, "\"%s\": no such module: expected %s%s%s in %s", child->module,
-                 strchr(child->module, '/') ? "" : "a file ", child->module,
-                 strchr(child->module, '/') ? "" : ".so", file);
+        if (strchr(child->module, '/'))
+            complain(reader, "no such file: expected a module at %s", file);
+        else
+            complain(reader, "\"%s\": no such module: expected %s.so in one of %s", child->module,
+                     child->module, file);
         return;
     }
     exports = elf_exports(file, "troupe_actor");
     if (exports < 0)
-        complain(reader, "\"%s\": %s: %s: expected a shared object for this machine",
-                 child->module, file, errno == ENOEXEC ? "not one" : strerror(errno));
+        complain(reader, "%s: %s: expected a shared object for this machine", file,
+                 errno == ENOEXEC ? "something else" : strerror(errno));
     else if (exports == 0)
-        complain(reader, "\"%s\": %s: no symbol troupe_actor: expected a module made with "
-                         "TROUPE_ACTOR()", child->module, file);
+        complain(reader, "%s: no symbol troupe_actor: expected a module made by TROUPE_ACTOR()",
+                 file);
 }
 
 static void check_significant(struct reader *reader, const struct spec *child)
@@ -467,6 +469,19 @@ static void read_entry(struct reader *reader, const struct config_node *map, uns
     reader->used_replica = outer_used;
 }
 
+static void warn_of_replicas(struct reader *reader, const struct config_node *item,
+                             unsigned replicas)
+{
+    struct scope scope;
+
+    if (replicas <= reader->supervisor->intensity)
+        return;
+    enter_key(reader, &scope, item, "replicas");
+    warn_of(reader, "%u, more than the intensity of %u: if all of them fail at once, the supervisor "
+                    "gives up", replicas, reader->supervisor->intensity);
+    reader_leave(reader);
+}
+
 /* Enters the child by its path, or by its number when its name is not known. */
 static void read_item(struct reader *reader, const struct config_node *item, size_t number,
                       bool is_full, struct spec_supervisor *supervisor)
@@ -483,6 +498,8 @@ static void read_item(struct reader *reader, const struct config_node *item, siz
         reader_enter_path(reader, &scope, path, item->line, item->column);
         reader->path = path;
         read_entry(reader, item, peek_replicas(reader, item), is_full, supervisor);
+        reader->supervisor = supervisor;
+        warn_of_replicas(reader, item, peek_replicas(reader, item));
     } else {
         snprintf(text, sizeof text, "item %zu", number);
         reader_enter(reader, &scope, text, item->line, item->column);
@@ -535,19 +552,6 @@ static void check_twins(struct reader *reader, const struct spec_supervisor *sup
     free(sorted);
 }
 
-static void warn_of_replicas(struct reader *reader, const struct config_node *item)
-{
-    unsigned replicas = item->kind == NODE_MAP ? peek_replicas(reader, item) : 0;
-    struct scope scope;
-
-    if (replicas <= reader->supervisor->intensity)
-        return;
-    enter_key(reader, &scope, item, "replicas");
-    warn_of(reader, "%u, more than the intensity of %u: if all of them fail at once, the supervisor "
-                    "gives up", replicas, reader->supervisor->intensity);
-    reader_leave(reader);
-}
-
 void read_children(struct reader *reader, const struct config_key *key,
                    const struct config_node *node, void *at)
 {
@@ -566,7 +570,6 @@ void read_children(struct reader *reader, const struct config_key *key,
         wanted += replicas ? replicas : 1;
         read_item(reader, item, i + 1, wanted > supervisor->max_children, supervisor);
         reader->supervisor = supervisor;
-        warn_of_replicas(reader, item);
     }
     if (wanted > supervisor->max_children)
         complain(reader, "%llu children: expected at most %u (max_children)",

@@ -201,12 +201,13 @@ static void fail_as_parser(struct builder *builder)
     if (parser->error == YAML_MEMORY_ERROR)
         return;
     if (parser->error == YAML_READER_ERROR)
-        fail_at(builder, &mark, "not a text: %s (byte 0x%02x): expected YAML in UTF-8", problem,
-                (unsigned)parser->problem_value & 0xff);
+        fail_at(builder, &mark, "not a text: %s: expected YAML in UTF-8", problem);
     else if (parser->context)
-        fail_at(builder, &mark, "not valid YAML: %s, %s that began at %d:%d", problem,
+        fail_at(builder, &mark, "not valid YAML: %s, %s that began at %d:%d%s", problem,
                 parser->context, (int)parser->context_mark.line + 1,
-                (int)parser->context_mark.column + 1);
+                (int)parser->context_mark.column + 1,
+                strstr(problem, "cannot start any token") ? " (tabs do not indent: expected spaces)"
+                                                          : "");
     else
         fail_at(builder, &mark, "not valid YAML: %s", problem);
 }
