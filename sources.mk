@@ -68,6 +68,13 @@ TEST_HELPERS += log_driver
 
 # The supervisor's pure files and the config reader.
 SPEC_SOURCES := supervisord/spec.c supervisord/texts.c
-UNIT_TESTS += config_test
+UNIT_TESTS += intensity_test backoff_test strategy_test depends_test config_test
+intensity_test_UNITS := supervisord/intensity.c
+backoff_test_UNITS   := supervisord/backoff.c supervisord/intensity.c
+strategy_test_UNITS  := supervisord/strategy.c
+depends_test_UNITS   := supervisord/depends.c
 config_test_UNITS := $(CONFIG_SOURCES) $(SPEC_SOURCES) supervisord/backoff.c supervisord/depends.c
 config_test_LIBS  := -lyaml
+FUZZERS += config_fuzz
+config_fuzz_FUZZED = $(config_test_UNITS) $(LIB_SOURCES)
+config_fuzz_LIBS   = -lyaml
