@@ -78,3 +78,7 @@ config_test_LIBS  := -lyaml
 FUZZERS += config_fuzz
 config_fuzz_FUZZED = $(config_test_UNITS) $(LIB_SOURCES)
 config_fuzz_LIBS   = -lyaml
+
+# The SP endpoint against libnng.
+TEST_HELPERS += sp_echo nng_client
+nng_client_LIBS := -lnng
