@@ -275,3 +275,4 @@ help: ## this list
 .PHONY: all test-parts tests fuzzers fault-build check unit bats fuzz soak bench demo lint format \
         documents install uninstall clean help
 .DELETE_ON_ERROR:
+.SECONDARY: # objects of modules are kept like all others
