@@ -467,7 +467,7 @@ static void wait_for_resources(struct child *child, const struct error *err)
         child->scarce_since = mono_now();
     if (mono_diff_ms(mono_now(), child->scarce_since) >= child->spec->start_timeout_ms) {
         child->scarce_ms = 0;
-        snprintf(reason, sizeof reason, "timeout:start no resources: %s", err->text);
+        snprintf(reason, sizeof reason, "timeout:start no resources: %.220s", err->text);
         fail_start(child, reason);
         return;
     }

@@ -45,6 +45,7 @@ static const char *const step_names[SPAWN_STEPS] = {
 struct birth {
     struct child *child;
     pid_t parent;
+    uint64_t incarnation; /* a copy: the table is not mapped in the child */
     const struct module *module;
     int control, out, err, failure_pipe;
     void *last_state;
@@ -230,7 +231,7 @@ static void set_environment(const struct birth *birth)
     setenv("TROUPE_PATH", child->path, 1);
     setenv("TROUPE_NODE", supervisor->node->name, 1);
     setenv("TROUPE_RUN", supervisor->node->run_dir, 1);
-    set_number("TROUPE_INCARNATION", child->slot->incarnation);
+    set_number("TROUPE_INCARNATION", birth->incarnation);
     set_number("TROUPE_REPLICA", spec->replica);
     set_number("TROUPE_CONTROL", BOOT_FD_CONTROL);
     if (spec->ready == READY_NOTIFY)
@@ -280,7 +281,7 @@ static void fill_boot(const struct birth *birth, struct troupe_boot *boot)
         .path = child->path,
         .node = node->name,
         .run_dir = node->run_dir,
-        .incarnation = child->slot->incarnation,
+        .incarnation = birth->incarnation,
         .replica = spec->replica,
         .mailbox_fd = child->mailbox_fd >= 0 ? BOOT_FD_MAILBOX : -1,
         .control_fd = BOOT_FD_CONTROL,
@@ -337,7 +338,7 @@ static _Noreturn void become_supervisor(const struct birth *birth)
     *node = *child->supervisor->node;
     node->lock_fd = lock;
     title_set("troupe: %s", child->path);
-    if (supervisor_init(supervisor, node, child->path, child->slot->incarnation,
+    if (supervisor_init(supervisor, node, child->path, birth->incarnation,
                         child->spec->supervisor, mailbox, control) < 0)
         report(BOOT_FD_SPARE, STEP_EXEC, 0);
     close(BOOT_FD_SPARE);
@@ -428,7 +429,12 @@ static void finish_birth(struct birth *birth)
 
 int spawn_child(struct child *child, struct error *err)
 {
-    struct birth birth = {.child = child, .parent = getpid(), .control = -1, .out = -1, .err = -1,
+    struct birth birth = {.child = child,
+                          .parent = getpid(),
+                          .incarnation = child->slot->incarnation,
+                          .control = -1,
+                          .out = -1,
+                          .err = -1,
                           .failure_pipe = -1};
     int control_end = -1;
     pid_t pid;
@@ -458,7 +464,8 @@ fail:
 
 int spawn_helper(struct child *child, char *const *argv)
 {
-    const struct birth birth = {.child = child, .parent = getpid()};
+    const struct birth birth = {
+        .child = child, .parent = getpid(), .incarnation = child->slot->incarnation};
     int out = logpipes_open_writer(child, 0);
     pid_t pid = out < 0 ? -1 : fork();
 
