@@ -72,7 +72,7 @@ static int init(struct troupe *self)
     return TROUPE_READY;
 }
 
-TROUPE_ACTOR(.init = init)
+TROUPE_ACTOR(.init = init);
 END
     export PKG_CONFIG_PATH=$PREFIX/lib/pkgconfig
     # shellcheck disable=SC2046

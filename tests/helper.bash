@@ -174,9 +174,15 @@ yaml() {
     cat >"$DIR/$1"
 }
 
-# Starts the node at $TROUPE_RUN; back when everything is ready.
+# Starts the node at $TROUPE_RUN; back when everything is ready. What the node says later stays in
+# $DIR/up.out: a pipe of the test's would be held open by it.
 node_up() {
-    timeout $((60 * TEST_SCALE)) troupe up -d "$@" </dev/null 3>&- 4>&- 9>&-
+    local status=0
+
+    timeout $((60 * TEST_SCALE)) troupe up -d "$@" </dev/null 3>&- 4>&- 9>&- 2>"$DIR/up.out" ||
+        status=$?
+    cat "$DIR/up.out" >&2
+    return $status
 }
 
 node_down() {
