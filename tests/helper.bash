@@ -9,7 +9,7 @@
 #   in_background NAME CMD…  runs CMD with its output in $DIR/NAME.out, its pid in $!
 #   wait_until SECONDS CMD…  polls until CMD succeeds; the seconds grow with TEST_SCALE
 #   pid_of, state_of, incarnation_of, column_of COLUMN ADDRESS…; ps_paths
-#   assert_tree_is_exactly PATH…   the running actors, and not one process more
+#   assert_tree_is_exactly [--escaped N] PATH…   the running actors, and not one process more
 #
 # A test that needs more before or after it defines its own setup or teardown and calls
 # troupe_setup or troupe_teardown from there.
@@ -275,10 +275,33 @@ no_node_process() {
     [[ -z $(node_pids) ]]
 }
 
-# assert_tree_is_exactly PATH…: these actors run (sys aside), each as one process, and no process of
-# the node is there besides: only the guard, the actors, and what actors that are no supervisors
-# have below them. A process that was re-parented to a supervisor and is no actor is a stray.
+# assert_tree_is_exactly [--escaped N] PATH…: these actors run (sys aside), each as one process, and
+# no process of the node is there besides: only the guard, the actors, and what actors that are no
+# supervisors have below them. A process that was re-parented to a supervisor and is no actor is a
+# stray; with --escaped there must be exactly N of those.
 assert_tree_is_exactly() {
+    local table wanted got strays escaped=0
+
+    [[ $1 == --escaped ]] && escaped=$2 && shift 2
+    table=$(timeout $((10 * TEST_SCALE)) troupe ps -o path,pid,kind,state </dev/null 3>&- 4>&- |
+        awk '$4 != "lost" && $2 ~ /^[1-9][0-9]*$/')
+    wanted=$(printf '%s\n' "$@" | LC_ALL=C sort)
+    got=$(awk '$1 != "sys" && $1 !~ /^sys\// { print $1 }' <<<"$table" | LC_ALL=C sort)
+    if [[ $wanted != "$got" ]]; then
+        echo "the tree is not what was declared (< wanted, > running):"
+        diff <(echo "$wanted") <(echo "$got")
+        return 1
+    fi
+    strays=$(stray_pids "$table")
+    [[ $(wc -w <<<"$strays") == "$escaped" ]] && return 0
+    echo "processes of the node that are no part of the declared tree ($escaped expected):"
+    # shellcheck disable=SC2086
+    [[ -z $strays ]] || ps -o pid,ppid,pgid,stat,args -p "$(echo $strays | tr ' ' ,)"
+    echo "$table"
+    return 1
+}
+
+tree_is_exactly() {
     local table wanted got strays
 
     table=$(timeout $((10 * TEST_SCALE)) troupe ps -o path,pid,kind </dev/null 3>&- 4>&-) ||
@@ -311,7 +334,7 @@ stray_pids() {
 
     node=$(node_pids | tr '\n' ' ')
     {
-        awk '$2 ~ /^[1-9][0-9]*$/ { print "actor", $2, $3 }' <<<"$1"
+        awk '{ print "actor", $2, $3 }' <<<"$1"
         live_processes
     } | awk -v node="$node" '
         $1 == "actor" { kind[$2] = $3; next }
