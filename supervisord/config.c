@@ -220,7 +220,8 @@ static void read_file(struct reader *reader, const char *name, struct spec_tree 
     buf_finish(&text);
 }
 
-/* ---- all together ------------------------------------------------------------------------------ */
+/* ---- all together ------------------------------------------------------------------------------
+ */
 
 static void reader_init(struct reader *reader, struct report *report,
                         const struct config_context *context, size_t number, const char *label,
@@ -309,7 +310,8 @@ int config_read_text(const char *text, size_t length, const char *label, const c
     return result;
 }
 
-/* ---- children that are added ------------------------------------------------------------------- */
+/* ---- children that are added -------------------------------------------------------------------
+ */
 
 static void check_links_of(struct reader *reader, const char *path, const struct spec *child)
 {
@@ -366,7 +368,8 @@ int config_read_child(const char *text, size_t length, const char *label, const 
     return result;
 }
 
-/* ---- children of templates --------------------------------------------------------------------- */
+/* ---- children of templates ---------------------------------------------------------------------
+ */
 
 static int no_memory(struct buf *messages)
 {
@@ -400,28 +403,32 @@ static int set_arg(struct spec *child, const char *word, const char *value)
     return 0;
 }
 
-/* One word for a new child. People's words are taken as they stand: nothing is expanded in them. */
-static int add_word(struct spec *child, const char *word, struct buf *messages)
+/* A further argument of a program. People's words are taken as they stand: nothing is expanded. */
+static int add_argument(struct spec *child, const char *word)
 {
     struct buf escaped = {0};
-    const char *equals;
     int result = -1;
 
-    if (config_escape_for_spawn(word, &escaped) < 0)
-        return no_memory(messages);
-    word = (char *)buf_front(&escaped);
-    equals = strchr(word, '=');
+    if (config_escape_for_spawn(word, &escaped) == 0)
+        result = texts_append(&child->exec, (char *)buf_front(&escaped));
+    buf_finish(&escaped);
+    return result;
+}
+
+static int add_word(struct spec *child, const char *word, struct buf *messages)
+{
+    const char *equals = strchr(word, '=');
+
     if (child->kind == SPEC_PROGRAM)
-        result = texts_append(&child->exec, word) < 0 ? no_memory(messages) : 0;
-    else if (child->kind != SPEC_MODULE)
+        return add_argument(child, word) < 0 ? no_memory(messages) : 0;
+    if (child->kind != SPEC_MODULE)
         buf_printf(messages, "\"%s\": a %s takes no arguments: expected none\n", word,
                    spec_kind_text(child->kind));
     else if (!equals || equals == word)
         buf_printf(messages, "\"%s\": not an argument of a module: expected NAME=VALUE\n", word);
     else
-        result = set_arg(child, word, equals + 1) < 0 ? no_memory(messages) : 0;
-    buf_finish(&escaped);
-    return result;
+        return set_arg(child, word, equals + 1) < 0 ? no_memory(messages) : 0;
+    return -1;
 }
 
 int config_from_template(const struct spec *template, const char *name, char *const *words,

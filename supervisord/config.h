@@ -14,7 +14,7 @@
 /* Where relative paths and ${VAR} come from. */
 struct config_context {
     char *const *environment; /* "K=V", NULL-terminated: the environment of `up` */
-    bool text_only; /* look at nothing but the text: no files, programs, modules, users */
+    bool text_only;           /* look at nothing but the text: no files, programs, modules, users */
 };
 
 /* Reads and checks files together (unknown dependencies, duplicate applications, cycles, links).

@@ -95,11 +95,10 @@ static void check_needs(const struct whole *whole, size_t which)
     const struct spec_application *application = &whole->tree->applications[which];
 
     for (char **need = application->depends_on; *need; need++)
-        if (find_application(whole->tree, *need, strlen(*need)) ==
-                whole->tree->application_count &&
+        if (find_application(whole->tree, *need, strlen(*need)) == whole->tree->application_count &&
             !is_existing(whole, *need))
-            complain_there(&whole->readers[which], application->root.name, "depends_on", NULL, *need,
-                           "unknown: expected an application of these files or of the node");
+            complain_there(&whole->readers[which], application->root.name, "depends_on", NULL,
+                           *need, "unknown: expected an application of these files or of the node");
 }
 
 static void complain_of_cycle(const struct whole *whole, const size_t *order, size_t cycle)
@@ -197,8 +196,7 @@ static const char *check_sibling(const struct spec *supervisor, const char *path
     const struct spec *children = supervisor->supervisor->children;
     size_t mine = step_down(supervisor, &path), other = step_down(supervisor, &link);
 
-    if (mine == supervisor->supervisor->child_count ||
-        other == supervisor->supervisor->child_count)
+    if (mine == supervisor->supervisor->child_count || other == supervisor->supervisor->child_count)
         return NULL; /* unknown: said elsewhere */
     if (mine == other)
         return children[mine].supervisor ? check_sibling(&children[mine], path, link) : NULL;
@@ -265,8 +263,7 @@ static void check_links(const struct whole *whole, size_t which, const struct sp
 void check_tree(struct reader *readers, size_t count, const struct spec_tree *tree,
                 const char *const *existing)
 {
-    struct whole whole = {
-        .readers = readers, .count = count, .tree = tree, .existing = existing};
+    struct whole whole = {.readers = readers, .count = count, .tree = tree, .existing = existing};
 
     if (tree->application_count != count)
         return;

@@ -30,8 +30,7 @@ int config_escape_for_spawn(const char *text, struct buf *out)
 static int append_foreign(const struct expansion *expansion, const char *text, size_t length,
                           struct buf *out)
 {
-    return expansion->for_spawn ? append_escaped(text, length, out)
-                                : buf_append(out, text, length);
+    return expansion->for_spawn ? append_escaped(text, length, out) : buf_append(out, text, length);
 }
 
 static int append_replica(struct expansion *expansion, struct buf *out, char *why, size_t size)
@@ -72,7 +71,8 @@ static int append_variable(struct expansion *expansion, const char *text, size_t
         return append_replica(expansion, out, why, size);
     if (name == 0 || (name != length && strncmp(text + name, ":-", 2) != 0) ||
         memmem(text, length, "${", 2)) {
-        snprintf(why, size, "\"${%.*s}\": expected ${NAME}, ${NAME:-default}, or $${ for a plain ${",
+        snprintf(why, size,
+                 "\"${%.*s}\": expected ${NAME}, ${NAME:-default}, or $${ for a plain ${",
                  (int)(length < 100 ? length : 100), text);
         errno = EINVAL;
         return -1;

@@ -5,11 +5,11 @@
 
 #include <string.h>
 
-#define A_TIME "a time such as 250ms, 5s, 2m or 1h"
-#define A_SIZE "a size such as 512k, 8M or 1G"
+#define A_TIME          "a time such as 250ms, 5s, 2m or 1h"
+#define A_SIZE          "a size such as 512k, 8M or 1G"
 #define A_LIST_OF_TEXTS "a list of texts"
-#define DAY_MS  86400000.0
-#define YEAR_MS (365 * DAY_MS)
+#define DAY_MS          86400000.0
+#define YEAR_MS         (365 * DAY_MS)
 
 static const char *const restarts[] = {"permanent", "transient", "temporary", NULL};
 static const char *const strategies[] = {"one_for_one", "one_for_all", "rest_for_one", NULL};
@@ -96,7 +96,7 @@ static const struct config_key supervisor_keys[] = {
 
 /* ---- a child ----------------------------------------------------------------------------- */
 
-#define AT(member) .offset = offsetof(struct spec, member)
+#define AT(member)  .offset = offsetof(struct spec, member)
 #define HAS(member) .has = offsetof(struct spec, member)
 
 static const struct config_key child_keys[] = {
@@ -109,8 +109,8 @@ static const struct config_key child_keys[] = {
      .sample = SAMPLE_APART,
      .help = "An actor written in C, by the name of its shared object without .so. It is looked "
              "for in the folders of $TROUPE_MODULE_PATH, then beside the running program."},
-    {"exec", TYPE_EXEC, AT(exec), .kinds = FOR_PROGRAM, .expected = "a list: a program and its arguments",
-     .example = "[sleep, infinity]",
+    {"exec", TYPE_EXEC, AT(exec), .kinds = FOR_PROGRAM,
+     .expected = "a list: a program and its arguments", .example = "[sleep, infinity]",
      .help = "Any program, with its arguments. It is looked for in the child's PATH; with a "
              "slash in it, from cwd."},
     {"supervisor", TYPE_SUPERVISOR, AT(supervisor), .kinds = FOR_SUPERVISOR,
@@ -177,8 +177,7 @@ static const struct config_key child_keys[] = {
      .help = "Files with lines NAME=VALUE, taken as they stand; empty lines and lines that begin "
              "with # are skipped. env goes over them."},
     {"env", TYPE_ENV, AT(env), .kinds = FOR_PROCESS, .expected = "a map of names to texts",
-     .example = "{LANG: C.UTF-8}",
-     .help = "Environment variables, added to the node's own."},
+     .example = "{LANG: C.UTF-8}", .help = "Environment variables, added to the node's own."},
     {"stdin", TYPE_STDIN, AT(stdin_path), .kinds = FOR_PROCESS, .fallback_words = "null",
      .expected = "null or the path of a file", .example = "null",
      .help = "What standard input is: nothing, or a file."},
@@ -199,13 +198,14 @@ static const struct config_key child_keys[] = {
      .expected = "true or false", .example = "false", .sample = SAMPLE_APART,
      .help = "Keeps what the actor hands over at its end, and gives it to its next "
              "incarnation."},
-    {"user", TYPE_USER, .kinds = FOR_PROCESS, .expected = "the name of a user that exists, or a number",
-     .example = "nobody", .sample = SAMPLE_COMMENTED,
+    {"user", TYPE_USER, .kinds = FOR_PROCESS,
+     .expected = "the name of a user that exists, or a number", .example = "nobody",
+     .sample = SAMPLE_COMMENTED,
      .help = "Runs as this user, with the groups of that user. Needs a node of root. A number "
              "that no user has is the group's number too."},
-    {"group", TYPE_GROUP, .kinds = FOR_PROCESS, .expected = "the name of a group that exists, or a number",
-     .example = "nogroup", .sample = SAMPLE_COMMENTED,
-     .help = "With user: another group than the user's own."},
+    {"group", TYPE_GROUP, .kinds = FOR_PROCESS,
+     .expected = "the name of a group that exists, or a number", .example = "nogroup",
+     .sample = SAMPLE_COMMENTED, .help = "With user: another group than the user's own."},
     {"umask", TYPE_OCTAL, AT(umask), .kinds = FOR_PROCESS, .max = 0777,
      .fallback_words = "the node's", .expected = "an octal number from 000 to 777",
      .example = "022", .help = "The mask of new files, in octal."},
@@ -241,7 +241,7 @@ static const struct config_key ready_keys[] = {
      .example = "\"127.0.0.1:8099\"",
      .help = "Ready when a connection to this address is accepted. An IPv6 address stands in "
              "[ ]."},
-    {"exec", TYPE_EXEC, AT(ready_exec), .expected = "a list: a program and its arguments",
+    {"exec", TYPE_COMMAND, AT(ready_exec), .expected = "a list: a program and its arguments",
      .example = "[test, -e, /tmp]", .sample = SAMPLE_COMMENTED,
      .help = "Ready when this command, run again and again, ends with status 0."},
     {"log", TYPE_REGEX, AT(ready_log), .expected = "an extended regular expression",
@@ -308,8 +308,8 @@ static const struct config_key service_keys[] = {
 
 static const struct config_key node_keys[] = {
     {"name", TYPE_NAME, AT(name),
-     .expected = "a name of letters, digits, _ . - (at most 64, no leading dot)", .example = "local",
-     .fallback_words = "local", .help = "The node's name."},
+     .expected = "a name of letters, digits, _ . - (at most 64, no leading dot)",
+     .example = "local", .fallback_words = "local", .help = "The node's name."},
     {"listen", TYPE_PREFIXED, AT(listen), .choices = transports, .later = later_nodes,
      .example = "tls+tcp://0.0.0.0:4730", .sample = SAMPLE_COMMENTED,
      .help = "Where other nodes reach this one."},
@@ -327,7 +327,8 @@ static const struct config_key node_keys[] = {
      .example = "{ca: ca.pem, cert: east.pem, key: east.key, verify: required}",
      .help = "Certificates for connections between nodes."},
     {"http", TYPE_TEXT, AT(http), .later = later_web, .expected = "host:port",
-     .example = "127.0.0.1:8730", .sample = SAMPLE_COMMENTED, .help = "Where the pages are served."},
+     .example = "127.0.0.1:8730", .sample = SAMPLE_COMMENTED,
+     .help = "Where the pages are served."},
     {"store", TYPE_PREFIXED, AT(store), .choices = stores, .later = later_stores,
      .example = "\"sqlite:\"", .sample = SAMPLE_COMMENTED, .help = "Where state is kept."},
     {0},

@@ -1,7 +1,7 @@
 /*
  * The one table of keys: what may be said in a config file, section by section. The reader takes
- * its dispatch, defaults and messages from it; completions, the sample and troupe.yaml(5) are printed
- * from it. A key that is not here does not exist.
+ * its dispatch, defaults and messages from it; completions, the sample and troupe.yaml(5) are
+ * printed from it. A key that is not here does not exist.
  */
 #ifndef TROUPE_CONFIG_KEYS_H
 #define TROUPE_CONFIG_KEYS_H
@@ -26,20 +26,20 @@ enum config_section {
 
 /* How a value is read. In brackets: what it is read into, at the key's offset. */
 enum config_type {
-    TYPE_FORMAT,     /* the format's version, checked first (nothing) */
-    TYPE_NAME,       /* one part of a path (char *) */
-    TYPE_UNKEPT,     /* a text, perhaps one of `choices` (nothing) */
-    TYPE_TEXT,       /* (char *) */
-    TYPE_PREFIXED,   /* a text that begins with one of `choices` (char *) */
-    TYPE_TEXTS,      /* a list, or one alone (char **) */
-    TYPE_PATHS,      /* a list of different paths in the tree, or one alone (char **) */
-    TYPE_FOLDER,     /* an existing folder (char *, absolute) */
-    TYPE_FILE_PATH,  /* (char *, absolute) */
-    TYPE_BOOL,       /* true or false; with `choices`: the word for false, then that for true (bool) */
-    TYPE_WHOLE,      /* min … max (int32_t or uint32_t) */
-    TYPE_OCTAL,      /* min … max (int) */
-    TYPE_NUMBER,     /* min … max, with a decimal point or without (double) */
-    TYPE_COUNT,      /* min … max (uint64_t) */
+    TYPE_FORMAT,    /* the format's version, checked first (nothing) */
+    TYPE_NAME,      /* one part of a path (char *) */
+    TYPE_UNKEPT,    /* a text, perhaps one of `choices` (nothing) */
+    TYPE_TEXT,      /* (char *) */
+    TYPE_PREFIXED,  /* a text that begins with one of `choices` (char *) */
+    TYPE_TEXTS,     /* a list, or one alone (char **) */
+    TYPE_PATHS,     /* a list of different paths in the tree, or one alone (char **) */
+    TYPE_FOLDER,    /* an existing folder (char *, absolute) */
+    TYPE_FILE_PATH, /* (char *, absolute) */
+    TYPE_BOOL,   /* true or false; with `choices`: the word for false, then that for true (bool) */
+    TYPE_WHOLE,  /* min … max (int32_t or uint32_t) */
+    TYPE_OCTAL,  /* min … max (int) */
+    TYPE_NUMBER, /* min … max, with a decimal point or without (double) */
+    TYPE_COUNT,  /* min … max (uint64_t) */
     TYPE_DURATION,   /* min … max milliseconds (int64_t) */
     TYPE_SIZE,       /* min … max bytes (uint64_t) */
     TYPE_CHOICE,     /* one of the words of `choices`, by its number (an enum) */
@@ -48,7 +48,8 @@ enum config_type {
     TYPE_SHUTDOWN,   /* (int64_t) */
     TYPE_ADDRESS,    /* host:port (struct spec *: ready_host and ready_port) */
     TYPE_REGEX,      /* (char *) */
-    TYPE_EXEC,       /* argv, a list (char **) */
+    TYPE_EXEC,       /* argv, a list, expanded again at each spawn (char **) */
+    TYPE_COMMAND,    /* argv, a list (char **) */
     TYPE_SECTION,    /* a map, read into the same struct */
     TYPE_BACKOFF,    /* a section of its own (struct backoff_spec) */
     TYPE_READY,      /* `notify` or a section (struct spec *) */
@@ -92,19 +93,19 @@ struct config_key {
     const char *name;
     enum config_type type;
     size_t offset;
-    size_t has;              /* offset of a bool that says it was given; 0: none */
+    size_t has; /* offset of a bool that says it was given; 0: none */
     bool required;
-    unsigned kinds;          /* SECTION_CHILD: FOR_…; 0 elsewhere */
-    double min, max;         /* of types with bounds */
-    const char *const *choices; /* words, NULL-terminated, or NULL */
+    unsigned kinds;              /* SECTION_CHILD: FOR_…; 0 elsewhere */
+    double min, max;             /* of types with bounds */
+    const char *const *choices;  /* words, NULL-terminated, or NULL */
     enum config_section section; /* of types that are a map */
-    const char *later;       /* read for its form, then refused with these words; or NULL */
-    const char *fallback;    /* the default as it would be written, or NULL */
-    const char *fallback_words; /* where a default cannot be written, for people; or NULL */
-    const char *expected;    /* completes "expected …" */
-    const char *example;     /* YAML, for the sample; NULL where the section is shown instead */
+    const char *later;           /* read for its form, then refused with these words; or NULL */
+    const char *fallback;        /* the default as it would be written, or NULL */
+    const char *fallback_words;  /* where a default cannot be written, for people; or NULL */
+    const char *expected;        /* completes "expected …" */
+    const char *example;         /* YAML, for the sample; NULL where the section is shown instead */
     enum config_sample sample;
-    const char *help;        /* a sentence, or some */
+    const char *help; /* a sentence, or some */
 };
 
 /* The keys of a section, in the order in which they are read; ends with a NULL name. */

@@ -50,8 +50,8 @@ int config_module_path(const char *module, const char *cwd, char *out)
     char *rest = folders, *folder;
 
     if (strchr(module, '/')) {
-        snprintf(file, sizeof file, "%s%s%s", *module == '/' ? "" : cwd,
-                 *module == '/' ? "" : "/", module);
+        snprintf(file, sizeof file, "%s%s%s", *module == '/' ? "" : cwd, *module == '/' ? "" : "/",
+                 module);
         if (is_there(file, out))
             return 0;
         snprintf(out, PATH_MAX, "%.*s", PATH_MAX - 1, file);

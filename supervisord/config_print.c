@@ -6,19 +6,35 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- the tree ------------------------------------------------------------------------------ */
 
-static void print_arguments(char *const *exec, struct buf *out)
+static void print_argument(const char *text, struct buf *out)
 {
+    bool is_plain = *text && !strpbrk(text, " \t\n\"'");
+    const char *quote = is_plain ? "" : strchr(text, '"') && !strchr(text, '\'') ? "'" : "\"";
     char shown[256];
 
-    for (; exec && *exec; exec++) {
-        bool is_plain = **exec && !strpbrk(*exec, " \t\n\"'");
+    text_escape(text, strlen(text), shown, sizeof shown);
+    buf_printf(out, " %s%s%s", quote, shown, quote);
+}
 
-        text_escape(*exec, strlen(*exec), shown, sizeof shown);
-        buf_printf(out, is_plain ? " %s" : " \"%s\"", shown);
+static void print_arguments(char *const *exec, struct buf *out)
+{
+    for (; exec && *exec; exec++)
+        print_argument(*exec, out);
+}
+
+/* As the process will get them. */
+static void print_exec(const struct spec *spec, struct buf *out)
+{
+    for (char **argument = spec->exec; argument && *argument; argument++) {
+        char *text = spec_expand_replica(*argument, spec->replica);
+
+        print_argument(text ? text : *argument, out);
+        free(text);
     }
 }
 
@@ -42,7 +58,7 @@ static void print_what(const struct spec *spec, struct buf *out)
     } else if (spec->module) {
         buf_printf(out, " %s", spec->module);
     } else {
-        print_arguments(spec->exec, out);
+        print_exec(spec, out);
     }
 }
 
@@ -115,11 +131,7 @@ static void print_expected(const struct config_key *key, struct buf *out)
     if (key->type == TYPE_PREFIXED)
         buf_printf(out, "a text that begins with ");
     for (size_t i = 0; key->choices && key->choices[i]; i++)
-        buf_printf(out, "%s%s",
-                   !i                  ? ""
-                   : key->choices[i + 1] ? ", "
-                                         : " or ",
-                   key->choices[i]);
+        buf_printf(out, "%s%s", !i ? "" : key->choices[i + 1] ? ", " : " or ", key->choices[i]);
     if (!key->choices)
         buf_printf(out, "a text");
 }
@@ -132,7 +144,9 @@ int config_print_keys(struct buf *out)
             const char *value = config_key_default(key);
 
             buf_printf(out, "%s\t%s\t%s\t", config_section_title(section), key->name,
-                       key->required ? "required" : value ? value : "");
+                       key->required ? "required"
+                       : value       ? value
+                                     : "");
             print_expected(key, out);
             buf_printf(out, "\t%s\n", key->help);
         }
@@ -224,8 +238,10 @@ static void print_sample_children(int indent, struct buf *out)
     buf_printf(out, "%*s# A program, with every key that programs have.\n%*s-\n", indent, "",
                indent, "");
     print_sample_section(SECTION_CHILD, indent + 2, false, out);
-    buf_printf(out, "\n%*s# A module. Most of what is said above goes for modules too.\n"
-                    "%*s- name: counter\n", indent, "", indent, "");
+    buf_printf(out,
+               "\n%*s# A module. Most of what is said above goes for modules too.\n"
+               "%*s- name: counter\n",
+               indent, "", indent, "");
     print_apart(SECTION_CHILD, "module", indent + 2, out);
     print_apart(SECTION_CHILD, "args", indent + 2, out);
     print_apart(SECTION_CHILD, "raw", indent + 2, out);

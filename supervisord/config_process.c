@@ -50,9 +50,9 @@ static void add_argument(struct reader *reader, const struct config_key *key,
                          const struct config_node *node, void *at)
 {
     static const struct config_key argument = {.expected = "a text"};
-    const char *text = reader_spawn_text(reader, &argument, node);
+    const char *text = key->type == TYPE_EXEC ? reader_spawn_text(reader, &argument, node)
+                                              : reader_text(reader, &argument, node);
 
-    (void)key;
     if (text)
         reader_append(reader, at, text);
 }
@@ -141,8 +141,8 @@ void read_folder(struct reader *reader, const struct config_key *key,
         reader_keep(reader, at, text);
 }
 
-void read_stdin(struct reader *reader, const struct config_key *key,
-                const struct config_node *node, void *at)
+void read_stdin(struct reader *reader, const struct config_key *key, const struct config_node *node,
+                void *at)
 {
     const char *text = reader_text(reader, key, node);
 
@@ -172,7 +172,7 @@ static void add_arg(struct reader *reader, const struct config_key *key, const c
                     const struct config_node *node, void *at)
 {
     static const struct config_key value = {.expected = "a text"};
-    const char *text = reader_spawn_text(reader, &value, node);
+    const char *text = reader_text(reader, &value, node);
 
     (void)key;
     if (!text)
@@ -181,8 +181,8 @@ static void add_arg(struct reader *reader, const struct config_key *key, const c
     reader_append(reader, at, text);
 }
 
-void read_args(struct reader *reader, const struct config_key *key,
-               const struct config_node *node, void *at)
+void read_args(struct reader *reader, const struct config_key *key, const struct config_node *node,
+               void *at)
 {
     each_pair(reader, key, node, add_arg, at);
 }
@@ -248,8 +248,7 @@ static int slurp(const char *file, char **text)
     if (fd < 0)
         return -1;
     *text = malloc(ENV_FILE_MAX + 1);
-    while (*text && used < ENV_FILE_MAX &&
-           (got = read(fd, *text + used, ENV_FILE_MAX - used)) > 0)
+    while (*text && used < ENV_FILE_MAX && (got = read(fd, *text + used, ENV_FILE_MAX - used)) > 0)
         used += (size_t)got;
     close(fd);
     if (!*text || got < 0)
@@ -343,8 +342,8 @@ void read_user(struct reader *reader, const struct config_key *key, const struct
 }
 
 /* Comes after user in the table of keys. */
-void read_group(struct reader *reader, const struct config_key *key,
-                const struct config_node *node, void *at)
+void read_group(struct reader *reader, const struct config_key *key, const struct config_node *node,
+                void *at)
 {
     const char *text = reader_text(reader, key, node);
     struct spec *spec = at;
@@ -400,8 +399,9 @@ static void complain_of_limit(struct reader *reader, const char *name)
     else if (nearest)
         complain(reader, "unknown limit: did you mean %s?", nearest);
     else
-        complain(reader, "unknown limit: expected one of as, core, cpu, data, fsize, locks, memlock, "
-                         "msgqueue, nice, nofile, nproc, rss, rtprio, sigpending and stack");
+        complain(reader,
+                 "unknown limit: expected one of as, core, cpu, data, fsize, locks, memlock, "
+                 "msgqueue, nice, nofile, nproc, rss, rtprio, sigpending and stack");
 }
 
 static void append_limit(struct reader *reader, struct spec *spec, size_t which, rlim_t value)
@@ -421,8 +421,8 @@ static void append_limit(struct reader *reader, struct spec *spec, size_t which,
 static void add_limit(struct reader *reader, const struct config_key *key, const char *name,
                       const struct config_node *node, void *at)
 {
-    static const struct config_key value = {
-        .expected = "a number, a size such as 512M, or unlimited"};
+    static const struct config_key value = {.expected =
+                                                "a number, a size such as 512M, or unlimited"};
     const char *text;
     size_t which = 0;
     uint64_t bytes = RLIM_INFINITY;
@@ -454,8 +454,8 @@ void read_limits(struct reader *reader, const struct config_key *key,
 static void add_exit_code(struct reader *reader, const struct config_key *key, const char *name,
                           const struct config_node *node, void *at)
 {
-    static const struct config_key value = {
-        .expected = "restart, restart_after TIME, finish or abort"};
+    static const struct config_key value = {.expected =
+                                                "restart, restart_after TIME, finish or abort"};
     const char *text = reader_text(reader, &value, node);
     struct spec *spec = at;
     struct spec_exit_code *grown;

@@ -282,6 +282,7 @@ static read_value *const readers[TYPE_COUNT_OF_TYPES] = {
     [TYPE_ADDRESS] = read_address,
     [TYPE_REGEX] = read_regex,
     [TYPE_EXEC] = read_exec,
+    [TYPE_COMMAND] = read_exec,
     [TYPE_SECTION] = read_map,
     [TYPE_BACKOFF] = read_backoff,
     [TYPE_READY] = read_ready,
@@ -321,8 +322,8 @@ void reader_duplicates(struct reader *reader, const struct config_node *map)
         if (!entry->first)
             continue;
         reader_enter(reader, &scope, entry->key->text, entry->key->line, entry->key->column);
-        complain(reader, "said twice: expected once (it stands at %s:%d:%d already)",
-                 reader->label, entry->first->key->line, entry->first->key->column);
+        complain(reader, "said twice: expected once (it stands at %s:%d:%d already)", reader->label,
+                 entry->first->key->line, entry->first->key->column);
         reader_leave(reader);
     }
 }
@@ -352,10 +353,9 @@ static void complain_of_key(struct reader *reader, enum config_section section, 
                  config_section_title(section));
 }
 
-static const char *kind_names(unsigned kinds)
+static const char *kind_names(unsigned kinds, char *out, size_t size)
 {
     static const char *const names[] = {"module", "exec", "supervisor", "service"};
-    static char text[64];
     const char *words[5];
     size_t n = 0;
 
@@ -363,7 +363,7 @@ static const char *kind_names(unsigned kinds)
         if (kinds & 1U << i)
             words[n++] = names[i];
     words[n] = NULL;
-    return words_as_text(words, text, sizeof text);
+    return words_as_text(words, out, size);
 }
 
 /* Unknown keys, and keys that such a child does not have. */
@@ -374,6 +374,7 @@ static void check_keys(struct reader *reader, enum config_section section,
     for (size_t i = 0; i < map->count; i++) {
         const struct config_node *name = map->entries[i].key;
         const struct config_key *key = config_key_find(section, name->text);
+        char kind[64];
         struct scope scope;
 
         reader_enter(reader, &scope, name->text, name->line, name->column);
@@ -381,7 +382,7 @@ static void check_keys(struct reader *reader, enum config_section section,
             complain_of_key(reader, section, name->text);
         else if (kinds && !(key->kinds & kinds))
             complain(reader, "not a key of such a child: expected only beside %s",
-                     kind_names(key->kinds));
+                     kind_names(key->kinds, kind, sizeof kind));
         reader_leave(reader);
     }
 }

@@ -37,11 +37,11 @@ struct reader {
     const char *label;  /* its name, as people gave it */
     const char *folder; /* absolute: where relative paths are taken from */
     const struct scope *scope;
-    const char *path;   /* of the child or supervisor that is being read */
-    struct spec_tree *tree; /* for node and log; NULL where they cannot stand */
+    const char *path;                   /* of the child or supervisor that is being read */
+    struct spec_tree *tree;             /* for node and log; NULL where they cannot stand */
     struct spec_supervisor *supervisor; /* whose keys are being read */
-    const struct config_node *owner; /* the child's map */
-    unsigned replica;   /* 0: the entry has no replicas */
+    const struct config_node *owner;    /* the child's map */
+    unsigned replica;                   /* 0: the entry has no replicas */
     bool used_replica;
     size_t specs;
     struct remark *remarks;

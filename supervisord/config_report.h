@@ -16,7 +16,7 @@ enum { REPORT_MESSAGES_MAX = 200 }; /* more are counted only */
 enum report_level { REPORT_ERROR, REPORT_WARNING };
 
 struct report_message {
-    size_t file; /* number of the file; orders the messages */
+    size_t file;      /* number of the file; orders the messages */
     int line, column; /* 0: the file as a whole */
     size_t turn;
     char *text;
@@ -38,8 +38,7 @@ struct report_place {
 void report_finish(struct report *report);
 /* where: the path in the tree, "shop/web: restart", or "" for none. */
 void report_add(struct report *report, enum report_level level, const struct report_place *place,
-                const char *where, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+                const char *where, const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* Appends all of them as lines. 0 or -1 with ENOMEM. */
 int report_print(struct report *report, struct buf *out);
 

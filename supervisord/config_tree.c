@@ -76,8 +76,8 @@ void read_backoff(struct reader *reader, const struct config_key *key,
     reader_leave(reader);
 }
 
-void read_ready(struct reader *reader, const struct config_key *key,
-                const struct config_node *node, void *at)
+void read_ready(struct reader *reader, const struct config_key *key, const struct config_node *node,
+                void *at)
 {
     struct spec *spec = at;
     const char *text;
@@ -92,7 +92,9 @@ void read_ready(struct reader *reader, const struct config_key *key,
     read_map(reader, key, node, at);
     if (node->kind == NODE_MAP && node->count != 1)
         complain(reader, "%zu keys: expected one of tcp, exec and log", node->count);
-    spec->ready = is_given(node, "tcp") ? READY_TCP : is_given(node, "exec") ? READY_EXEC : READY_LOG;
+    spec->ready = is_given(node, "tcp")    ? READY_TCP
+                  : is_given(node, "exec") ? READY_EXEC
+                                           : READY_LOG;
 }
 
 void read_mailbox(struct reader *reader, const struct config_key *key,
@@ -140,7 +142,8 @@ void read_module(struct reader *reader, const struct config_key *key,
         reader_keep(reader, at, text);
 }
 
-/* ---- the rules for one child ------------------------------------------------------------------ */
+/* ---- the rules for one child ------------------------------------------------------------------
+ */
 
 static void check_module(struct reader *reader, const struct spec *child)
 {
@@ -186,10 +189,10 @@ static void check_backoff(struct reader *reader, const struct spec *child)
         backoff_fits_intensity(&child->backoff, supervisor->intensity, supervisor->period_ms,
                                &smallest_ms))
         return;
-    complain(reader, "more than %u restarts within %s can never be: expected a period of %s or more, "
-                     "or intensity: unlimited",
-             supervisor->intensity,
-             text_of_duration(supervisor->period_ms, period, sizeof period),
+    complain(reader,
+             "more than %u restarts within %s can never be: expected a period of %s or more, "
+             "or intensity: unlimited",
+             supervisor->intensity, text_of_duration(supervisor->period_ms, period, sizeof period),
              text_of_duration(smallest_ms, smallest, sizeof smallest));
 }
 
@@ -428,8 +431,8 @@ static void check_replica_names(struct reader *reader, const char *name, unsigne
     int length = snprintf(number, sizeof number, ".%u", replicas);
 
     if (strlen(name) + (size_t)length > ADDR_PART_MAX)
-        complain(reader, "name: too long with %s behind it: expected at most %d characters",
-                 number, ADDR_PART_MAX);
+        complain(reader, "name: too long with %s behind it: expected at most %d characters", number,
+                 ADDR_PART_MAX);
 }
 
 static bool is_over_the_bound(struct reader *reader, const struct spec *first, unsigned replicas)
@@ -477,8 +480,10 @@ static void warn_of_replicas(struct reader *reader, const struct config_node *it
     if (replicas <= reader->supervisor->intensity)
         return;
     enter_key(reader, &scope, item, "replicas");
-    warn_of(reader, "%u, more than the intensity of %u: if all of them fail at once, the supervisor "
-                    "gives up", replicas, reader->supervisor->intensity);
+    warn_of(reader,
+            "%u, more than the intensity of %u: if all of them fail at once, the supervisor "
+            "gives up",
+            replicas, reader->supervisor->intensity);
     reader_leave(reader);
 }
 
@@ -529,15 +534,15 @@ static void complain_of_twin(struct reader *reader, const struct spec *first,
     if (addr_join(reader->path, second->name, path, sizeof path) < 0)
         return;
     reader_enter_path(reader, &scope, path, second->at.line, second->at.column);
-    complain(reader, "name: \"%s\": taken by the child at %s:%d:%d: expected another",
-             second->name, first->at.file, first->at.line, first->at.column);
+    complain(reader, "name: \"%s\": taken by the child at %s:%d:%d: expected another", second->name,
+             first->at.file, first->at.line, first->at.column);
     reader_leave(reader);
 }
 
 static void check_twins(struct reader *reader, const struct spec_supervisor *supervisor)
 {
     size_t n = supervisor->child_count;
-    const struct spec **sorted = malloc((n ? n : 1) * sizeof *sorted);
+    const struct spec **sorted = malloc((n ? n : 1) * sizeof(const struct spec *));
 
     if (!sorted) {
         reader_no_memory(reader);
@@ -545,7 +550,7 @@ static void check_twins(struct reader *reader, const struct spec_supervisor *sup
     }
     for (size_t i = 0; i < n; i++)
         sorted[i] = &supervisor->children[i];
-    qsort(sorted, n, sizeof *sorted, compare_names);
+    qsort(sorted, n, sizeof(const struct spec *), compare_names);
     for (size_t i = 1; i < n; i++)
         if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
             complain_of_twin(reader, sorted[i - 1], sorted[i]);
@@ -577,7 +582,8 @@ void read_children(struct reader *reader, const struct config_key *key,
     check_twins(reader, supervisor);
 }
 
-/* ---- templates and supervisors ---------------------------------------------------------------- */
+/* ---- templates and supervisors ----------------------------------------------------------------
+ */
 
 static void check_template(struct reader *reader)
 {
@@ -637,7 +643,8 @@ void read_supervisor(struct reader *reader, const struct config_key *key,
     reader_leave(reader);
 }
 
-/* ---- the node and the log: once for all files ------------------------------------------------- */
+/* ---- the node and the log: once for all files -------------------------------------------------
+ */
 
 void read_node(struct reader *reader, const struct config_key *key, const struct config_node *node,
                void *at)

@@ -82,8 +82,8 @@ static void add_text(struct reader *reader, const struct config_key *key,
         reader_append(reader, at, text);
 }
 
-void read_texts(struct reader *reader, const struct config_key *key,
-                const struct config_node *node, void *at)
+void read_texts(struct reader *reader, const struct config_key *key, const struct config_node *node,
+                void *at)
 {
     reader_each(reader, key, node, add_text, at);
 }
@@ -106,8 +106,8 @@ static void add_path(struct reader *reader, const struct config_key *key,
     }
 }
 
-void read_paths(struct reader *reader, const struct config_key *key,
-                const struct config_node *node, void *at)
+void read_paths(struct reader *reader, const struct config_key *key, const struct config_node *node,
+                void *at)
 {
     reader_each(reader, key, node, add_path, at);
 }
@@ -186,8 +186,8 @@ static bool whole(struct reader *reader, const struct config_key *key,
     return false;
 }
 
-void read_whole(struct reader *reader, const struct config_key *key,
-                const struct config_node *node, void *at)
+void read_whole(struct reader *reader, const struct config_key *key, const struct config_node *node,
+                void *at)
 {
     long long value;
 
@@ -195,8 +195,8 @@ void read_whole(struct reader *reader, const struct config_key *key,
         *(int32_t *)at = (int32_t)value;
 }
 
-void read_octal(struct reader *reader, const struct config_key *key,
-                const struct config_node *node, void *at)
+void read_octal(struct reader *reader, const struct config_key *key, const struct config_node *node,
+                void *at)
 {
     long long value;
 
@@ -204,8 +204,8 @@ void read_octal(struct reader *reader, const struct config_key *key,
         *(int *)at = (int)value;
 }
 
-void read_count(struct reader *reader, const struct config_key *key,
-                const struct config_node *node, void *at)
+void read_count(struct reader *reader, const struct config_key *key, const struct config_node *node,
+                void *at)
 {
     long long value;
 
@@ -369,8 +369,8 @@ void read_address(struct reader *reader, const struct config_key *key,
         spec->ready_host[length] = '\0';
 }
 
-void read_regex(struct reader *reader, const struct config_key *key,
-                const struct config_node *node, void *at)
+void read_regex(struct reader *reader, const struct config_key *key, const struct config_node *node,
+                void *at)
 {
     const char *text = reader_text(reader, key, node);
     char why[128];

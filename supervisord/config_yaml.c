@@ -157,7 +157,7 @@ static int add_item(struct builder *builder, struct config_node *list, struct co
 {
     void *items = list->items;
 
-    if (append(builder, &items, list->count, &item, sizeof item) < 0)
+    if (append(builder, &items, list->count, &item, sizeof(struct config_node *)) < 0)
         return -1;
     list->items = items;
     list->count++;
@@ -294,12 +294,12 @@ static int compare_entries(const void *left, const void *right)
 
 static int sort_entries(const struct config_node *map, struct config_entry ***sorted)
 {
-    *sorted = malloc((map->count ? map->count : 1) * sizeof **sorted);
+    *sorted = malloc((map->count ? map->count : 1) * sizeof(struct config_entry *));
     if (!*sorted)
         return -1;
     for (size_t i = 0; i < map->count; i++)
         (*sorted)[i] = &map->entries[i];
-    qsort(*sorted, map->count, sizeof **sorted, compare_entries);
+    qsort(*sorted, map->count, sizeof(struct config_entry *), compare_entries);
     return 0;
 }
 
@@ -454,12 +454,11 @@ static struct config_node *read_scalar(struct builder *builder, const yaml_event
 
 static const char *tag_of(const yaml_event_t *event)
 {
-    const yaml_char_t *tag = event->type == YAML_SCALAR_EVENT ? event->data.scalar.tag
-                             : event->type == YAML_SEQUENCE_START_EVENT
-                                 ? event->data.sequence_start.tag
-                             : event->type == YAML_MAPPING_START_EVENT
-                                 ? event->data.mapping_start.tag
-                                 : NULL;
+    const yaml_char_t *tag =
+        event->type == YAML_SCALAR_EVENT           ? event->data.scalar.tag
+        : event->type == YAML_SEQUENCE_START_EVENT ? event->data.sequence_start.tag
+        : event->type == YAML_MAPPING_START_EVENT  ? event->data.mapping_start.tag
+                                                   : NULL;
 
     return (const char *)tag;
 }

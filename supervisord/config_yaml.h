@@ -1,8 +1,8 @@
 /*
  * YAML text as a tree of nodes with positions, made from libyaml's events. Anchors and merge keys
  * are resolved here, within a bound on the number of nodes, so that whoever walks the tree does
- * bounded work. Scalars have no types: a node keeps the text as written. Nothing is known here of what
- * the text means. A tree owns its nodes and texts, and whatever is kept with it by
+ * bounded work. Scalars have no types: a node keeps the text as written. Nothing is known here of
+ * what the text means. A tree owns its nodes and texts, and whatever is kept with it by
  * config_yaml_keep().
  */
 #ifndef TROUPE_CONFIG_YAML_H

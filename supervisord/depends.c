@@ -59,8 +59,7 @@ static size_t next_free(const struct depends_item *items, size_t n, const size_t
 {
     size_t i = 0;
 
-    while (i < n &&
-           (is_placed(order, placed, i) || missing_need(items, n, i, order, placed) < n))
+    while (i < n && (is_placed(order, placed, i) || missing_need(items, n, i, order, placed) < n))
         i++;
     return i;
 }

@@ -40,7 +40,7 @@ static bool copy_out(const struct image *image, uint64_t offset, void *out, size
     return true;
 }
 
-static bool is_ours(const ElfW(Ehdr) *header)
+static bool is_ours(const ElfW(Ehdr) * header)
 {
     static const uint16_t one = 1;
     unsigned order = *(const uint8_t *)&one ? ELFDATA2LSB : ELFDATA2MSB;
@@ -52,7 +52,7 @@ static bool is_ours(const ElfW(Ehdr) *header)
            header->e_shentsize == sizeof(ElfW(Shdr));
 }
 
-static bool text_equals(const struct image *image, const ElfW(Shdr) *texts, uint64_t at,
+static bool text_equals(const struct image *image, const ElfW(Shdr) * texts, uint64_t at,
                         const char *text)
 {
     size_t size = strlen(text) + 1;
@@ -63,8 +63,8 @@ static bool text_equals(const struct image *image, const ElfW(Shdr) *texts, uint
            memcmp(image->bytes + offset, text, size) == 0;
 }
 
-static int table_exports(const struct image *image, const ElfW(Shdr) *table,
-                         const ElfW(Shdr) *texts, const char *name)
+static int table_exports(const struct image *image, const ElfW(Shdr) * table,
+                         const ElfW(Shdr) * texts, const char *name)
 {
     ElfW(Sym) symbol;
 

@@ -148,7 +148,7 @@ int spec_copy(const struct spec *from, const char *name, struct spec *to);
 void spec_application_finish(struct spec_application *application);
 void spec_tree_finish(struct spec_tree *tree);
 
-/* Text of exec, env, args and cwd as a spawn wants it: ${replica} is replaced by the number, $${
+/* Text of exec, env and cwd as a spawn wants it: ${replica} is replaced by the number, $${
  * becomes ${. Everything else was expanded when the file was read. Returns an allocated text, or NULL with
  * ENOMEM. */
 char *spec_expand_replica(const char *text, unsigned replica);

@@ -99,8 +99,7 @@ static void check_fit(void)
         period_ms = 1 + random() % 60000;
         fits = backoff_fits_intensity(&spec, limit, period_ms, &smallest_ms);
         if (!backoff_fits_intensity(&spec, limit, smallest_ms, &again_ms) ||
-            (smallest_ms > 0 &&
-             backoff_fits_intensity(&spec, limit, smallest_ms - 1, &again_ms)) ||
+            (smallest_ms > 0 && backoff_fits_intensity(&spec, limit, smallest_ms - 1, &again_ms)) ||
             fits != (smallest_ms <= period_ms) ||
             /* each delay is rounded to a millisecond */
             !storm_gives_up(&spec, limit, smallest_ms + limit) ||

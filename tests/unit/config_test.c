@@ -13,8 +13,8 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <limits.h>
+#include <link.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -23,8 +23,8 @@
 #define CASES "tests/config"
 
 static char scratch[] = "/tmp/troupe-config-XXXXXX";
-static char *environment[] = {"PATH=/usr/bin:/bin", "TEST_WORD=word", "TEST_EMPTY=",
-                              "TEST_TRICK=${replica}", NULL};
+static char *environment[] = {"PATH=/usr/bin:/bin", "TEST_WORD=word",
+                              "TEST_EMPTY=", "TEST_TRICK=${replica}", NULL};
 static const struct config_context context = {.environment = environment};
 static const char *const existing[] = {"old", NULL};
 
@@ -245,8 +245,8 @@ static void check_everything(void)
     CHECK(tree.applications[0].root.restart == RESTART_TRANSIENT, "the application's restart");
     CHECK(strcmp(tree.applications[0].depends_on[0], "old") == 0, "one text stands for a list");
     CHECK(supervisor->strategy == REST_FOR_ONE && supervisor->intensity == 7 &&
-              supervisor->period_ms == 90000 &&
-              supervisor->auto_shutdown == AUTO_ALL_SIGNIFICANT && supervisor->max_children == 12,
+              supervisor->period_ms == 90000 && supervisor->auto_shutdown == AUTO_ALL_SIGNIFICANT &&
+              supervisor->max_children == 12,
           "the supervisor's keys are kept");
     CHECK(a->kind == SPEC_PROGRAM && strcmp(a->exec[2], "") == 0 && !a->exec[3], "exec");
     CHECK(a->restart == RESTART_TRANSIENT && a->shutdown_ms == 250 && a->significant, "restart");
@@ -259,8 +259,7 @@ static void check_everything(void)
               a->backoff.jitter == 0.25 && a->backoff.reset_after_ms == 60000,
           "backoff");
     CHECK(strcmp(a->groups[1], "h") == 0 && !a->groups[2] && !a->link[0], "groups and no links");
-    CHECK(strcmp(a->cwd, "/") == 0 && strcmp(a->stdin_path, "/tmp/file") == 0 &&
-              a->stderr_separate,
+    CHECK(strcmp(a->cwd, "/") == 0 && strcmp(a->stdin_path, "/tmp/file") == 0 && a->stderr_separate,
           "cwd, stdin and stderr");
     CHECK(strcmp(a->env[0], "A=b") == 0 && strcmp(a->env[1], "C=") == 0 && !a->env[2], "env");
     CHECK(a->has_mailbox && a->mailbox_messages == 5 && a->mailbox_bytes == 1 << 20, "mailbox");
@@ -314,8 +313,7 @@ static void check_defaults(void)
               module->mailbox_bytes == 8 << 20,
           "a module has a mailbox, a program has none");
     CHECK(program->umask == -1 && !program->has_nice && !program->has_oom && !program->has_uid &&
-              program->no_new_privs && !program->stdin_path &&
-              strcmp(program->cwd, "/tmp") == 0,
+              program->no_new_privs && !program->stdin_path && strcmp(program->cwd, "/tmp") == 0,
           "what is not said of a process is inherited");
     CHECK(supervisor->shutdown_ms == SHUTDOWN_INFINITY &&
               supervisor->restart == RESTART_PERMANENT && !supervisor->supervisor->child_count,
@@ -332,10 +330,12 @@ static void check_replicas(void)
     static const char text[] =
         "troupe: 1\napplication: shop\nsupervisor:\n  children:\n"
         "    - {name: first, exec: [sleep, 1]}\n"
-        "    - name: farm\n      replicas: 3\n      exec: [sleep, \"${replica}\", \"${TEST_TRICK}\"]\n"
+        "    - name: farm\n      replicas: 3\n      exec: [sleep, \"${replica}\", "
+        "\"${TEST_TRICK}\"]\n"
         "      groups: [\"g${replica}\"]\n      link: [shop/first]\n"
         "    - name: deep\n      replicas: 2\n      supervisor:\n        children:\n"
-        "          - {name: in, replicas: 2, exec: [sleep, \"${replica}\"]}\n";
+        "          - {name: in, replicas: 2, exec: [sleep, \"${replica}\"]}\n"
+        "    - {name: m, replicas: 2, module: counter, args: {start: \"${replica}\"}}\n";
     struct buf messages = {0};
     struct spec_tree tree;
     const struct spec *third, *deep;
@@ -343,7 +343,7 @@ static void check_replicas(void)
 
     if (!tap_is_int(read_text(text, &tree, &messages), 0, "a text with replicas is read"))
         return;
-    CHECK(tree.applications[0].root.supervisor->child_count == 6, "replicas are spread out");
+    CHECK(tree.applications[0].root.supervisor->child_count == 8, "replicas are spread out");
     third = child_of(&tree, 3);
     CHECK(strcmp(third->name, "farm.3") == 0 && third->replica == 3 && third->replicas == 3,
           "a replica knows its number");
@@ -354,6 +354,7 @@ static void check_replicas(void)
     text_at_spawn = spec_expand_replica(third->exec[2], third->replica);
     tap_is_text(text_at_spawn, "${replica}", "what a variable holds is not expanded again");
     free(text_at_spawn);
+    tap_is_text(child_of(&tree, 7)->args[1], "2", "a module's arguments know the number too");
     deep = child_of(&tree, 5);
     CHECK(strcmp(deep->name, "deep.2") == 0 && deep->supervisor->child_count == 2 &&
               strcmp(deep->supervisor->children[1].name, "in.2") == 0,
@@ -403,7 +404,8 @@ static void check_files(void)
     int fd;
 
     snprintf(path, sizeof path, "%s/missing.yaml", scratch);
-    check_refusal(path, "@SCRATCH@/missing.yaml: No such file or directory: expected a config file\n",
+    check_refusal(path,
+                  "@SCRATCH@/missing.yaml: No such file or directory: expected a config file\n",
                   "a missing file");
     check_refusal(scratch, "@SCRATCH@: a folder: expected a config file\n", "a folder");
     check_refusal("/dev/null", "/dev/null: neither a file nor a pipe: expected a config file\n",
@@ -417,7 +419,8 @@ static void check_files(void)
     unlink(path);
 }
 
-/* ---- children that are added ------------------------------------------------------------------ */
+/* ---- children that are added ------------------------------------------------------------------
+ */
 
 static int add(const char *text, struct spec *child, char **got)
 {
@@ -505,8 +508,8 @@ static void check_template(void)
                                &messages) < 0 &&
               config_from_template(child_of(&tree, 2)->supervisor->template, "9", bad_words, 1,
                                    &child, &messages) < 0 &&
-              config_from_template(child_of(&tree, 0)->supervisor->template, "a/b", NULL, 0,
-                                   &child, &messages) < 0,
+              config_from_template(child_of(&tree, 0)->supervisor->template, "a/b", NULL, 0, &child,
+                                   &messages) < 0,
           "what fits no template is refused");
     text = text_of(&messages);
     tap_is_text(text,
@@ -548,7 +551,8 @@ static void check_copy(void)
     buf_finish(&messages);
 }
 
-/* ---- what is printed ---------------------------------------------------------------------------- */
+/* ---- what is printed ----------------------------------------------------------------------------
+ */
 
 static void check_printed(void)
 {
@@ -586,7 +590,8 @@ static void check_printed(void)
     buf_finish(&out);
 }
 
-/* ---- small parts --------------------------------------------------------------------------------- */
+/* ---- small parts
+ * --------------------------------------------------------------------------------- */
 
 static void check_expansion(const char *text, bool for_spawn, unsigned replica, const char *wanted)
 {
@@ -663,8 +668,10 @@ int main(void)
     setenv("TROUPE_MODULE_PATH", scratch, 1);
     write_module(path_in(scratch, "counter.so"), "troupe_actor");
     write_module(path_in(scratch, "nosymbol.so"), "something_else");
-    write_file(path_in(scratch, "notelf.so"), "a text, and long enough to be a header of an ELF "
-               "file if that were all there is to it", 80);
+    write_file(path_in(scratch, "notelf.so"),
+               "a text, and long enough to be a header of an ELF "
+               "file if that were all there is to it",
+               80);
     check_cases();
     check_everything();
     check_defaults();

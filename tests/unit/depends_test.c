@@ -71,8 +71,7 @@ static bool agrees(unsigned seed)
     if (depends_order(graph.items, graph.n, NULL, order, &item, &need, &cycle) < 0)
         return !first_order(&graph, wanted, 0, 0) && !need && is_cycle(&graph, order, cycle) &&
                item == order[0];
-    return first_order(&graph, wanted, 0, 0) &&
-           memcmp(order, wanted, graph.n * sizeof *order) == 0;
+    return first_order(&graph, wanted, 0, 0) && memcmp(order, wanted, graph.n * sizeof *order) == 0;
 }
 
 static void check_random(void)

@@ -15,9 +15,9 @@ struct world {
     bool parallel;
     size_t n;
     struct seat seats[SEATS];
-    bool touched[SEATS];   /* was stopped or started at all */
+    bool touched[SEATS]; /* was stopped or started at all */
     bool forgotten[SEATS];
-    unsigned failures;     /* that are still to come */
+    unsigned failures; /* that are still to come */
     const char *wrong;
 };
 
@@ -30,9 +30,8 @@ static void make_world(struct world *world)
                             .failures = (unsigned)random() % 4};
     for (size_t i = 0; i < world->n; i++) {
         position += i && random() % 4; /* a quarter are replicas of the one before */
-        world->seats[i] = (struct seat){.is = SEAT_UP,
-                                        .position = position,
-                                        .temporary = random() % 6 == 0};
+        world->seats[i] =
+            (struct seat){.is = SEAT_UP, .position = position, .temporary = random() % 6 == 0};
         if (random() % 8 == 0) {
             world->seats[i].held = true;
             world->seats[i].is = SEAT_DOWN;
