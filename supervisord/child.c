@@ -420,7 +420,7 @@ static void finish_incarnation(struct child *child)
     HASH_DELETE(by_pid, supervisor->by_pid, child);
     members_finish(&child->members);
     child->pid = 0;
-    child->paused = false;
+    child->paused = child->reaped = false;
     child->slot->started_us = 0;
     child->slot->status[0] = '\0';
     stats_reset(child);
