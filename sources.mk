@@ -82,3 +82,11 @@ config_fuzz_LIBS   = -lyaml
 # The SP endpoint against libnng.
 TEST_HELPERS += sp_echo nng_client
 nng_client_LIBS := -lnng
+FUZZERS += envelope_fuzz raw_fuzz wire_fuzz sp_fuzz
+envelope_fuzz_FUZZED = lib/envelope.c
+raw_fuzz_FUZZED      = lib/raw.c lib/buf.c
+wire_fuzz_FUZZED     = lib/wire.c
+sp_fuzz_FUZZED       = lib/sp.c lib/buf.c lib/rundir.c lib/addr.c lib/error.c lib/loop.c lib/mono.c
+
+# Messages for the conformance scenarios.
+TEST_HELPERS += say

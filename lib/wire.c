@@ -17,12 +17,21 @@ static const char format_rows[] = "A(sccuUuUsUUUUuuuuUUUUsssuuU)";
 
 enum {
     PREAMBLE_SIZE = 8, /* "tpl", flags, length */
-    IMAGE_MAX = 256 << 20,
+    IMAGE_MAX = 256 << 20, /* far more than any message may have */
     ELEMENTS_MAX = 1000000,
     FLAG_BIG_ENDIAN = 1,
     FLAG_NULL_STRINGS = 2,
-    ARENA_BLOCK = 65536,
 };
+
+/* Under a sanitizer each piece is a block of its own, so that tpl is seen to step over an edge. */
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
+#if defined __SANITIZE_ADDRESS__ || __has_feature(address_sanitizer)
+enum { ARENA_BLOCK = 0, ARENA_GRAIN = 1 };
+#else
+enum { ARENA_BLOCK = 65536, ARENA_GRAIN = sizeof(max_align_t) };
+#endif
 
 /* ---- tpl at arm's length ------------------------------------------------------------------
  *
@@ -63,12 +72,11 @@ static struct block *block_add(size_t wanted)
 
 static void *arena_malloc(size_t size)
 {
-    size_t rounded = (size + sizeof(union piece) - 1) / sizeof(union piece) * sizeof(union piece);
-    size_t wanted = rounded + sizeof(union piece);
+    size_t wanted = sizeof(union piece) + (size + ARENA_GRAIN - 1) / ARENA_GRAIN * ARENA_GRAIN;
     struct block *block = arena->blocks;
     union piece *piece;
 
-    if (size > SIZE_MAX / 2)
+    if (size > IMAGE_MAX)
         return NULL;
     if (!block || block->size - block->used < wanted)
         block = block_add(wanted);
