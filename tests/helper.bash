@@ -302,29 +302,6 @@ assert_tree_is_exactly() {
 }
 
 tree_is_exactly() {
-    local table wanted got strays
-
-    table=$(timeout $((10 * TEST_SCALE)) troupe ps -o path,pid,kind </dev/null 3>&- 4>&-) ||
-        return 1
-    wanted=$(printf '%s\n' "$@" | LC_ALL=C sort)
-    got=$(awk '$1 != "sys" && $1 !~ /^sys\// && $2 ~ /^[1-9][0-9]*$/ { print $1 }' <<<"$table" |
-        LC_ALL=C sort)
-    if [[ $wanted != "$got" ]]; then
-        echo "the tree is not what was declared (< wanted, > running):"
-        diff <(echo "$wanted") <(echo "$got")
-        echo "$table"
-        return 1
-    fi
-    strays=$(stray_pids "$table")
-    [[ -z $strays ]] && return 0
-    echo "processes of the node that are no part of the declared tree:"
-    # shellcheck disable=SC2086
-    ps -o pid,ppid,pgid,stat,args -p "$(echo $strays | tr ' ' ,)"
-    echo "$table"
-    return 1
-}
-
-tree_is_exactly() {
     assert_tree_is_exactly "$@" >/dev/null 2>&1
 }
 
