@@ -8,13 +8,22 @@
 
 enum { LAST_LINES = 5 };
 
-static int print(struct cli *cli, const struct answer *answer)
+static int print(struct cli *cli, const struct facts *facts)
 {
-    const char *state = facts_get(&answer->facts, "state");
     struct error err;
 
-    if (output_record(&cli->out, "status", &answer->facts, &err) != 0)
+    if (output_record(&cli->out, "status", facts, &err) != 0)
         return cli_fail(STATUS_USAGE, "%s", err.text);
+    return STATUS_DONE;
+}
+
+static int print_actor(struct cli *cli, const struct facts *facts)
+{
+    const char *state = facts_get(facts, "state");
+    int status = print(cli, facts);
+
+    if (status)
+        return status;
     return state && strcmp(state, row_state_text(ROW_READY)) == 0 ? STATUS_DONE : STATUS_NOT;
 }
 
@@ -24,7 +33,7 @@ static int print_node(struct cli *cli, struct answer *answer)
 
     cli_check_memory(
         client_call(&cli->client, RUNDIR_SUPERVISOR, CONTROL_NODE, NULL, 5000, answer));
-    status = answer->kind == ANSWER_FACTS ? print(cli, answer)
+    status = answer->kind == ANSWER_FACTS ? print(cli, &answer->facts)
                                           : cli_answer_status(cli, ".", answer);
     answer_finish(answer);
     return status;
@@ -58,7 +67,7 @@ static int run(struct cli *cli)
         return status;
     if (answer.kind == ANSWER_FACTS) {
         add_last_lines(cli, target.path, &answer.facts);
-        status = print(cli, &answer);
+        status = print_actor(cli, &answer.facts);
     } else {
         status = cli_answer_status(cli, target.path, &answer);
     }
@@ -72,7 +81,7 @@ const struct verb verb_status = {
     .line = "show one actor in depth",
     .text = "Its spec with its place in the config file, its state, last ends, next restart, links, "
             "limits used and last lines of output. `.` is the node itself.\n"
-            "Ends with 0 when it is ready, else with 1.",
+            "Ends with 0 when the actor is ready, else with 1.",
     .examples = "troupe status shop/db\tone actor\n"
                 "troupe status -o state,pid shop/db\ttwo of its values\n"
                 "troupe status .\tthe node",

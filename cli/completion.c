@@ -204,7 +204,7 @@ static const char *fish_source(const struct verb *verb)
     case TAKES_ADDRESSES:
         return " -a '(troupe ps -o paths 2>/dev/null)'";
     case TAKES_APPLICATIONS:
-        return " -a '(troupe ps -o paths 2>/dev/null | string match -v -r \"/|^sys$\")'";
+        return " -a '(troupe ps -o paths 2>/dev/null | string match -v \"*/*\" | string match -v sys)'";
     case TAKES_FILES:
         return " -F";
     case TAKES_SHELLS:

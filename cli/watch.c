@@ -124,7 +124,7 @@ static void on_again(struct ev_loop *loop, ev_timer *timer, int events)
     if (client_has_mailbox(source->watch->client, mailbox))
         subscribe(source);
     else if (source == source->watch->top)
-        try_again(source);
+        lose(source, "its mailbox is gone");
     else
         destroy(source);
 }

@@ -11,7 +11,7 @@
 
 enum { RETRY_FIRST_MS = 20, RETRY_MAX_MS = 1000, DIAL_MS = 5000 };
 
-static const char log_path[] = "sys/log";
+static const char log_path[] = "sys/log", own_path[] = "sys/root";
 
 static int open_again(int fd, int flags)
 {
@@ -34,12 +34,11 @@ static int open_pipe(void)
     return both;
 }
 
-static void tell_open(struct logpipes *logpipes, const struct child *child, int stream)
+static void tell_open(struct logpipes *logpipes, const char *path, const char *stream, int pipe)
 {
-    const char *name = !child->spec->stderr_separate ? "both" : stream ? "err" : "out";
-    char *words[] = {(char *)child->path, (char *)name};
+    char *words[] = {(char *)path, (char *)stream};
     struct words list = {2, words};
-    int reader = open_again(child->log_fd[stream], O_RDONLY | O_NONBLOCK);
+    int reader = open_again(pipe, O_RDONLY | O_NONBLOCK);
 
     if (reader < 0)
         return;
@@ -49,9 +48,11 @@ static void tell_open(struct logpipes *logpipes, const struct child *child, int 
 
 static void tell_child(struct logpipes *logpipes, const struct child *child)
 {
-    for (int stream = 0; stream < 2; stream++)
-        if (child->log_fd[stream] >= 0)
-            tell_open(logpipes, child, stream);
+    bool separate = child->spec->stderr_separate;
+
+    tell_open(logpipes, child->path, separate ? "out" : "both", child->log_fd[0]);
+    if (separate)
+        tell_open(logpipes, child->path, "err", child->log_fd[1]);
 }
 
 static void ask_watch(struct logpipes *logpipes, struct child *child)
@@ -75,6 +76,8 @@ static void on_open(struct peer *peer)
         if (supervisor->children[i]->probe.watching &&
             supervisor->children[i]->spec->ready == READY_LOG)
             ask_watch(logpipes, supervisor->children[i]);
+    if (logpipes->own_fd >= 0)
+        tell_open(logpipes, own_path, "both", logpipes->own_fd);
     for (size_t i = 0; i < supervisor->count; i++)
         tell_child(logpipes, supervisor->children[i]);
 }
@@ -140,7 +143,7 @@ static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 
 void logpipes_init(struct logpipes *logpipes, struct supervisor *supervisor)
 {
-    *logpipes = (struct logpipes){.supervisor = supervisor, .retry_ms = RETRY_FIRST_MS};
+    *logpipes = (struct logpipes){.supervisor = supervisor, .retry_ms = RETRY_FIRST_MS, .own_fd = -1};
     ev_timer_init(&logpipes->retry, on_retry, 0., 0.);
     dial(logpipes);
 }
@@ -151,6 +154,22 @@ void logpipes_finish(struct logpipes *logpipes)
     peer_close(logpipes->peer, true);
     logpipes->peer = NULL;
     logpipes->open = false;
+}
+
+int logpipes_capture_stderr(struct logpipes *logpipes)
+{
+    int writer;
+
+    logpipes->own_fd = open_pipe();
+    if (logpipes->own_fd < 0)
+        return -1;
+    writer = open_again(logpipes->own_fd, O_WRONLY | O_NONBLOCK);
+    if (writer < 0 || dup2(writer, STDERR_FILENO) < 0 || dup2(writer, STDOUT_FILENO) < 0)
+        return -1;
+    close(writer);
+    if (logpipes->open)
+        tell_open(logpipes, own_path, "both", logpipes->own_fd);
+    return 0;
 }
 
 int logpipes_create(struct child *child)

@@ -18,12 +18,17 @@ struct logpipes {
     struct supervisor *supervisor;
     struct peer *peer; /* to sys/log; NULL while it cannot be reached */
     bool open;         /* its HELLO has come */
+    int own_fd;        /* the root's pipe of its own; -1 */
     ev_timer retry;
     int64_t retry_ms;
 };
 
 void logpipes_init(struct logpipes *logpipes, struct supervisor *supervisor);
 void logpipes_finish(struct logpipes *logpipes);
+
+/* Standard error of this process, which nobody supervises, becomes a log pipe too, as `sys/root`; a
+ * full pipe loses lines instead of stopping us. 0, or -1 with errno. */
+int logpipes_capture_stderr(struct logpipes *logpipes);
 
 /* The child's pipe or pipes. 0, or -1 with errno. */
 int logpipes_create(struct child *child);

@@ -403,7 +403,7 @@ static int read_config(const struct root_options *options)
     return result;
 }
 
-/* Its own stderr becomes a log pipe like any other: nothing is held of the terminal that started us. */
+/* Three descriptors a child and thousands of children: the soft limit is for programs that select(). */
 static void raise_descriptors(void)
 {
     struct rlimit files;
@@ -482,6 +482,8 @@ int root_run(const struct root_options *options)
         return error_set_errno(&err, errno, "descriptors"), fail(&err);
     if (prepare_directories(&err) < 0 || make_root(&err) < 0)
         return fail(&err);
+    if (ready_fd >= 0 && logpipes_capture_stderr(&root.supervisor.logpipes) < 0)
+        return error_set_errno(&err, errno, "log pipe"), fail(&err);
     tell_starter(ready_fd);
     supervisor_run(&root.supervisor);
     status = strcmp(root.supervisor.final_reason, "shutdown") ? ROOT_FAILED : ROOT_DONE;

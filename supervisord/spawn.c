@@ -333,7 +333,7 @@ static _Noreturn void become_supervisor(const struct birth *birth)
     int mailbox = slots_move_up(BOOT_FD_MAILBOX), control = slots_move_up(BOOT_FD_CONTROL);
     int lock = slots_move_up(BOOT_FD_STATS);
 
-    if (!node || !supervisor || mailbox < 0 || control < 0 || lock < 0)
+    if (!node || !supervisor || mailbox < 0 || control < 0 || lock < 0 || slots_reserve() < 0)
         report(BOOT_FD_SPARE, STEP_EXEC, 0);
     *node = *child->supervisor->node;
     node->lock_fd = lock;

@@ -6,8 +6,9 @@
  *
  * The ring is a file in the run directory that both map (log_ring.h): whichever of the two is killed,
  * the other, or a successor, goes on with what it holds. What has no newline yet stays in its pipe.
- * So an orderly restart loses nothing; a reader killed between taking bytes out of a pipe and having
- * them in the ring loses those (at most 64 KiB), and its successor says so in the log of that path.
+ * So a restart loses nothing. A reader that is killed while it takes bytes out of a pipe has them in
+ * the ring already; its successor says so where they may be there twice. Only where there is no
+ * spool they (at most 64 KiB), and what the writer had not written, are lost.
  *
  * log [--dir DIR] [--files 10] [--size BYTES] [--total BYTES] [--patience-ms 1000] [--spool FILE]
  *     [--spool-bytes N]
@@ -39,6 +40,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { WRITER_AGAIN_MS = 100, FD_MAILBOX = 3 };
@@ -418,7 +420,9 @@ static unsigned raise_descriptors(void)
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     getrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_cur > 65536 ? 65536 - 256 : limit.rlim_cur > 512 ? (unsigned)limit.rlim_cur - 256 : 256;
+    if (limit.rlim_cur > 65536)
+        return 65536 - 256;
+    return limit.rlim_cur > 512 ? (unsigned)limit.rlim_cur - 256 : 256;
 }
 
 static void start_ring_and_writer(struct program *program)
@@ -486,18 +490,28 @@ static void start_watchers(struct program *program)
     ev_io_start(program->loop, &program->control);
 }
 
-/* What a killed predecessor left: what may be lost is said where it is missing. */
+/* What a killed predecessor left: what may be lost, or there twice, is said where it shows. */
 static void settle_legacy(struct program *program)
 {
     const struct log_legacy *legacy = &program->legacy;
     bool is_said = true;
 
-    if (legacy->hand_bytes > 0)
-        is_said &= log_reader_note(program->reader,
-                                   addr_is_path(legacy->hand_path) ? legacy->hand_path
-                                                                   : program->own_path,
-                                   "up to %llu bytes lost: %s was killed with them in hand",
-                                   (unsigned long long)legacy->hand_bytes, program->own_path);
+    if (legacy->hand)
+        log_reader_expect_repeat(program->reader, legacy->hand_path, legacy->hand_kind,
+                                 legacy->hand, legacy->hand_size);
+    else if (legacy->hand_size > 0)
+        is_said = log_reader_note(program->reader,
+                                  addr_is_path(legacy->hand_path) ? legacy->hand_path
+                                                                  : program->own_path,
+                                  "up to %llu bytes lost: %s was killed with them in hand",
+                                  (unsigned long long)legacy->hand_size, program->own_path);
+    if (legacy->is_damaged)
+        log_reader_note(program->reader, program->own_path,
+                        "the spool was damaged: what it held is lost");
+    if (legacy->is_volatile)
+        log_reader_note(program->reader, program->own_path,
+                        "%s: no room for the spool: a killed writer or reader will cost lines",
+                        program->options.spool);
     if (legacy->dropped_lines > 0)
         is_said &= log_reader_note(program->reader, program->own_path,
                                    "%llu lines dropped by a predecessor that was killed",

@@ -10,8 +10,8 @@
 #include <sys/queue.h>
 
 enum {
-    HELD_BYTES_MAX = 1 << 20,
-    QUEUED_BYTES_MAX = 1 << 20, /* what waits for a follower that does not read */
+    HELD_BYTES_MAX = 4 << 20,
+    QUEUED_BYTES_MAX = 4 << 20, /* what waits for a follower that does not read */
     GAP_TRY_MS = 200,
 };
 

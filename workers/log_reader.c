@@ -57,6 +57,11 @@ struct log_reader {
     bool is_waiting;  /* for room: the queue is not looked at */
     bool is_dropping; /* patience is over */
     bool is_stopping;
+    struct {
+        char key[KEY_SIZE];
+        char *bytes;
+        size_t size;
+    } repeat; /* what the first pipe with this key may begin with, though the ring has it already */
     uint64_t ended_dropped; /* lines of streams that ended before it could be said */
     char chunk[LOG_CHUNK_MAX], junk[LOG_CHUNK_MAX];
 };
@@ -232,9 +237,9 @@ static void drop(struct log_reader *reader, struct stream *stream, const struct 
 {
     uint64_t lines = log_line_count(chunk->bytes, chunk->size);
 
+    log_ring_count_dropped(reader->ring, (int64_t)lines);
     take_out(reader, stream, chunk->size);
     stream->dropped += lines;
-    log_ring_count_dropped(reader->ring, (int64_t)lines);
     reader->handlers.on_chunk(reader->data, chunk);
 }
 
@@ -439,6 +444,30 @@ static void finish(struct log_reader *reader, struct stream *stream)
     update_spin(reader);
 }
 
+void log_reader_expect_repeat(struct log_reader *reader, const char *path,
+                              enum log_stream_kind kind, char *bytes, size_t size)
+{
+    make_key(path, kind, reader->repeat.key);
+    reader->repeat.bytes = bytes;
+    reader->repeat.size = size;
+}
+
+static void check_repeat(struct log_reader *reader, const struct stream *stream)
+{
+    bool is_crammed;
+    size_t size;
+
+    if (!reader->repeat.bytes || strcmp(reader->repeat.key, stream->key) != 0)
+        return;
+    size = look(reader, stream, &is_crammed);
+    if (size >= reader->repeat.size &&
+        !memcmp(reader->chunk, reader->repeat.bytes, reader->repeat.size))
+        log_reader_note(reader, path_of(stream), "%zu bytes may be repeated: %s was killed with them in hand",
+                        reader->repeat.size, reader->own_path);
+    free(reader->repeat.bytes);
+    reader->repeat.bytes = NULL;
+}
+
 static int list_stream(struct log_reader *reader, const char *path, enum log_stream_kind kind,
                        int fd, const struct stat *st)
 {
@@ -460,6 +489,7 @@ static int list_stream(struct log_reader *reader, const char *path, enum log_str
     }
     stream->is_listed = true;
     HASH_ADD_STR(reader->streams, key, stream);
+    check_repeat(reader, stream);
     enqueue(reader, stream);
     return 0;
 }
@@ -590,5 +620,6 @@ void log_reader_destroy(struct log_reader *reader)
     close(reader->epoll_fd);
     close(reader->scratch[0]);
     close(reader->scratch[1]);
+    free(reader->repeat.bytes);
     free(reader);
 }

@@ -61,6 +61,11 @@ uint64_t log_reader_offset(const struct log_reader *reader, const char *path,
 bool log_reader_note(struct log_reader *reader, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* A killed predecessor may have left these bytes both in the ring and in their pipe: when the pipe
+ * that is opened begins with them, the log of that path says so. Takes over bytes (malloc). */
+void log_reader_expect_repeat(struct log_reader *reader, const char *path,
+                              enum log_stream_kind kind, char *bytes, size_t size);
+
 /* The writer has made progress. */
 void log_reader_progress(struct log_reader *reader);
 

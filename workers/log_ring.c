@@ -21,7 +21,8 @@ struct header {
     _Atomic uint32_t wishes[2];
     _Atomic int32_t error;
     _Atomic uint64_t dropped_lines;
-    _Atomic uint64_t hand_bytes;
+    _Atomic uint64_t hand_size;
+    uint64_t hand_position; /* the head when it was put */
     char hand_path[ADDR_PATH_MAX + 1];
     _Atomic uint32_t journal_is_set;
     uint64_t journal_tail; /* the tail (both numbers) that the journal belongs to */
@@ -129,12 +130,51 @@ static void begin_anew(struct log_ring *ring, size_t size)
     ring->header->size = size;
 }
 
-static void read_legacy(const struct log_ring *ring, struct log_legacy *legacy)
+/* The record that was put at the head and not committed, if it is all there. */
+static const struct frame *uncommitted(const struct log_ring *ring, uint64_t *at)
 {
-    legacy->ring_bytes = used(ring);
-    legacy->hand_bytes = atomic_load(&ring->header->hand_bytes);
-    legacy->dropped_lines = atomic_load(&ring->header->dropped_lines);
-    memcpy(legacy->hand_path, ring->header->hand_path, sizeof legacy->hand_path);
+    uint64_t bound = tail_position(ring->header) + ring->header->size;
+    const struct frame *frame;
+
+    *at = atomic_load(&ring->header->head);
+    frame = *at < bound ? frame_at(ring, *at, bound) : NULL;
+    if (frame && is_filler(frame)) {
+        *at += frame->frame_size;
+        frame = *at < bound ? frame_at(ring, *at, bound) : NULL;
+    }
+    return frame && !is_filler(frame) ? frame : NULL;
+}
+
+/* What was in hand goes into the ring after all. */
+static void adopt_hand(struct log_ring *ring, struct log_legacy *legacy)
+{
+    uint64_t at;
+    const struct frame *frame = uncommitted(ring, &at);
+    const char *path = (const char *)(frame + 1);
+
+    if (!frame || frame->size != legacy->hand_size || strcmp(path, legacy->hand_path) != 0)
+        return;
+    legacy->hand = malloc(frame->size);
+    if (!legacy->hand)
+        return;
+    memcpy(legacy->hand, path + frame->path_length + 1, frame->size);
+    legacy->hand_kind = frame->kind;
+    atomic_store(&ring->header->head, at + frame->frame_size);
+}
+
+static void read_legacy(struct log_ring *ring, struct log_legacy *legacy)
+{
+    struct header *header = ring->header;
+
+    *legacy = (struct log_legacy){.ring_bytes = used(ring),
+                                  .dropped_lines = atomic_load(&header->dropped_lines),
+                                  .hand_size = atomic_load(&header->hand_size)};
+    memcpy(legacy->hand_path, header->hand_path, sizeof legacy->hand_path);
+    /* A head that has moved on: it was committed, only the hand was not emptied any more. */
+    if (atomic_load(&header->head) != header->hand_position)
+        legacy->hand_size = 0;
+    if (legacy->hand_size > 0)
+        adopt_hand(ring, legacy);
 }
 
 /* The file, ours and with all its blocks (a write to a hole of a full tmpfs would be SIGBUS); -1. */
@@ -153,12 +193,13 @@ static int open_file(const char *file, size_t size)
     return fd;
 }
 
-static void *map_shared(const char *file, size_t size)
+static void *map_shared(const char *file, size_t size, bool *is_volatile)
 {
     int fd = file ? open_file(file, size) : -1;
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
                         MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
 
+    *is_volatile = fd < 0;
     if (fd >= 0)
         close(fd);
     return memory == MAP_FAILED ? NULL : memory;
@@ -167,20 +208,24 @@ static void *map_shared(const char *file, size_t size)
 struct log_ring *log_ring_open(const char *file, size_t size, struct log_legacy *legacy)
 {
     struct log_ring *ring = calloc(1, sizeof *ring);
+    bool is_volatile, is_damaged;
 
     if (!ring)
         return NULL;
     size = round_size(size);
     ring->mapped_size = DATA_OFFSET + size;
-    ring->header = map_shared(file, ring->mapped_size);
+    ring->header = map_shared(file, ring->mapped_size, &is_volatile);
     if (!ring->header) {
         free(ring);
         return NULL;
     }
     ring->data = (char *)ring->header + DATA_OFFSET;
-    if (!is_sound(ring, size))
+    is_damaged = !is_sound(ring, size) && ring->header->magic != 0;
+    if (is_damaged || ring->header->magic == 0)
         begin_anew(ring, size);
     read_legacy(ring, legacy);
+    legacy->is_volatile = is_volatile;
+    legacy->is_damaged = is_damaged;
     log_ring_set_barrier(ring, LOG_NO_BARRIER);
     return ring;
 }
@@ -195,7 +240,7 @@ void log_ring_close(struct log_ring *ring)
 
 void log_ring_settle(struct log_ring *ring)
 {
-    atomic_store(&ring->header->hand_bytes, 0);
+    atomic_store(&ring->header->hand_size, 0);
     atomic_store(&ring->header->dropped_lines, 0);
 }
 
@@ -242,18 +287,19 @@ void log_ring_commit(struct log_ring *ring)
     atomic_store(&ring->header->head, ring->put_end);
 }
 
-void log_ring_hold(struct log_ring *ring, const char *path, uint64_t bytes)
+void log_ring_hold(struct log_ring *ring, const char *path, uint64_t size)
 {
     size_t length = strnlen(path, ADDR_PATH_MAX);
 
     memcpy(ring->header->hand_path, path, length);
     ring->header->hand_path[length] = '\0';
-    atomic_store(&ring->header->hand_bytes, bytes);
+    ring->header->hand_position = atomic_load(&ring->header->head);
+    atomic_store(&ring->header->hand_size, size);
 }
 
 void log_ring_unhold(struct log_ring *ring)
 {
-    atomic_store(&ring->header->hand_bytes, 0);
+    atomic_store(&ring->header->hand_size, 0);
 }
 
 void log_ring_count_dropped(struct log_ring *ring, int64_t lines)

@@ -26,9 +26,14 @@ struct log_ring;
 /* What a killed reader left behind. */
 struct log_legacy {
     uint64_t ring_bytes;    /* records that its successor's writer will take */
-    uint64_t hand_bytes;    /* read from a pipe and perhaps in no record: lost; 0: nothing */
-    char hand_path[ADDR_PATH_MAX + 1];
+    bool is_damaged;        /* there was something that is no ring (any more): lost */
+    bool is_volatile;       /* this ring has no file */
     uint64_t dropped_lines; /* dropped and never mentioned */
+    /* It had these in hand: put into the ring, and just being taken out of their pipe. */
+    uint64_t hand_size; /* 0: nothing */
+    char hand_path[ADDR_PATH_MAX + 1];
+    enum log_stream_kind hand_kind;
+    char *hand; /* a copy; to be freed. The record is in the ring again. NULL: it is lost */
 };
 
 /* Maps the ring at file, of size bytes (rounded up to a power of two, at least LOG_RING_MIN). What a
@@ -60,8 +65,9 @@ bool log_ring_put(struct log_ring *ring, const struct log_record *record);
 /* Makes the record that was put visible to the writer. */
 void log_ring_commit(struct log_ring *ring);
 
-/* Around taking from a pipe what was put: a SIGKILL in between is seen by the successor. */
-void log_ring_hold(struct log_ring *ring, const char *path, uint64_t bytes);
+/* Around taking from a pipe what was put and before it is committed: a SIGKILL in between is seen by
+ * the successor, which commits it; whether it is also still in its pipe only the pipe can tell. */
+void log_ring_hold(struct log_ring *ring, const char *path, uint64_t size);
 void log_ring_unhold(struct log_ring *ring);
 
 /* Lines dropped without a record that says so: more (or, negative, fewer: they were mentioned). */

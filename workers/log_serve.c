@@ -11,7 +11,7 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
-enum { QUEUED_HISTORY_MAX = 512 << 10, OUTBOX_BYTES = 4 << 20, WATCH_HISTORY = 10000 };
+enum { QUEUED_HISTORY_MAX = 512 << 10, OUTBOX_BYTES = 8 << 20, WATCH_HISTORY = 10000 };
 
 struct client {
     TAILQ_ENTRY(client) entry;
