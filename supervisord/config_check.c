@@ -2,11 +2,13 @@
 #include "addr.h"
 #include "config_reader.h"
 #include "depends.h"
+#include "rundir.h"
 #include "texts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 /* The whole, while it is judged. order: applications as they start; NULL when nobody knows. */
 struct whole {
@@ -259,6 +261,50 @@ static void check_links(const struct whole *whole, size_t which, const struct sp
     }
 }
 
+/* ---- sockets ------------------------------------------------------------------------------- */
+
+/* The longest path below spec that gets a mailbox, into longest; at: whose it is. */
+static void find_longest(const struct spec *spec, const char *path, char *longest, struct place *at)
+{
+    char below[ADDR_PATH_MAX + 1];
+
+    if (spec->has_mailbox && strlen(path) > strlen(longest)) {
+        strcpy(longest, path);
+        *at = spec->at;
+    }
+    for (size_t i = 0; spec->supervisor && i < spec->supervisor->child_count; i++) {
+        const struct spec *child = &spec->supervisor->children[i];
+
+        if (addr_join(path, child->name, below, sizeof below) == 0)
+            find_longest(child, below, longest, at);
+    }
+}
+
+/* We bind and dial sockets from their folder; whoever dials by the whole path has less room. */
+static void check_sockets(const struct whole *whole, size_t which)
+{
+    enum { SUN_PATH_MAX = sizeof((struct sockaddr_un *)NULL)->sun_path - 1 };
+    const struct spec *root = &whole->tree->applications[which].root;
+    char longest[ADDR_PATH_MAX + 1] = "";
+    struct rundir dir;
+    struct place at;
+    struct scope scope;
+    size_t length;
+
+    find_longest(root, root->name, longest, &at);
+    if (!*longest || rundir_resolve(NULL, whole->tree->node.name, &dir, NULL) < 0)
+        return;
+    length = strlen(dir.path) + 1 + strlen(longest);
+    if (length <= SUN_PATH_MAX)
+        return;
+    reader_enter_path(&whole->readers[which], &scope, longest, at.line, at.column);
+    warn_of(&whole->readers[which],
+            "its socket's path in %s has %zu characters: expected at most %d, or plain nng "
+            "clients cannot dial it",
+            dir.path, length, SUN_PATH_MAX);
+    reader_leave(&whole->readers[which]);
+}
+
 /* When a file could not be read to the end, what is unknown may well be in it. */
 void check_tree(struct reader *readers, size_t count, const struct spec_tree *tree,
                 const char *const *existing)
@@ -271,7 +317,10 @@ void check_tree(struct reader *readers, size_t count, const struct spec_tree *tr
     for (size_t i = 0; i < count; i++)
         check_needs(&whole, i);
     check_order(&whole);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         check_links(&whole, i, &tree->applications[i].root, tree->applications[i].root.name);
+        if (!readers[i].context->text_only)
+            check_sockets(&whole, i);
+    }
     free(whole.order);
 }

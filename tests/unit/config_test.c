@@ -666,6 +666,7 @@ int main(void)
     if (!mkdtemp(scratch))
         return 1;
     setenv("TROUPE_MODULE_PATH", scratch, 1);
+    setenv("TROUPE_RUN", "/run/a-folder-of-forty-characters-at-least", 1);
     write_module(path_in(scratch, "counter.so"), "troupe_actor");
     write_module(path_in(scratch, "nosymbol.so"), "something_else");
     write_file(path_in(scratch, "notelf.so"),
