@@ -87,3 +87,54 @@ demo_runs() {
     wait_until 5 answers
     assert_tree_is_exactly "${DEMO_PATHS[@]}"
 }
+
+@test "every example is valid" {
+    for file in "$TOP"/etc/*.yaml "$TOP"/etc/examples/*.yaml; do
+        run troupe check "$file"
+        assert_success
+    done
+}
+
+@test "the pool has its workers, knows their numbers, and takes jobs while it runs" {
+    node_up "$TOP/etc/examples/pool.yaml"
+    assert_tree_is_exactly pool pool/farm.1 pool/farm.2 pool/farm.3 pool/farm.4 pool/jobs
+    wait_until 5 said pool/farm.3 "worker 3 is at work"
+    run troupe add pool/jobs
+    assert_success
+    assert_output pool/jobs/1
+    wait_for_state pool/jobs/1 ready
+    run troupe add pool/jobs
+    assert_output pool/jobs/2
+}
+
+said() { # ADDRESS TEXT
+    troupe log -n 50 "$1" | grep -qF "$2"
+}
+
+@test "a child that cannot be helped takes only its own application down, and why tells" {
+    yaml steady.yaml <<'END'
+troupe: 1
+application: steady
+supervisor:
+  children:
+    - {name: rock, exec: [sh, -c, 'while :; do sleep 60; done']}
+END
+    node_up steady.yaml
+    run node_up "$TOP/etc/examples/crash.yaml"
+    wait_for_state crash exited 20
+    run troupe why crash
+    assert_success
+    assert_output --partial "crash/shaky/crasher"
+    assert_output --partial "exit:3"
+    assert_tree_is_exactly steady steady/rock
+}
+
+@test "jobs run once, until they succeed, or when they ask for it" {
+    run node_up "$TOP/etc/examples/jobs.yaml"
+    wait_until 5 said jobs/prepare prepared
+    wait_until 5 said jobs/poll "nothing new"
+    refute [ "$(state_of jobs/prepare)" = ready ]
+    wait_for_state jobs/poll backoff
+    run troupe why jobs/poll
+    assert_output --partial "exit:75"
+}
