@@ -31,7 +31,7 @@ SUPERVISORD_SOURCES += \
     supervisord/links.c supervisord/logpipes.c supervisord/main.c supervisord/members.c \
     supervisord/module.c supervisord/module_exec.c supervisord/probe.c supervisord/requests.c \
     supervisord/root.c supervisord/slots.c supervisord/spawn.c supervisord/status.c \
-    supervisord/supervisor.c supervisord/sys_tree.c supervisord/title.c supervisord/why.c
+    supervisord/supervisor.c supervisord/sys_tree.c supervisord/thinfork.c supervisord/title.c supervisord/why.c
 SUPERVISORD_LIBS    := -lyaml
 
 WORKER_MODULES  := counter echo ticker
@@ -65,6 +65,7 @@ LOG_PARTS := workers/log_line.c workers/log_plan.c workers/log_ring.c workers/lo
 log_SOURCES := workers/log.c workers/log_reader.c workers/log_writer.c workers/log_lines.c \
     workers/log_follow.c workers/log_watch.c workers/log_jobs.c workers/log_serve.c $(LOG_PARTS)
 TEST_HELPERS += log_driver
+TEST_HELPERS += node_procs
 
 # The supervisor's pure files and the config reader.
 SPEC_SOURCES := supervisord/spec.c supervisord/texts.c

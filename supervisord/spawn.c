@@ -8,6 +8,7 @@
 #include "module_exec.h"
 #include "slots.h"
 #include "supervisor.h"
+#include "thinfork.h"
 #include "title.h"
 
 #include <errno.h>
@@ -118,7 +119,11 @@ static int put_stdin(const struct spec *spec)
 {
     int fd = open(spec->stdin_path ? spec->stdin_path : "/dev/null", O_RDONLY | O_CLOEXEC);
 
-    return fd < 0 ? -1 : slots_put(fd, 0);
+    int result = fd < 0 ? -1 : slots_put(fd, 0);
+
+    if (fd > 0)
+        close(fd);
+    return result;
 }
 
 /* The pipe goes last: until then every step can be reported by its old number. */
@@ -139,7 +144,7 @@ static void put_descriptors(const struct birth *birth)
         fcntl(BOOT_FD_SPARE, F_SETFD, FD_CLOEXEC);
     if (put_stdin(child->spec) < 0)
         report(BOOT_FD_SPARE, STEP_STDIN, 0);
-    slots_close_rest();
+    thinfork_leave();
 }
 
 static void set_limits(const struct spec *spec)
@@ -443,7 +448,7 @@ int spawn_child(struct child *child, struct error *err)
     if (prepare_module(&birth, err) < 0 || prepare_descriptors(&birth, &control_end, err) < 0)
         goto fail;
     birth.last_state = table_last_state(child->supervisor->table, child->slot, &birth.last_state_size);
-    pid = fault_hits("fork") ? -1 : fork();
+    pid = fault_hits("fork") ? -1 : thinfork();
     if (pid < 0) {
         error_set_errno(err, errno, "fork");
         goto fail;

@@ -7,6 +7,7 @@
 #include "status.h"
 #include "strategy.h"
 #include "text.h"
+#include "thinfork.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -796,6 +797,7 @@ int supervisor_run(struct supervisor *supervisor)
 {
     if (!supervisor->is_root)
         fcntl(STDERR_FILENO, F_SETFL, O_WRONLY | O_NONBLOCK);
+    thinfork_init();
     supervisor_kick(supervisor);
     ev_run(supervisor->loop, 0);
     links_finish(&supervisor->links);

@@ -1,0 +1,102 @@
+#include "thinfork.h"
+
+#include "slots.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Sanitizers keep books on forks that go through libc only. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { CAN_SHARE = false };
+#else
+enum { CAN_SHARE = true };
+#endif
+
+enum { LEFT = 1, PATIENCE_MS = 5, STUCK_AFTER = 400 /* rounds of patience: 2 s */ };
+
+static _Atomic uint32_t *gate; /* shared with the child: LEFT when it has its own table */
+static int own_stderr = -1, null_fd = -1;
+static bool sharing; /* in the child: the table is still the parent's */
+
+int thinfork_init(void)
+{
+    void *page = MAP_FAILED;
+
+    gate = NULL;
+    own_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, SLOT_FIRST_FREE);
+    null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (CAN_SHARE && own_stderr >= 0 && null_fd >= SLOT_FIRST_FREE)
+        page = mmap(NULL, sizeof *gate, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return -1;
+    gate = page;
+    return 0;
+}
+
+static bool has_ended(pid_t pid)
+{
+    siginfo_t info = {0};
+
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
+/* A child that is stopped or stuck just here would stop us too: it does not live to do so. */
+static void await(pid_t pid)
+{
+    const struct timespec patience = {0, PATIENCE_MS * 1000000L};
+
+    for (int round = 0; atomic_load(gate) != LEFT; round++) {
+        syscall(SYS_futex, gate, FUTEX_WAIT, 0, &patience, NULL, 0);
+        if (round && has_ended(pid))
+            return;
+        if (round == STUCK_AFTER)
+            kill(pid, SIGKILL);
+    }
+}
+
+static void restore_slots(void)
+{
+    for (int slot = 0; slot < SLOT_FIRST_FREE; slot++)
+        dup3(slot == STDERR_FILENO || slot == STDOUT_FILENO ? own_stderr : null_fd, slot,
+             slot > STDERR_FILENO ? O_CLOEXEC : 0);
+}
+
+pid_t thinfork(void)
+{
+    pid_t pid;
+
+    if (!gate)
+        return fork();
+    atomic_store(gate, 0);
+    pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, 0);
+    sharing = pid == 0;
+    if (pid > 0) {
+        await(pid);
+        restore_slots();
+    }
+    return pid;
+}
+
+void thinfork_leave(void)
+{
+    if (sharing && syscall(SYS_close_range, SLOT_FIRST_FREE, ~0U, CLOSE_RANGE_UNSHARE) < 0)
+        unshare(CLONE_FILES);
+    slots_close_rest();
+    if (!sharing)
+        return;
+    sharing = false;
+    atomic_store(gate, LEFT);
+    syscall(SYS_futex, gate, FUTEX_WAKE, 1, NULL, NULL, 0);
+}

@@ -1,0 +1,21 @@
+/*
+ * A fork whose cost does not grow with the supervisor's descriptors (PROTOCOL 6): the child shares
+ * the descriptor table until it has put its own into the slots, then takes just those along. The
+ * parent waits for that moment, since the slots are its own as well, and sets them right again.
+ * Where this cannot be had, it is a plain fork.
+ */
+#ifndef TROUPE_THINFORK_H
+#define TROUPE_THINFORK_H
+
+#include <sys/types.h>
+
+/* Once in each supervisor, before its first fork. 0, or -1 with errno: forks will be plain. */
+int thinfork_init(void);
+
+/* As fork(). Until thinfork_leave() the child may touch descriptors only through slots_put(), and
+ * must close whatever it opens. */
+pid_t thinfork(void);
+/* In the child: closes everything above the slots; from here on its descriptors are its own. */
+void thinfork_leave(void);
+
+#endif
