@@ -220,8 +220,8 @@ server_kb() {
 
 @test "dialers that are killed at random leave the endpoint alive" {
     serve
-    local round pid
-    for round in $(seq 60); do
+    local pid
+    for _ in $(seq 60); do
         nng_client dial req "$BOX" 100000 storm >/dev/null 2>&1 </dev/null 3>&- 4>&- 9>&- &
         pid=$!
         register_pid $pid
