@@ -58,6 +58,8 @@ int target_unknown(struct cli *cli, const char *path)
     }
     if (nearest && strcmp(nearest, path) != 0)
         cli_fail(STATUS_NOPROC, "%s: no such actor; did you mean %s?", path, nearest);
+    else if (nearest)
+        cli_fail(STATUS_NOPROC, "%s: is not running", path);
     else
         cli_fail(STATUS_NOPROC, "%s: no such actor", path);
     actors_finish(&actors);

@@ -438,6 +438,45 @@ static void bury(struct child *child)
     supervisor_on_end(child, reason);
 }
 
+/* ---- the mailbox ------------------------------------------------------------------------------ */
+
+/* Modules and programs with a mailbox are reached by PATH, supervisors by PATH/.supervisor. The
+ * socket is bound here and kept across restarts: who connects meanwhile waits in its queue. */
+static int bind_mailbox(struct child *child)
+{
+    const struct spec *spec = child->spec;
+    const char *run_dir = child->supervisor->node->run_dir;
+    char path[ADDR_PATH_MAX + sizeof RUNDIR_SUPERVISOR + 2];
+
+    if (child->mailbox_fd >= 0)
+        return 0;
+    if (spec->kind == SPEC_SUPERVISOR) {
+        if (make_directory(run_dir, child->path) < 0)
+            return -1;
+        snprintf(path, sizeof path, "%s/%s", child->path, RUNDIR_SUPERVISOR);
+        child->mailbox_fd = rundir_listen(run_dir, path);
+    } else if (spec->has_mailbox) {
+        child->mailbox_fd = rundir_listen(run_dir, child->path);
+    } else {
+        return 0;
+    }
+    return child->mailbox_fd < 0 ? -1 : 0;
+}
+
+/* Who stays down cannot be reached: what waits in the queue, and who dials, hears of it at once. */
+void child_unbind(struct child *child)
+{
+    char path[PATH_MAX + ADDR_PATH_MAX + sizeof RUNDIR_SUPERVISOR + 2];
+
+    if (child->mailbox_fd < 0)
+        return;
+    snprintf(path, sizeof path, "%s/%s%s", child->supervisor->node->run_dir, child->path,
+             child->spec->kind == SPEC_SUPERVISOR ? "/" RUNDIR_SUPERVISOR : "");
+    unlink(path);
+    close(child->mailbox_fd);
+    child->mailbox_fd = -1;
+}
+
 /* ---- starting ---------------------------------------------------------------------------------- */
 
 static void forget_last_life(struct child *child)
@@ -488,7 +527,9 @@ static void spawn(struct child *child)
     forget_last_life(child);
     child->started = mono_now();
     child->slot->incarnation++;
-    if (spawn_child(child, &err) < 0) {
+    if (bind_mailbox(child) < 0)
+        error_set_errno(&err, errno, "mailbox of %s", child->path);
+    if (err.code || spawn_child(child, &err) < 0) {
         if (spawn_is_scarcity(err.code)) {
             child->slot->incarnation--;
             wait_for_resources(child, &err);
@@ -719,27 +760,6 @@ static void on_watchdog(struct ev_loop *loop, ev_timer *timer, int revents)
     child_fault(container_of(timer, struct child, watchdog), "timeout:watchdog");
 }
 
-/* Modules and programs with a mailbox are reached by PATH, supervisors by PATH/.supervisor. The
- * socket is bound here and kept across restarts: who connects meanwhile waits in its queue. */
-static int bind_mailbox(struct child *child)
-{
-    const struct spec *spec = child->spec;
-    const char *run_dir = child->supervisor->node->run_dir;
-    char path[ADDR_PATH_MAX + sizeof RUNDIR_SUPERVISOR + 2];
-
-    if (spec->kind == SPEC_SUPERVISOR) {
-        if (make_directory(run_dir, child->path) < 0)
-            return -1;
-        snprintf(path, sizeof path, "%s/%s", child->path, RUNDIR_SUPERVISOR);
-        child->mailbox_fd = rundir_listen(run_dir, path);
-    } else if (spec->has_mailbox) {
-        child->mailbox_fd = rundir_listen(run_dir, child->path);
-    } else {
-        return 0;
-    }
-    return child->mailbox_fd < 0 ? -1 : 0;
-}
-
 static void init_watchers(struct child *child)
 {
     ev_init(&child->control, on_control);
@@ -766,7 +786,7 @@ struct child *child_create(struct supervisor *supervisor, const struct spec *spe
     if (addr_join(supervisor->path, spec->name, child->path, sizeof child->path) < 0)
         goto fail;
     child->slot = table_slot(supervisor->table, spec->name);
-    if (!child->slot || bind_mailbox(child) < 0 || stats_claim(child) < 0 ||
+    if (!child->slot || (!child->slot->held && bind_mailbox(child) < 0) || stats_claim(child) < 0 ||
         logpipes_create(child) < 0)
         goto fail;
     child->slot->present = true;

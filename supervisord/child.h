@@ -119,6 +119,8 @@ struct child *child_create(struct supervisor *supervisor, const struct spec *spe
                            struct spec *own_spec);
 /* Only when down; takes NULL. gone: the name is forgotten, its mailbox goes. */
 void child_destroy(struct child *child, bool gone);
+/* Takes its mailbox away while it stays down; the next start brings it back. */
+void child_unbind(struct child *child);
 
 void child_handle(struct child *child, enum child_event event);
 

@@ -387,6 +387,7 @@ static void rest(struct child *child, enum child_rest how)
 
     child->rest = how;
     child->slot->state = (uint8_t)child_row_state(child);
+    child_unbind(child);
     events_child(child, how == REST_FAILED    ? EVENT_CHILD_FAILED
                         : how == REST_STOPPED ? EVENT_CHILD_STOPPED
                                               : EVENT_CHILD_EXITED);
