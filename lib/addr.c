@@ -173,7 +173,8 @@ bool addr_is_within(const char *path, const char *ancestor)
 {
     size_t length = strlen(ancestor);
 
-    return length == 0 || (!strncmp(path, ancestor, length) && (!path[length] || path[length] == '/'));
+    return length == 0 ||
+           (!strncmp(path, ancestor, length) && (!path[length] || path[length] == '/'));
 }
 
 uint64_t addr_hash(const struct addr *addr)

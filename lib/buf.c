@@ -43,7 +43,7 @@ static int grow(struct buf *buf, size_t more)
     data = malloc(size);
     if (!data)
         return -1;
-    if (length)
+    if (buf->data)
         memcpy(data, buf->data + buf->start, length);
     free(buf->data);
     *buf = (struct buf){.data = data, .end = length, .size = size};

@@ -166,8 +166,8 @@ struct sp_handlers peer_sp_handlers(bool (*on_open)(struct sp_conn *conn))
 }
 
 struct peer *peer_dial(struct ev_loop *loop, const char *run_dir, const char *path,
-                       const char *self, struct mono deadline,
-                       const struct peer_handlers *handlers, void *data)
+                       const char *self, struct mono deadline, const struct peer_handlers *handlers,
+                       void *data)
 {
     struct sp_handlers own = peer_sp_handlers(NULL);
     struct peer *peer = is_too_long(self) ? NULL : peer_create(handlers, data);

@@ -26,7 +26,8 @@ static const char *environment(const char *name)
 }
 
 /* format takes strings only; fails when the result does not fit. */
-__attribute__((format(printf, 2, 3))) static int put_path(char out[PATH_MAX], const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int put_path(char out[PATH_MAX], const char *format,
+                                                          ...)
 {
     va_list args;
     int length;
@@ -197,7 +198,8 @@ int rundir_find(const char *name, struct rundir *dir, struct error *err)
             return -1;
         if (rundir_is_alive(dir))
             return 0;
-        return error_set(err, ENOENT, "node %s is not running (looked in %s)", dir->node, dir->path);
+        return error_set(err, ENOENT, "node %s is not running (looked in %s)", dir->node,
+                         dir->path);
     }
     if (base_path(base))
         return error_set(err, ENAMETOOLONG, "the path of the run directory is too long");
@@ -312,8 +314,8 @@ static int socket_address(int dir, const char *prefix, const char *name, struct 
     int length;
 
     *sun = (struct sockaddr_un){.sun_family = AF_UNIX};
-    length = snprintf(sun->sun_path, sizeof sun->sun_path, "/proc/self/fd/%d/%s%s", dir, prefix,
-                      name);
+    length =
+        snprintf(sun->sun_path, sizeof sun->sun_path, "/proc/self/fd/%d/%s%s", dir, prefix, name);
     if (length >= 0 && (size_t)length < sizeof sun->sun_path)
         return 0;
     errno = ENAMETOOLONG;

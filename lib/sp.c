@@ -15,7 +15,7 @@ enum {
     HEADER_SIZE = 8,
     FRAME_HEADER_SIZE = 9, /* 01, then the length */
     FRAME_MESSAGE = 1,
-    CHUNK_SIZE = 65536,         /* one recv */
+    CHUNK_SIZE = 65536,          /* one recv */
     TURN_BYTES = 4 * CHUNK_SIZE, /* of one connection in one loop turn … */
     TURN_MESSAGES = 64,
     TURN_ACCEPTS = 64,
@@ -23,7 +23,7 @@ enum {
     REFUSED_MS = 1000,
     FLUSH_MS = 5000,
     ACCEPT_RETRY_MS = 1000,
-    FDS_MAX = 8,         /* of one recvmsg */
+    FDS_MAX = 8,          /* of one recvmsg */
     FDS_WAITING_MAX = 32, /* received and not yet handed over */
     DEFAULT_MAX_MESSAGE = 16 << 20,
     DEFAULT_MAX_OUTBOX = 8 << 20,
@@ -62,7 +62,7 @@ struct sp_conn {
     int fd;
     unsigned depth; /* callbacks that are under way */
     bool is_dialer;
-    bool opened;  /* the owner knows of it */
+    bool opened; /* the owner knows of it */
     bool paused;
     bool full;    /* sp_send() has said EAGAIN */
     bool broken;  /* nothing can be written any more */
@@ -1061,9 +1061,8 @@ int sp_listener_destroy(struct sp_listener *listener, bool keep_fd_open)
 
     if (!listener)
         return -1;
-    while (listener->conns) {
-        struct sp_conn *conn = listener->conns;
-
+    for (struct sp_conn *conn = listener->conns, *next; conn; conn = next) {
+        next = conn->next;
         enter(conn);
         shut(conn);
         leave(conn);

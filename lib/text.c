@@ -183,8 +183,12 @@ const char *text_nearest(const char *word, const char *const *candidates)
 static size_t character(const unsigned char *bytes, size_t left)
 {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t n = bytes[0] < 0x80 ? 1 : bytes[0] < 0xc2 ? 0 : bytes[0] < 0xe0 ? 2
-             : bytes[0] < 0xf0 ? 3 : bytes[0] < 0xf5 ? 4 : 0;
+    size_t n = bytes[0] < 0x80   ? 1
+               : bytes[0] < 0xc2 ? 0
+               : bytes[0] < 0xe0 ? 2
+               : bytes[0] < 0xf0 ? 3
+               : bytes[0] < 0xf5 ? 4
+                                 : 0;
     uint32_t point;
 
     if (n == 0 || n > left)

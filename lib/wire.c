@@ -16,7 +16,7 @@ static const char format_facts[] = "A(css)";
 static const char format_rows[] = "A(sccuUuUsUUUUuuuuUUUUsssuuU)";
 
 enum {
-    PREAMBLE_SIZE = 8, /* "tpl", flags, length */
+    PREAMBLE_SIZE = 8,     /* "tpl", flags, length */
     IMAGE_MAX = 256 << 20, /* far more than any message may have */
     ELEMENTS_MAX = 1000000,
     FLAG_BIG_ENDIAN = 1,
@@ -502,11 +502,8 @@ void facts_finish(struct facts *facts)
 /* ---- rows --------------------------------------------------------------------------------- */
 
 static const char *const kind_texts[] = {
-    [ROW_MODULE] = "module",
-    [ROW_PROGRAM] = "program",
-    [ROW_SUPERVISOR] = "supervisor",
-    [ROW_SERVICE] = "service",
-    [ROW_ATTACHED] = "attached",
+    [ROW_MODULE] = "module",   [ROW_PROGRAM] = "program",   [ROW_SUPERVISOR] = "supervisor",
+    [ROW_SERVICE] = "service", [ROW_ATTACHED] = "attached",
 };
 
 static const char *const state_texts[] = {
@@ -858,8 +855,9 @@ static int unsigned_of_text(const char *text, uint64_t max, uint64_t *value)
     unsigned long long n;
 
     if (text[strspn(text, "+0123456789")] || !*text)
-        return fail(text[0] == '-' && text[1] && !text[1 + strspn(text + 1, "0123456789")] ? ERANGE
-                                                                                           : EINVAL);
+        return fail(text[0] == '-' && text[1] && !text[1 + strspn(text + 1, "0123456789")]
+                        ? ERANGE
+                        : EINVAL);
     errno = 0;
     n = strtoull(text, &end, 10);
     if (*end || end == text)
@@ -937,7 +935,7 @@ static int float_text(double f, char *out, size_t size)
 
 static int bytes_text(const union wire_value *value, char *out, size_t size)
 {
-    size_t length = value->bytes.size, cut = length;
+    size_t length = value->bytes.size, cut;
 
     if (size) {
         cut = length < size ? length : size - 1;

@@ -97,7 +97,8 @@ static void check_service(void)
     opened = 0;
     for (int i = 0; i < 100 && !opened; i++)
         turns(1);
-    if (!opened || read(fd, header, sizeof header) != sizeof header || sp_header_read(header) != SP_PAIR0)
+    if (!opened || read(fd, header, sizeof header) != sizeof header ||
+        sp_header_read(header) != SP_PAIR0)
         abort();
     close(fd);
     turns(2);

@@ -105,7 +105,7 @@ static void try_behind_preamble(unsigned shape, const uint8_t *data, size_t size
 
     if (!image)
         abort();
-    memcpy(image, "tpl\2", 4);
+    memcpy(image, strchr(format, 's') ? "tpl\2" : "tpl", 4);
     memcpy(image + 4, &length, 4);
     memcpy(image + 8, format, format_size);
     if (size)

@@ -92,9 +92,12 @@ static const struct {
     int (*open)(nng_socket *s);
     void (*dialling)(int n), (*listening)(int n);
 } protocols[] = {
-    {"push", nng_push0_open, give_only, give_only}, {"pull", nng_pull0_open, take_only, take_only},
-    {"req", nng_req0_open, ask, ask},               {"rep", nng_rep0_open, answer, answer},
-    {"pair", nng_pair0_open, ask, answer},          {"sub", open_sub, take_only, take_only},
+    {"push", nng_push0_open, give_only, give_only},
+    {"pull", nng_pull0_open, take_only, take_only},
+    {"req", nng_req0_open, ask, ask},
+    {"rep", nng_rep0_open, answer, answer},
+    {"pair", nng_pair0_open, ask, answer},
+    {"sub", open_sub, take_only, take_only},
     {"pub", nng_pub0_open, publish, publish},
 };
 

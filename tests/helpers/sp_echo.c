@@ -35,9 +35,8 @@ static bool on_open(struct sp_conn *conn)
 static void answer(struct sp_conn *conn, const uint8_t *body, size_t size)
 {
     size_t header = sp_request_header(body, size);
-    struct iovec parts[] = {{(void *)body, header},
-                            {(void *)"+", 1},
-                            {(void *)(body + header), size - header}};
+    struct iovec parts[] = {
+        {(void *)body, header}, {(void *)"+", 1}, {(void *)(body + header), size - header}};
 
     if (header)
         sp_send(conn, parts, 3, -1);
@@ -188,7 +187,8 @@ static int protocol_of(const char *name)
     return -1;
 }
 
-static int dial(const char *dir, const char *name, const char *protocol, const char *count, const char *text)
+static int dial(const char *dir, const char *name, const char *protocol, const char *count,
+                const char *text)
 {
     static const struct sp_handlers handlers = {on_connected, on_answer, on_lost, NULL};
     int number = protocol_of(protocol);
@@ -219,6 +219,7 @@ int main(int argc, char **argv)
         return serve(argv[2], argv[3]);
     if (argc >= 6 && !strcmp(argv[1], "dial"))
         return dial(argv[2], argv[3], argv[4], argv[5], argc > 6 ? argv[6] : "message");
-    fprintf(stderr, "usage: sp_echo serve DIR NAME | sp_echo dial DIR NAME PROTOCOL COUNT [TEXT]\n");
+    fprintf(stderr,
+            "usage: sp_echo serve DIR NAME | sp_echo dial DIR NAME PROTOCOL COUNT [TEXT]\n");
     return 2;
 }

@@ -82,10 +82,12 @@ static void test_paths(void)
     tap_is_text(addr_name("shop"), "shop", "a path of one part is its own name");
     CHECK(!addr_parent("shop/web/page", out, sizeof out) && !strcmp(out, "shop/web"),
           "the parent is all but the last part");
-    CHECK(!addr_parent("shop", out, sizeof out) && !*out, "the parent of an application is the root");
+    CHECK(!addr_parent("shop", out, sizeof out) && !*out,
+          "the parent of an application is the root");
     CHECK(addr_parent("", out, sizeof out) == -1, "the root has no parent");
     CHECK(!addr_join("", "shop", out, sizeof out) && !strcmp(out, "shop"), "joining to the root");
-    CHECK(!addr_join("shop", "db", out, sizeof out) && !strcmp(out, "shop/db"), "joining to a path");
+    CHECK(!addr_join("shop", "db", out, sizeof out) && !strcmp(out, "shop/db"),
+          "joining to a path");
     CHECK(addr_join("shop", "db", out, 7) == -1 && errno == ENAMETOOLONG,
           "joining what does not fit fails");
     CHECK(addr_is_within("shop/db", "shop") && addr_is_within("shop", "shop") &&

@@ -16,7 +16,8 @@ static void test_growth(void)
         whole = whole && buf_front(&buf)[i] == (uint8_t)i;
     CHECK(whole && buf_length(&buf) == 100000, "what was appended is there, in order");
     buf_consume(&buf, 60000);
-    CHECK(buf_length(&buf) == 40000 && *buf_front(&buf) == (uint8_t)60000, "the front can be taken");
+    CHECK(buf_length(&buf) == 40000 && *buf_front(&buf) == (uint8_t)60000,
+          "the front can be taken");
     CHECK(!buf_append(&buf, "end", 3) && !memcmp(buf_front(&buf) + 40000, "end", 3) &&
               *buf_front(&buf) == (uint8_t)60000,
           "appending goes on behind what is left");

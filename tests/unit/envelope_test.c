@@ -36,9 +36,9 @@ static void test_round_trip(void)
     const char *why;
 
     CHECK(!memcmp(bytes, start, sizeof start), "the header is little-endian, as PROTOCOL has it");
-    CHECK(!envelope_decode(bytes, size, &got, &why) && got.kind == env.kind && got.flags == env.flags &&
-              got.ref == env.ref && got.deadline_us == 42 && got.blocked_count == 2 &&
-              got.blocked[0] == 7 && got.blocked[1] == UINT64_MAX &&
+    CHECK(!envelope_decode(bytes, size, &got, &why) && got.kind == env.kind &&
+              got.flags == env.flags && got.ref == env.ref && got.deadline_us == 42 &&
+              got.blocked_count == 2 && got.blocked[0] == 7 && got.blocked[1] == UINT64_MAX &&
               envelope_text_equals(got.to, "shop/counter") &&
               envelope_text_equals(got.from, "shop/web@east#3") &&
               envelope_text_equals(got.type, "add") && got.payload_size == 7 &&

@@ -69,7 +69,8 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     else if (!strcmp(seen->type, "rows"))
         wire_unpack_rows(env->payload, env->payload_size, &seen->rows);
     else
-        snprintf(seen->text, sizeof seen->text, "%.*s", (int)env->payload_size, (const char *)env->payload);
+        snprintf(seen->text, sizeof seen->text, "%.*s", (int)env->payload_size,
+                 (const char *)env->payload);
     if (close_on_envelope) {
         peer_close(peer, false);
         seen->peer = NULL;
@@ -100,7 +101,8 @@ static void begin(void)
     server = client = (struct seen){.fd = -1};
     close_on_envelope = false;
     listener = sp_listen(loop, rundir_listen(dir, "shop/.supervisor"), NULL, &sp, NULL);
-    client.peer = peer_dial(loop, dir, "shop/.supervisor", "cli@east", (struct mono){0}, &handlers, &client);
+    client.peer =
+        peer_dial(loop, dir, "shop/.supervisor", "cli@east", (struct mono){0}, &handlers, &client);
 }
 
 static void finish(struct seen *seen)
@@ -132,30 +134,37 @@ static void test_requests(void)
 
     begin();
     ref = peer_request(client.peer, "ps", &words, -1);
-    CHECK(ref != 0 && UNTIL(server.envelopes == 1), "a request may be sent before the connection stands");
+    CHECK(ref != 0 && UNTIL(server.envelopes == 1),
+          "a request may be sent before the connection stands");
     CHECK(server.opened == 1 && server.kind == ENVELOPE_CONTROL && server.ref == ref &&
-              !strcmp(server.type, "ps") && server.words.count == 2 && !strcmp(server.words.at[1], "two words"),
+              !strcmp(server.type, "ps") && server.words.count == 2 &&
+              !strcmp(server.words.at[1], "two words"),
           "it arrives as it was asked, after the hello");
     tap_is_text(peer_remote(server.peer), "cli@east", "the hello says who asks");
     CHECK(peer_creds(server.peer)->uid == geteuid(), "the kernel says whose it is");
     CHECK(UNTIL(client.opened == 1) && !strcmp(peer_remote(client.peer), "shop/.supervisor@east#2"),
           "the asker knows who answers");
-    CHECK(peer_request(client.peer, "self", NULL, -1) != ref && UNTIL(server.envelopes == 2) && server.words.count == 0,
+    CHECK(peer_request(client.peer, "self", NULL, -1) != ref && UNTIL(server.envelopes == 2) &&
+              server.words.count == 0,
           "the next request has another ref, and may have no words");
     peer_reply_words(server.peer, ref, &words, -1);
-    CHECK(UNTIL(client.envelopes == 1) && client.kind == ENVELOPE_CONTROL_REPLY && client.ref == ref &&
-              client.words.count == 2,
+    CHECK(UNTIL(client.envelopes == 1) && client.kind == ENVELOPE_CONTROL_REPLY &&
+              client.ref == ref && client.words.count == 2,
           "words come back");
     facts_add(&facts, 's', "state", "ready");
     peer_reply_facts(server.peer, ref, &facts);
-    CHECK(UNTIL(client.envelopes == 2) && !strcmp(facts_get(&client.facts, "state"), "ready"), "facts come back");
+    CHECK(UNTIL(client.envelopes == 2) && !strcmp(facts_get(&client.facts, "state"), "ready"),
+          "facts come back");
     peer_reply_rows(server.peer, ref, &rows);
-    CHECK(UNTIL(client.envelopes == 3) && client.rows.count == 1 && client.rows.at[0].pid == 77, "rows come back");
+    CHECK(UNTIL(client.envelopes == 3) && client.rows.count == 1 && client.rows.at[0].pid == 77,
+          "rows come back");
     peer_reply_error(server.peer, ref, "noproc no child %s", "x");
-    CHECK(UNTIL(client.envelopes == 4) && client.kind == ENVELOPE_ERROR && !strcmp(client.text, "noproc no child x"),
+    CHECK(UNTIL(client.envelopes == 4) && client.kind == ENVELOPE_ERROR &&
+              !strcmp(client.text, "noproc no child x"),
           "errors come back");
     peer_event_facts(server.peer, ref, "child.exit", &facts);
-    CHECK(UNTIL(client.envelopes == 5) && client.kind == ENVELOPE_EVENT && client.ref == ref, "events come as well");
+    CHECK(UNTIL(client.envelopes == 5) && client.kind == ENVELOPE_EVENT && client.ref == ref,
+          "events come as well");
     facts_finish(&facts);
     end();
 }
@@ -179,7 +188,8 @@ static void test_ends(void)
     (void)UNTIL(server.opened && client.opened);
     peer_close(client.peer, true);
     client.peer = NULL;
-    CHECK(UNTIL(server.closed == 1) && client.closed == 0, "a close is heard by the other side only");
+    CHECK(UNTIL(server.closed == 1) && client.closed == 0,
+          "a close is heard by the other side only");
     end();
     begin();
     close_on_envelope = true;
@@ -190,7 +200,8 @@ static void test_ends(void)
     end();
     server = client = (struct seen){.fd = -1};
     client.peer = peer_dial(loop, dir, "shop/nobody", "cli", (struct mono){0}, &handlers, &client);
-    CHECK(client.peer && client.closed == 0 && UNTIL(client.closed == 1) && !strcmp(client.why, "noproc"),
+    CHECK(client.peer && client.closed == 0 && UNTIL(client.closed == 1) &&
+              !strcmp(client.why, "noproc"),
           "dialling nobody ends with noproc, later");
 }
 
@@ -222,10 +233,12 @@ static void test_hostile(void)
     size_t size = envelope_encode_header(&cast, bytes);
 
     tap_is_text(why_after(bytes, size), "no hello", "who does not begin with hello is closed");
-    CHECK(!strncmp(why_after((const uint8_t *)"garbage", 7), "bad envelope", 12), "so is who sends no envelope");
+    CHECK(!strncmp(why_after((const uint8_t *)"garbage", 7), "bad envelope", 12),
+          "so is who sends no envelope");
     size = envelope_encode_header(&hello, bytes);
     tap_is_text(why_after(bytes, size), "bad hello", "and whose hello has no payload");
-    CHECK(!peer_dial(loop, dir, "x", (char[]){[0 ... 299] = 'a', 0}, (struct mono){0}, &handlers, &client) &&
+    CHECK(!peer_dial(loop, dir, "x", (char[]){[0 ... 299] = 'a', 0}, (struct mono){0}, &handlers,
+                     &client) &&
               errno == ENAMETOOLONG,
           "an address over 255 bytes is refused");
 }

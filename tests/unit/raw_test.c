@@ -1,7 +1,8 @@
 #include "raw.h"
 #include "tap.h"
 
-static int split(const char *text, size_t size, char *copy, char **fields, int max, const char **why)
+static int split(const char *text, size_t size, char *copy, char **fields, int max,
+                 const char **why)
 {
     memcpy(copy, text, size);
     copy[size] = 'X'; /* may be overwritten, and must not be read */
@@ -17,18 +18,21 @@ static void test_split(void)
     CHECK(split("add\t5\tx y", 9, copy, fields, 4, &why) == 3 && !strcmp(fields[0], "add") &&
               !strcmp(fields[1], "5") && !strcmp(fields[2], "x y"),
           "a line is split at tabs");
-    CHECK(split("say\ta\\tb\\nc\\\\d", 14, copy, fields, 4, &why) == 2 && !strcmp(fields[1], "a\tb\nc\\d"),
+    CHECK(split("say\ta\\tb\\nc\\\\d", 14, copy, fields, 4, &why) == 2 &&
+              !strcmp(fields[1], "a\tb\nc\\d"),
           "escapes are undone");
     CHECK(split("get\n", 4, copy, fields, 4, &why) == 1 && !strcmp(fields[0], "get"),
           "one newline at the end is dropped");
     CHECK(split("", 0, copy, fields, 4, &why) == 1 && !*fields[0], "nothing is one empty field");
-    CHECK(split("a\t\tb\t", 5, copy, fields, 4, &why) == 4 && !*fields[1] && !strcmp(fields[2], "b") &&
-              !*fields[3],
+    CHECK(split("a\t\tb\t", 5, copy, fields, 4, &why) == 4 && !*fields[1] &&
+              !strcmp(fields[2], "b") && !*fields[3],
           "empty fields count");
     CHECK(split("a\t\t\t\t", 5, copy, fields, 4, &why) == -1 && strstr(why, "fields"),
           "more fields than there is room for are refused");
-    CHECK(split("a\\x", 3, copy, fields, 4, &why) == -1 && strstr(why, "escape"), "a strange escape is refused");
-    CHECK(split("a\\", 2, copy, fields, 4, &why) == -1 && strstr(why, "escape"), "so is half of one");
+    CHECK(split("a\\x", 3, copy, fields, 4, &why) == -1 && strstr(why, "escape"),
+          "a strange escape is refused");
+    CHECK(split("a\\", 2, copy, fields, 4, &why) == -1 && strstr(why, "escape"),
+          "so is half of one");
     CHECK(split("a\0b", 3, copy, fields, 4, &why) == -1 && strstr(why, "NUL"), "so is a NUL");
 }
 
@@ -51,7 +55,8 @@ static void test_append(void)
     buf_finish(&line);
     raw_put(&line, true, "", 0);
     raw_put(&line, false, "x", 1);
-    CHECK(buf_length(&line) == 2 && !memcmp(buf_front(&line), "\tx", 2), "a first field may be empty");
+    CHECK(buf_length(&line) == 2 && !memcmp(buf_front(&line), "\tx", 2),
+          "a first field may be empty");
     buf_finish(&line);
 }
 

@@ -19,7 +19,8 @@ static void test_statuses(void)
 {
     CHECK(is_reason(W_EXITCODE(0, 0), false, SIGTERM, false, "normal"), "status 0 is normal");
     CHECK(is_reason(W_EXITCODE(3, 0), false, SIGTERM, false, "exit:3"), "status 3 is exit:3");
-    CHECK(is_reason(W_EXITCODE(0, SIGSEGV), false, SIGTERM, false, "signal:SEGV"), "a signal is named");
+    CHECK(is_reason(W_EXITCODE(0, SIGSEGV), false, SIGTERM, false, "signal:SEGV"),
+          "a signal is named");
     CHECK(is_reason(W_EXITCODE(0, SIGSEGV) | WCOREFLAG, false, SIGTERM, false, "signal:SEGV core"),
           "so is its core");
     CHECK(is_reason(W_EXITCODE(0, 0), true, SIGTERM, false, "shutdown") &&
@@ -31,7 +32,8 @@ static void test_statuses(void)
           "another end is what it is, though a stop was asked");
     CHECK(is_reason(W_EXITCODE(0, SIGTERM), false, SIGTERM, false, "signal:TERM"),
           "a stop signal that nobody here sent is no shutdown");
-    CHECK(is_reason(W_EXITCODE(0, SIGKILL), true, SIGTERM, true, "killed"), "our SIGKILL is killed");
+    CHECK(is_reason(W_EXITCODE(0, SIGKILL), true, SIGTERM, true, "killed"),
+          "our SIGKILL is killed");
     CHECK(is_reason(W_EXITCODE(0, SIGKILL), false, SIGTERM, false, "signal:KILL"),
           "another's SIGKILL is a signal");
     CHECK(is_reason(W_EXITCODE(0, 0), true, SIGTERM, true, "shutdown"),
@@ -66,12 +68,13 @@ static void test_needs_and_signals(void)
     enum need need = NEED_NONE;
     long delay = -1;
 
-    CHECK(!need_parse("restart_after 30s", &need, &delay) && need == NEED_RESTART_AFTER && delay == 30000,
+    CHECK(!need_parse("restart_after 30s", &need, &delay) && need == NEED_RESTART_AFTER &&
+              delay == 30000,
           "restart_after has a delay");
     CHECK(!need_parse("abort", &need, &delay) && need == NEED_ABORT && delay == 30000,
           "abort leaves the delay alone");
-    CHECK(need_parse("restart_after", &need, &delay) && need_parse("restart_after x", &need, &delay) &&
-              need_parse("explode", &need, &delay),
+    CHECK(need_parse("restart_after", &need, &delay) &&
+              need_parse("restart_after x", &need, &delay) && need_parse("explode", &need, &delay),
           "other needs are refused");
     tap_is_text(signal_name(SIGSEGV), "SEGV", "signals have names");
     tap_is_text(signal_name(SIGRTMIN + 2), "RTMIN+2", "real-time signals, too");

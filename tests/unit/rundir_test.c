@@ -36,12 +36,17 @@ static void test_names(void)
     unsetenv("TROUPE_RUN");
     unsetenv("TROUPE_NODE");
     unsetenv("TROUPE_STATE");
-    CHECK(!rundir_resolve(NULL, NULL, &dir, &err) && !strcmp(dir.node, "local"), "the node is called local");
-    CHECK(!rundir_resolve(NULL, "west", &dir, &err) && !strcmp(dir.node, "west"), "or as its config says");
+    CHECK(!rundir_resolve(NULL, NULL, &dir, &err) && !strcmp(dir.node, "local"),
+          "the node is called local");
+    CHECK(!rundir_resolve(NULL, "west", &dir, &err) && !strcmp(dir.node, "west"),
+          "or as its config says");
     setenv("TROUPE_NODE", "east", 1);
-    CHECK(!rundir_resolve(NULL, "west", &dir, &err) && !strcmp(dir.node, "east"), "or as the environment says");
-    CHECK(!rundir_resolve("north", "west", &dir, &err) && !strcmp(dir.node, "north"), "or as was asked");
-    CHECK(rundir_resolve("a/b", NULL, &dir, &err) && err.code == EINVAL && strstr(err.text, "\"a/b\""),
+    CHECK(!rundir_resolve(NULL, "west", &dir, &err) && !strcmp(dir.node, "east"),
+          "or as the environment says");
+    CHECK(!rundir_resolve("north", "west", &dir, &err) && !strcmp(dir.node, "north"),
+          "or as was asked");
+    CHECK(rundir_resolve("a/b", NULL, &dir, &err) && err.code == EINVAL &&
+              strstr(err.text, "\"a/b\""),
           "a name that is none is refused");
     if (geteuid() == 0) {
         rundir_resolve("n", NULL, &dir, &err);
@@ -72,16 +77,18 @@ static void test_creation(void)
           "the directory is made with its parents, 0711 whatever the umask");
     CHECK(!rundir_create(&dir, &err), "one that is ours may be there already");
     chmod(dir.path, 0777);
-    CHECK(!rundir_create(&dir, &err) && mode_of(dir.path) == 0755, "that others may not write into");
+    CHECK(!rundir_create(&dir, &err) && mode_of(dir.path) == 0755,
+          "that others may not write into");
     CHECK(!symlink(dir.path, below("link")), "(a link)");
     snprintf(dir.path, sizeof dir.path, "%s", below("link"));
-    CHECK(rundir_create(&dir, &err) && strstr(err.text, "not a directory"), "a link to one is refused");
+    CHECK(rundir_create(&dir, &err) && strstr(err.text, "not a directory"),
+          "a link to one is refused");
     snprintf(dir.path, sizeof dir.path, "%s", "/proc/self/run");
     CHECK(rundir_create(&dir, &err) && err.text[0], "where none can be made, the error says so");
     if (geteuid() == 0) {
         snprintf(dir.path, sizeof dir.path, "%s", below("foreign"));
-        CHECK(!mkdir(dir.path, 0755) && !chown(dir.path, 12345, 12345) && rundir_create(&dir, &err) &&
-                  err.code == EPERM,
+        CHECK(!mkdir(dir.path, 0755) && !chown(dir.path, 12345, 12345) &&
+                  rundir_create(&dir, &err) && err.code == EPERM,
               "another's is refused");
     }
 }
@@ -101,13 +108,16 @@ static void test_alive(void)
     close(fd);
     CHECK(!rundir_is_alive(&dir), "until it is let go");
     setenv("TROUPE_RUN", below("a/b/run"), 1);
-    CHECK(!rundir_find(NULL, &found, &err) && !strcmp(found.path, below("a/b/run")), "TROUPE_RUN is asked no further");
+    CHECK(!rundir_find(NULL, &found, &err) && !strcmp(found.path, below("a/b/run")),
+          "TROUPE_RUN is asked no further");
     unsetenv("TROUPE_RUN");
-    CHECK(rundir_find("nobody-has-this", &found, &err) && err.code == ENOENT && strstr(err.text, "nobody-has-this"),
+    CHECK(rundir_find("nobody-has-this", &found, &err) && err.code == ENOENT &&
+              strstr(err.text, "nobody-has-this"),
           "a node that does not run is not found");
 }
 
-/* Several nodes can only be looked for where this user's are: in a runtime directory of the test. */
+/* Several nodes can only be looked for where this user's are: in a runtime directory of the test.
+ */
 static void test_search(void)
 {
     struct rundir found;
@@ -120,14 +130,16 @@ static void test_search(void)
     }
     unsetenv("TROUPE_NODE");
     setenv("XDG_RUNTIME_DIR", top, 1);
-    if (mkdir(below("troupe"), 0711) || mkdir(below("troupe/one"), 0711) || mkdir(below("troupe/two"), 0711))
+    if (mkdir(below("troupe"), 0711) || mkdir(below("troupe/one"), 0711) ||
+        mkdir(below("troupe/two"), 0711))
         tap_note("directories could not be made");
     locks[0] = open(below("troupe/one/.lock"), O_RDWR | O_CREAT, 0644);
     locks[1] = open(below("troupe/two/.lock"), O_RDWR | O_CREAT, 0644);
     flock(locks[0], LOCK_EX);
     CHECK(!rundir_find(NULL, &found, &err) && !strcmp(found.node, "one"), "a lonely node is found");
     flock(locks[1], LOCK_EX);
-    CHECK(rundir_find(NULL, &found, &err) && err.code == EEXIST && strstr(err.text, "one") && strstr(err.text, "two"),
+    CHECK(rundir_find(NULL, &found, &err) && err.code == EEXIST && strstr(err.text, "one") &&
+              strstr(err.text, "two"),
           "several are named");
     close(locks[0]);
     close(locks[1]);
@@ -163,20 +175,25 @@ static void test_sockets(void)
     }
     CHECK(rundir_connect(run, "shop/db") == -1 && errno == ENOENT, "who was never there is ENOENT");
     first = rundir_listen(run, "shop/db");
-    CHECK(first >= 0 && reaches(run, "shop/db", first), "a socket in a deep directory is bound and reached");
-    CHECK(fcntl(first, F_GETFD) == FD_CLOEXEC && (fcntl(first, F_GETFL) & O_NONBLOCK), "close-on-exec, non-blocking");
+    CHECK(first >= 0 && reaches(run, "shop/db", first),
+          "a socket in a deep directory is bound and reached");
+    CHECK(fcntl(first, F_GETFD) == FD_CLOEXEC && (fcntl(first, F_GETFL) & O_NONBLOCK),
+          "close-on-exec, non-blocking");
     strcat(run, "/shop/db");
     CHECK(mode_of(run) == 0666, "anybody may connect: rights are looked at later");
     *strrchr(run, '/') = '\0';
     *strrchr(run, '/') = '\0';
-    CHECK(rundir_connect(run, "shop/db/more") == -1 && errno == ENOENT, "there is nothing below a mailbox");
+    CHECK(rundir_connect(run, "shop/db/more") == -1 && errno == ENOENT,
+          "there is nothing below a mailbox");
     second = rundir_listen(run, "shop/db");
     CHECK(second >= 0 && reaches(run, "shop/db", second), "a stale socket is replaced");
     close(second);
-    CHECK(rundir_connect(run, "shop/db") == -1 && errno == ECONNREFUSED, "whose owner is gone is ECONNREFUSED");
+    CHECK(rundir_connect(run, "shop/db") == -1 && errno == ECONNREFUSED,
+          "whose owner is gone is ECONNREFUSED");
     close(first);
     first = rundir_listen(run, "shop/db/.supervisor");
-    CHECK(first >= 0 && reaches(run, "shop/db/.supervisor", first), "a supervisor's directory replaces an actor's stale socket");
+    CHECK(first >= 0 && reaches(run, "shop/db/.supervisor", first),
+          "a supervisor's directory replaces an actor's stale socket");
     close(first);
 }
 

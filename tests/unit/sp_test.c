@@ -207,23 +207,28 @@ static void test_exchange(void)
     serve(NULL);
     when_message = echo;
     dial(5000);
-    CHECK(client.opened == 0 && server.opened == 0, "nothing is called back before sp_dial returns");
+    CHECK(client.opened == 0 && server.opened == 0,
+          "nothing is called back before sp_dial returns");
     for (uint32_t i = 0; i < 10000; i++)
         send_number(client.conn, i, -1);
-    CHECK(UNTIL(client.messages == 10000), "10,000 messages that were sent before the connection stood come back");
+    CHECK(UNTIL(client.messages == 10000),
+          "10,000 messages that were sent before the connection stood come back");
     for (uint32_t i = 0; i < 10000; i++)
         ordered = ordered && server.numbers[i] == i && client.numbers[i] == i;
     CHECK(ordered, "in order, both ways");
-    CHECK(sp_conn_protocol(server.conn) == SP_PAIR0 && sp_conn_creds(server.conn)->pid == getpid() &&
+    CHECK(sp_conn_protocol(server.conn) == SP_PAIR0 &&
+              sp_conn_creds(server.conn)->pid == getpid() &&
               sp_conn_creds(server.conn)->uid == geteuid(),
           "the listener knows the dialer's protocol and credentials");
     CHECK(send_number(client.conn, 7, -1) == 0 && UNTIL(client.messages == 10001),
           "a message of its own comes as well");
-    CHECK(sp_send(client.conn, NULL, 0, -1) == 0 && UNTIL(client.messages == 10002) && client.last_size == 0,
+    CHECK(sp_send(client.conn, NULL, 0, -1) == 0 && UNTIL(client.messages == 10002) &&
+              client.last_size == 0,
           "so does an empty one");
     sp_conn_close(client.conn, false);
     client.conn = NULL;
-    CHECK(UNTIL(server.closed == 1) && client.closed == 0, "a close is heard by the other side only");
+    CHECK(UNTIL(server.closed == 1) && client.closed == 0,
+          "a close is heard by the other side only");
     end();
 }
 
@@ -255,13 +260,14 @@ static void test_large(void)
     dial(5000);
     body[0] = 42;
     CHECK(sp_send(client.conn, &part, 1, -1) == 0, "16 MiB are a message");
-    CHECK(send_number(client.conn, 1, -1) == -1 && errno == EAGAIN,
-          "behind it the outbox is full");
-    CHECK(UNTIL(server.messages == 1) && server.last_size == LARGE && server.numbers[0] == 42, "it arrives whole");
+    CHECK(send_number(client.conn, 1, -1) == -1 && errno == EAGAIN, "behind it the outbox is full");
+    CHECK(UNTIL(server.messages == 1) && server.last_size == LARGE && server.numbers[0] == 42,
+          "it arrives whole");
     CHECK(UNTIL(client.drained == 1) && send_number(client.conn, 1, -1) == 0,
           "the sender hears that there is room again");
     part.iov_len = LARGE + 1;
-    CHECK(sp_send(client.conn, &part, 1, -1) == -1 && errno == EMSGSIZE, "one byte more is refused");
+    CHECK(sp_send(client.conn, &part, 1, -1) == -1 && errno == EMSGSIZE,
+          "one byte more is refused");
     end();
     free(body);
 }
@@ -272,7 +278,8 @@ static void test_full_outbox(void)
     int sent = 0, more;
 
     serve(NULL);
-    client.conn = sp_dial(loop, dir, "box", SP_PAIR0, (struct mono){0}, &limits, &handlers, &client);
+    client.conn =
+        sp_dial(loop, dir, "box", SP_PAIR0, (struct mono){0}, &limits, &handlers, &client);
     when_message = NULL;
     (void)UNTIL(server.opened);
     sp_conn_pause(server.conn, true);
@@ -285,7 +292,8 @@ static void test_full_outbox(void)
           "a receiver that does not read makes the outbox full");
     more = client.drained;
     sp_conn_pause(server.conn, false);
-    CHECK(UNTIL(server.messages == sent) && client.drained > more, "when it reads again all arrives, and the sender is told");
+    CHECK(UNTIL(server.messages == sent) && client.drained > more,
+          "when it reads again all arrives, and the sender is told");
     end();
 }
 
@@ -302,7 +310,8 @@ static void test_descriptors(void)
     }
     for (uint32_t i = 0, next = 0; i < 100; i++)
         send_number(client.conn, i, i == 10 || i == 11 || i == 90 ? fds[next++] : -1);
-    CHECK(UNTIL(server.messages == 100) && server.fd_count == 3, "three descriptors travel among 100 messages");
+    CHECK(UNTIL(server.messages == 100) && server.fd_count == 3,
+          "three descriptors travel among 100 messages");
     CHECK(server.fd_with[0] == 10 && server.fd_with[1] == 11 && server.fd_with[2] == 90,
           "each arrives with its message");
     for (int i = 0; i < server.fd_count; i++) {
@@ -329,7 +338,8 @@ static void test_descriptor_in_large_message(void)
     send_number(client.conn, 1, -1);
     sp_send(client.conn, &part, 1, open("/dev/null", O_RDONLY | O_CLOEXEC));
     send_number(client.conn, 2, open("/dev/null", O_RDONLY | O_CLOEXEC));
-    CHECK(UNTIL(server.messages == 3) && server.fd_count == 2 && server.fd_with[0] == 1 && server.fd_with[1] == 2,
+    CHECK(UNTIL(server.messages == 3) && server.fd_count == 2 && server.fd_with[0] == 1 &&
+              server.fd_with[1] == 2,
           "a descriptor of a message that needs many writes arrives with that message");
     for (int i = 0; i < server.fd_count; i++)
         close(server.fds[i]);
@@ -346,7 +356,8 @@ static void test_dialling_nobody(void)
     serve(NULL);
     end();
     unlink("box");
-    CHECK(dial(5000) && client.closed == 0, "dialling a path that is not there returns a connection");
+    CHECK(dial(5000) && client.closed == 0,
+          "dialling a path that is not there returns a connection");
     CHECK(send_number(client.conn, 1, -1) == 0, "that takes messages");
     CHECK(UNTIL(client.closed) && !strcmp(client.why, "noproc"), "then ends with noproc");
     CHECK(mono_diff_ms(mono_now(), start) < 1000, "at once");
@@ -355,12 +366,14 @@ static void test_dialling_nobody(void)
     end(); /* the file stays, nobody listens */
     start = mono_now();
     dial(5000);
-    CHECK(UNTIL(client.closed) && !strcmp(client.why, "noproc"), "a socket that nobody serves is noproc");
+    CHECK(UNTIL(client.closed) && !strcmp(client.why, "noproc"),
+          "a socket that nobody serves is noproc");
     took = mono_diff_ms(mono_now(), start);
     CHECK(took >= 950 && took < 5000, "after a second");
     client.closed = 0;
     dial(100);
-    CHECK(UNTIL(client.closed) && !strcmp(client.why, "timeout"), "or timeout when the deadline is sooner");
+    CHECK(UNTIL(client.closed) && !strcmp(client.why, "timeout"),
+          "or timeout when the deadline is sooner");
 
     client.closed = 0;
     dial(5000);
@@ -390,14 +403,16 @@ static void test_queue(void)
     turns(10);
     CHECK(!client.closed, "a dialer waits for room in it");
     listener = sp_listen(loop, fd, NULL, &handlers, &server);
-    CHECK(UNTIL(server.messages == 1) && server.numbers[0] == 5, "and gets through when somebody serves");
+    CHECK(UNTIL(server.messages == 1) && server.numbers[0] == 5,
+          "and gets through when somebody serves");
     while (n)
         close(fds[--n]);
     end();
     serve(NULL);
     fd = sp_listener_destroy(listener, true);
     dial(200);
-    CHECK(UNTIL(client.closed) && !strcmp(client.why, "timeout"), "one that is never served times out");
+    CHECK(UNTIL(client.closed) && !strcmp(client.why, "timeout"),
+          "one that is never served times out");
     close(fd);
     listener = NULL;
 }
@@ -433,7 +448,8 @@ static void test_garbage(void)
     (void)UNTIL(server.opened == 2);
     raw_read(fd, bytes, 8);
     if (write(fd, "\x02", 1) == 1)
-        CHECK(UNTIL(server.closed == 2) && strstr(server.why, "type 0x02"), "so does an unknown type of frame");
+        CHECK(UNTIL(server.closed == 2) && strstr(server.why, "type 0x02"),
+              "so does an unknown type of frame");
     close(fd);
     end();
 }
@@ -497,7 +513,8 @@ static void test_bytewise(void)
             break;
         turns(1);
     }
-    CHECK(!early && UNTIL(server.messages == 3) && server.numbers[2] == 2, "frames may come byte by byte");
+    CHECK(!early && UNTIL(server.messages == 3) && server.numbers[2] == 2,
+          "frames may come byte by byte");
     if (write(fd, "\1\0\0", 3) == 3)
         turns(2);
     close(fd);
@@ -517,7 +534,8 @@ static void test_last_words(void)
     for (uint32_t i = 0; i < 5; i++)
         raw_frame(fd, &i, 4, 4);
     close(fd);
-    CHECK(UNTIL(server.closed) && server.messages == 5, "what was written before a close is read, though it cannot be answered");
+    CHECK(UNTIL(server.closed) && server.messages == 5,
+          "what was written before a close is read, though it cannot be answered");
     end();
 
     serve(NULL);
@@ -527,7 +545,8 @@ static void test_last_words(void)
         send_number(server.conn, i, -1);
     sp_conn_close(server.conn, true);
     send_number(client.conn, 1, -1);
-    CHECK(UNTIL(client.closed) && client.messages == 200, "a flushing close delivers all that was queued, then the end");
+    CHECK(UNTIL(client.closed) && client.messages == 200,
+          "a flushing close delivers all that was queued, then the end");
     end();
 }
 
@@ -599,7 +618,8 @@ static void test_loop_within(void)
     dial(5000);
     for (uint32_t i = 0; i < 500; i++)
         send_number(client.conn, i, -1);
-    CHECK(UNTIL(server.messages == 500), "a handler may run the loop, and gets the later messages there");
+    CHECK(UNTIL(server.messages == 500),
+          "a handler may run the loop, and gets the later messages there");
     for (uint32_t i = 0; i < 500; i++)
         ordered = ordered && server.numbers[i] == i;
     CHECK(ordered, "in order");
@@ -662,7 +682,8 @@ static void test_idle(void)
     serve(NULL);
     dial(5000);
     sp_conn_set_idle_close(client.conn, 200);
-    CHECK(UNTIL(client.closed) && !strcmp(client.why, "idle") && mono_diff_ms(mono_now(), start) >= 195,
+    CHECK(UNTIL(client.closed) && !strcmp(client.why, "idle") &&
+              mono_diff_ms(mono_now(), start) >= 195,
           "an idle dialer closes when it was asked to");
     end();
     serve(NULL);
@@ -709,7 +730,8 @@ static void test_codec(void)
     uint8_t header[8];
 
     sp_header_write(SP_REQ, header);
-    CHECK(!memcmp(header, "\0SP\0\0\x30\0\0", 8) && sp_header_read(header) == SP_REQ, "a header is written and read");
+    CHECK(!memcmp(header, "\0SP\0\0\x30\0\0", 8) && sp_header_read(header) == SP_REQ,
+          "a header is written and read");
     header[7] = 1;
     CHECK(sp_header_read(header) == -1, "its last bytes are zero");
     CHECK(sp_request_header(request, sizeof request) == 8, "a request's header ends with its id");

@@ -27,11 +27,13 @@ static void test_durations(void)
     CHECK(lasts("250ms", 250) && lasts("5s", 5000) && lasts("2m", 120000) && lasts("1h", 3600000) &&
               lasts("0", 0) && lasts("0s", 0),
           "durations with their unit are read");
-    CHECK(duration_fails("5", EINVAL) && duration_fails("1.5s", EINVAL) && duration_fails("", EINVAL) &&
-              duration_fails("-1s", EINVAL) && duration_fails("5 s", EINVAL) &&
-              duration_fails("5sec", EINVAL) && duration_fails("s", EINVAL),
+    CHECK(duration_fails("5", EINVAL) && duration_fails("1.5s", EINVAL) &&
+              duration_fails("", EINVAL) && duration_fails("-1s", EINVAL) &&
+              duration_fails("5 s", EINVAL) && duration_fails("5sec", EINVAL) &&
+              duration_fails("s", EINVAL),
           "a missing or strange unit is refused");
-    CHECK(duration_fails("99999999999999999999s", ERANGE) && duration_fails("9999999999999999h", ERANGE),
+    CHECK(duration_fails("99999999999999999999s", ERANGE) &&
+              duration_fails("9999999999999999h", ERANGE),
           "what would overflow is out of range");
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
         same = same && lasts(text_of_duration(values[i], out, sizeof out), values[i]);
@@ -59,14 +61,16 @@ static void test_sizes(void)
     CHECK(text_size("8MB", &bytes) && text_size("M", &bytes) && text_size("-1", &bytes) &&
               text_size("1.5M", &bytes) && text_size("", &bytes),
           "other sizes are refused");
-    CHECK(text_size("99999999999999T", &bytes) == -1 && errno == ERANGE, "too large a size is out of range");
+    CHECK(text_size("99999999999999T", &bytes) == -1 && errno == ERANGE,
+          "too large a size is out of range");
     tap_is_text(text_of_size(100, out, sizeof out), "100", "bytes are shown as they are");
     tap_is_text(text_of_size(812 << 10, out, sizeof out), "812k", "kilobytes have no decimals");
     tap_is_text(text_of_size(1468006, out, sizeof out), "1.4M", "megabytes have one");
     tap_is_text(text_of_size(2048ull << 20, out, sizeof out), "2.0G", "so have gigabytes");
     tap_is_text(text_of_size(1048575, out, sizeof out), "1.0M", "just under 1M is not 1024k");
-    CHECK(!text_unsigned("42", 1, 42, &bytes) && bytes == 42 && text_unsigned("43", 1, 42, &bytes) &&
-              errno == ERANGE && text_unsigned("4x", 0, 9, &bytes) && errno == EINVAL,
+    CHECK(!text_unsigned("42", 1, 42, &bytes) && bytes == 42 &&
+              text_unsigned("43", 1, 42, &bytes) && errno == ERANGE &&
+              text_unsigned("4x", 0, 9, &bytes) && errno == EINVAL,
           "whole numbers are read within their bounds");
 }
 
@@ -94,15 +98,20 @@ static void test_escape(void)
     CHECK(escapes_to("plain text", 10, "plain text"), "plain text stays");
     CHECK(escapes_to("a\nb\tc", 5, "a\\nb\\tc"), "newline and tab are shown");
     CHECK(escapes_to("\x1b[2J\x7f", 5, "\\x1b[2J\\x7f"), "a terminal's escapes are disarmed");
-    CHECK(escapes_to("\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82", 9, "\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82"),
+    CHECK(escapes_to("\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82", 9,
+                     "\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82"),
           "well-formed UTF-8 stays");
-    CHECK(escapes_to("\xff\xc0\x80\xc3", 4, "\\xff\\xc0\\x80\\xc3"), "what is no UTF-8 is shown in hexadecimal");
+    CHECK(escapes_to("\xff\xc0\x80\xc3", 4, "\\xff\\xc0\\x80\\xc3"),
+          "what is no UTF-8 is shown in hexadecimal");
     CHECK(escapes_to("\xed\xa0\x80", 3, "\\xed\\xa0\\x80"), "a surrogate is no character");
     CHECK(escapes_to("\xc2\x9b", 2, "\\xc2\\x9b"), "U+009B, a terminal's CSI, is a control");
     CHECK(escapes_to("\0", 1, "\\x00"), "a NUL is shown");
     CHECK(text_escape("ab\xe2\x82\xac", 5, out, 5) == 5 && !strcmp(out, "ab"),
           "a character is never cut in two");
-    CHECK(text_escape("abcdef\xff" "x", 8, out, sizeof out) == 11 && !strcmp(out, "abcdef"),
+    CHECK(text_escape("abcdef\xff"
+                      "x",
+                      8, out, sizeof out) == 11 &&
+              !strcmp(out, "abcdef"),
           "nothing is squeezed in behind what did not fit");
     CHECK(text_escape("abc", 3, NULL, 0) == 3, "without room it only measures");
 }

@@ -44,7 +44,8 @@ static void test_facts(void)
 
 static struct row sample_row(char *path)
 {
-    static char reason[] = "signal:SEGV", status[] = "serving", restart[] = "permanent", none[] = "";
+    static char reason[] = "signal:SEGV", status[] = "serving", restart[] = "permanent",
+                none[] = "";
 
     return (struct row){.path = path,
                         .kind = ROW_PROGRAM,
@@ -78,15 +79,16 @@ static bool same_row(const struct row *a, const struct row *b)
 {
     return !strcmp(a->path, b->path) && a->kind == b->kind && a->state == b->state &&
            a->pid == b->pid && a->incarnation == b->incarnation &&
-           a->restarts_in_window == b->restarts_in_window && a->restarts_total == b->restarts_total &&
-           !strcmp(a->last, b->last) && a->since_us == b->since_us && a->started_us == b->started_us &&
-           a->memory == b->memory && a->cpu_ms == b->cpu_ms && a->threads == b->threads &&
-           a->fds == b->fds && a->uid == b->uid && a->mailbox_depth == b->mailbox_depth &&
+           a->restarts_in_window == b->restarts_in_window &&
+           a->restarts_total == b->restarts_total && !strcmp(a->last, b->last) &&
+           a->since_us == b->since_us && a->started_us == b->started_us && a->memory == b->memory &&
+           a->cpu_ms == b->cpu_ms && a->threads == b->threads && a->fds == b->fds &&
+           a->uid == b->uid && a->mailbox_depth == b->mailbox_depth &&
            a->mailbox_bytes == b->mailbox_bytes && a->messages_in == b->messages_in &&
            a->messages_out == b->messages_out && a->busy_us == b->busy_us &&
            !strcmp(a->status, b->status) && !strcmp(a->restart, b->restart) &&
-           !strcmp(a->strategy, b->strategy) && a->intensity == b->intensity && a->used == b->used &&
-           a->period_ms == b->period_ms;
+           !strcmp(a->strategy, b->strategy) && a->intensity == b->intensity &&
+           a->used == b->used && a->period_ms == b->period_ms;
 }
 
 static void test_rows(void)
@@ -184,8 +186,8 @@ static void test_values(void)
 {
     static const char format[] = "iuIUfsB";
     char text[] = "text", bytes[] = {0, 1, 2};
-    union wire_value in[7] = {{.i = INT32_MIN}, {.u = UINT32_MAX}, {.i = INT64_MIN},
-                              {.u = UINT64_MAX}, {.f = 0.1},       {.bytes = {text, 4}},
+    union wire_value in[7] = {{.i = INT32_MIN},     {.u = UINT32_MAX}, {.i = INT64_MIN},
+                              {.u = UINT64_MAX},    {.f = 0.1},        {.bytes = {text, 4}},
                               {.bytes = {bytes, 3}}};
     union wire_value out[7];
     struct wire_image image;
@@ -193,8 +195,9 @@ static void test_values(void)
     CHECK(!wire_pack_values(format, in, &image) &&
               !wire_unpack_values(format, image.data, image.size, out) && out[0].i == INT32_MIN &&
               out[1].u == UINT32_MAX && out[2].i == INT64_MIN && out[3].u == UINT64_MAX &&
-              fabs(out[4].f - 0.1) < 1e-300 && !strcmp(out[5].bytes.at, "text") && out[5].bytes.size == 4 &&
-              out[6].bytes.size == 3 && !memcmp(out[6].bytes.at, bytes, 3),
+              fabs(out[4].f - 0.1) < 1e-300 && !strcmp(out[5].bytes.at, "text") &&
+              out[5].bytes.size == 4 && out[6].bytes.size == 3 &&
+              !memcmp(out[6].bytes.at, bytes, 3),
           "values of every type come out as they went in");
     wire_values_finish(format, out);
     CHECK(wire_unpack_values("iuIUfs", image.data, image.size, out) == -1 && errno == EBADMSG,
@@ -209,11 +212,12 @@ static void test_values(void)
               !wire_unpack_values("I", image.data, image.size, out) && out[0].i == -7,
           "a format without texts is read back too");
     wire_image_finish(&image);
-    CHECK(!wire_pack_values("", NULL, &image) && image.size == 0 && !wire_unpack_values("", "", 0, NULL) &&
-              wire_unpack_values("", "x", 1, NULL) == -1,
+    CHECK(!wire_pack_values("", NULL, &image) && image.size == 0 &&
+              !wire_unpack_values("", "", 0, NULL) && wire_unpack_values("", "x", 1, NULL) == -1,
           "no arguments are no bytes");
-    CHECK(wire_format_is_valid("") && wire_format_is_valid(format) && !wire_format_is_valid("A(s)") &&
-              !wire_format_is_valid("i#") && !wire_format_is_valid("iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii"),
+    CHECK(wire_format_is_valid("") && wire_format_is_valid(format) &&
+              !wire_format_is_valid("A(s)") && !wire_format_is_valid("i#") &&
+              !wire_format_is_valid("iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii"),
           "formats are checked");
 }
 
@@ -234,25 +238,29 @@ static void test_texts(void)
     char out[64];
     int bad;
 
-    CHECK(!wire_values_of_text("iUfs", fields, 4, values, &bad) && values[0].i == -5 && values[1].u == 7 &&
-              values[2].f > 1.4 && !strcmp(values[3].bytes.at, "hello"),
+    CHECK(!wire_values_of_text("iUfs", fields, 4, values, &bad) && values[0].i == -5 &&
+              values[1].u == 7 && values[2].f > 1.4 && !strcmp(values[3].bytes.at, "hello"),
           "values are read from text");
     wire_values_finish("iUfs", values);
-    CHECK(wire_values_of_text("iU", fields, 4, values, &bad) == -1 && bad == 2, "too many are refused");
+    CHECK(wire_values_of_text("iU", fields, 4, values, &bad) == -1 && bad == 2,
+          "too many are refused");
     CHECK(wire_values_of_text("sss", fields, 2, values, &bad) == -1 && bad == 2, "too few, too");
-    CHECK(text_fails("i", "", EINVAL) && text_fails("i", "x", EINVAL) && text_fails("i", " 5", EINVAL) &&
-              text_fails("i", "0x5", EINVAL) && text_fails("i", "-", EINVAL) && text_fails("f", "1.5x", EINVAL) &&
+    CHECK(text_fails("i", "", EINVAL) && text_fails("i", "x", EINVAL) &&
+              text_fails("i", " 5", EINVAL) && text_fails("i", "0x5", EINVAL) &&
+              text_fails("i", "-", EINVAL) && text_fails("f", "1.5x", EINVAL) &&
               text_fails("f", "", EINVAL),
           "what is no number is refused");
     CHECK(text_fails("i", "2147483648", ERANGE) && text_fails("u", "-1", ERANGE) &&
-              text_fails("u", "4294967296", ERANGE) && text_fails("I", "9223372036854775808", ERANGE) &&
+              text_fails("u", "4294967296", ERANGE) &&
+              text_fails("I", "9223372036854775808", ERANGE) &&
               text_fails("U", "18446744073709551616", ERANGE) && text_fails("f", "1e999", ERANGE),
           "what is out of range is told so");
     wire_value_text('f', &(union wire_value){.f = 0.1}, out, sizeof out);
     tap_is_text(out, "0.1", "a float is written as shortly as it reads back");
     wire_value_text('I', &(union wire_value){.i = INT64_MIN}, out, sizeof out);
     tap_is_text(out, "-9223372036854775808", "the smallest number is written");
-    CHECK(wire_value_text('s', &(union wire_value){.bytes = {"hello", 5}}, out, 3) == 5 && !strcmp(out, "he"),
+    CHECK(wire_value_text('s', &(union wire_value){.bytes = {"hello", 5}}, out, 3) == 5 &&
+              !strcmp(out, "he"),
           "text that does not fit is cut, and its length told");
     CHECK(wire_value_text('B', &(union wire_value){.bytes = {"a\0b", 3}}, out, sizeof out) == 3 &&
               !memcmp(out, "a\0b", 4),
