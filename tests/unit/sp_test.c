@@ -360,7 +360,7 @@ static void test_dialling_nobody(void)
           "dialling a path that is not there returns a connection");
     CHECK(send_number(client.conn, 1, -1) == 0, "that takes messages");
     CHECK(UNTIL(client.closed) && !strcmp(client.why, "noproc"), "then ends with noproc");
-    CHECK(mono_diff_ms(mono_now(), start) < 1000, "at once");
+    CHECK(mono_diff_ms(mono_now(), start) < 4000, "at once");
 
     serve(NULL);
     end(); /* the file stays, nobody listens */
@@ -688,17 +688,17 @@ static void test_idle(void)
     end();
     serve(NULL);
     dial(5000);
-    sp_conn_set_idle_close(client.conn, 300);
-    for (int i = 0; i < 8; i++) {
+    sp_conn_set_idle_close(client.conn, 1500);
+    for (int i = 0; i < 9; i++) {
         struct mono from = mono_now();
 
         send_number(client.conn, 1, -1);
-        (void)UNTIL(mono_diff_ms(mono_now(), from) >= 80);
+        (void)UNTIL(mono_diff_ms(mono_now(), from) >= 200);
     }
     CHECK(!client.closed, "one that is in use does not");
     sp_conn_set_idle_close(client.conn, 0);
     start = mono_now();
-    (void)UNTIL(mono_diff_ms(mono_now(), start) >= 400);
+    (void)UNTIL(mono_diff_ms(mono_now(), start) >= 1700);
     CHECK(!client.closed, "nor one for which it was switched off");
     end();
 }
@@ -714,7 +714,7 @@ static void test_mute(void)
         fds[i] = raw_connect();
     dial(5000);
     send_number(client.conn, 1, -1);
-    CHECK(UNTIL(server.messages == 1) && mono_diff_ms(mono_now(), start) < 1000,
+    CHECK(UNTIL(server.messages == 1) && mono_diff_ms(mono_now(), start) < 4000,
           "200 mute peers do not keep a good one waiting");
     CHECK(is_at_end(fds[0]) && is_at_end(fds[199]), "a peer that stays mute is closed");
     took = mono_diff_ms(mono_now(), start);

@@ -1,10 +1,10 @@
-#include "mono.h"
 #include "tap.h"
 #include "wire.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <time.h>
 
 static void test_words(void)
 {
@@ -98,7 +98,8 @@ static void test_rows(void)
     struct row row = sample_row(path), *all = calloc(N, sizeof *all);
     struct rows rows = {1, &row}, again;
     struct wire_image image;
-    struct mono start;
+    clock_t start;
+    long spent_ms;
     bool same;
 
     CHECK(!wire_pack_rows(&rows, &image) && !wire_unpack_rows(image.data, image.size, &again) &&
@@ -110,11 +111,11 @@ static void test_rows(void)
     for (int i = 0; i < N; i++)
         all[i] = row;
     rows = (struct rows){N, all};
-    start = mono_now();
+    start = clock();
     same = !wire_pack_rows(&rows, &image) && !wire_unpack_rows(image.data, image.size, &again);
-    tap_note("%d rows, %zu bytes, packed and unpacked in %lld ms", N, image.size,
-             (long long)mono_diff_ms(mono_now(), start));
-    CHECK(mono_diff_ms(mono_now(), start) < LIMIT_MS, "10,000 rows take no time to speak of");
+    spent_ms = (long)((clock() - start) * 1000 / CLOCKS_PER_SEC);
+    tap_note("%d rows, %zu bytes, packed and unpacked in %ld ms", N, image.size, spent_ms);
+    CHECK(spent_ms < LIMIT_MS, "10,000 rows take no time to speak of");
     for (int i = 0; same && i < N; i++)
         same = same_row(&all[i], &again.at[i]);
     CHECK(same, "and all come out right");
