@@ -10,10 +10,13 @@
 #   which SUP                which_children, in start order, one "NAME STATE" a line
 #   pids SUP                 "NAME PID" for those that run
 #   crash PATH               message `die` (abnormal); finish PATH: message `stop` (normal)
-#   kill_actor PATH          SIGKILL
+#   kill_actor PATH          SIGKILL; deafen PATH: hears nothing from now on (w1)
+#   add SUP SPEC|ARG…        start_child; fact_of PATH KEY: a line of its `status`
+#   refused TEXT…            the file is refused, naming all these; accepted: it is not
 #   last_of PATH             the reason of its last end
 #   crash_and_wait PATH      crashes it and waits until its next incarnation is ready
 #   wait_ready PATH…         until all are ready
+#   sup_shutdown SUP         asks it to end and waits; took_ms CMD… tells in $took how long it was
 #   sup_ended SUP            it has ended and stays so; sup_end_reason SUP says why
 #   wait_sup_ended SUP       within 10 s
 #   say, say -c              a cast, a call (tests/helpers/say.c)
@@ -27,13 +30,13 @@ troupe_now() {
 # ---- trees -------------------------------------------------------------------------------
 
 sup_file() {
-    local flags=$1
+    local flags=$1 children
 
+    children=$(sed 's/^/    /')
     {
         printf 'troupe: 1\napplication: shop\nsupervisor:\n'
         [[ -z $flags ]] || printf '  <<: {%s}\n' "$flags"
-        printf '  children:\n'
-        sed 's/^/    /'
+        printf '  children:%s\n' "${children:+$'\n'}${children:- []}"
     } >"$DIR/shop.yaml"
 }
 
@@ -54,6 +57,36 @@ template_file() {
 template_up() {
     template_file "$@"
     node_up "$DIR/shop.yaml"
+}
+
+# refused TEXT…: `check` says all of these of $DIR/shop.yaml, with status 7, and `up` starts nothing.
+refused() {
+    local text
+
+    run troupe_now check "$DIR/shop.yaml"
+    assert_failure 7
+    for text in "$@"; do
+        assert_output --partial "$text"
+    done
+    run node_up "$DIR/shop.yaml"
+    assert_failure 7
+    run no_node_process
+    assert_success
+}
+
+accepted() {
+    run troupe_now check "$DIR/shop.yaml"
+    assert_success
+}
+
+# add SUP SPEC|ARG…: start_child.
+add() {
+    troupe_now add "$@"
+}
+
+# fact_of PATH KEY: one line of its spec or state, as `troupe status` knows it.
+fact_of() {
+    troupe_now status "$1" | awk -v key="$2:" '$1 == key { sub(/^[^ ]+ +/, ""); print; exit }'
 }
 
 # ---- looking -----------------------------------------------------------------------------
@@ -134,6 +167,15 @@ finish() {
     say "$1" stop
 }
 
+# deafen PATH: it is busy for a long time, and known to be so: a request to stop comes too late.
+deafen() {
+    say "$1" sleep 200000 && wait_until 5 is_busy "$1"
+}
+
+is_busy() {
+    (($(column_of busy "$1") > 0))
+}
+
 kill_actor() {
     kill -KILL "$(pid_of "$1")"
 }
@@ -142,6 +184,14 @@ crash_and_wait() {
     local incarnation
     incarnation=$(incarnation_of "$1")
     crash "$1" && wait_restarted "$1" "$incarnation"
+}
+
+# took_ms CMD…: runs it, $took is how long that was.
+took_ms() {
+    local start
+    start=$(now_ms)
+    "$@" || return 1
+    took=$(($(now_ms) - start))
 }
 
 # sup_shutdown: OTP's `shutdown` sent to the supervisor under test; a person's stop is its like.
