@@ -261,8 +261,12 @@ static void stop_with_dependents(struct supervisor *supervisor, struct child *ch
         other->to_stop = true;
         other->batch_order = ORDER_PERSON;
     }
-    child->to_stop = true;
-    child->batch_order = order;
+    if (child->state == CHILD_DOWN) {
+        child_stop(child, order); /* a batch would wait for an end that does not come */
+    } else {
+        child->to_stop = true;
+        child->batch_order = order;
+    }
     supervisor_kick(supervisor);
 }
 
@@ -326,8 +330,10 @@ static void add_spec(const struct request *request, struct spec *spec)
         request_refuse(request, CONTROL_E_REFUSED, "%s: %s", child->path,
                        child->state == CHILD_DOWN && !child->due && !child->to_start
                            ? "already_present: it is there, stopped"
-                       : child->state == CHILD_BACKOFF ? "already_present: it is restarting"
-                                                       : "already_started");
+                       : child->state == CHILD_BACKOFF ||
+                               (child->state == CHILD_STARTING && child->settled)
+                           ? "already_present: it is restarting"
+                           : "already_started");
         goto refused;
     }
     child = supervisor_add(supervisor, spec, spec);

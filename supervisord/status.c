@@ -391,7 +391,7 @@ int status_counts(const struct supervisor *supervisor, struct facts *facts)
     unsigned specs = (unsigned)supervisor->count, active = 0, supervisors = 0;
 
     for (size_t i = 0; i < supervisor->count; i++) {
-        active += child_has_process(supervisor->children[i]);
+        active += supervisor->children[i]->pid && supervisor->children[i]->was_ready;
         supervisors += supervisor->children[i]->spec->kind == SPEC_SUPERVISOR;
     }
     *facts = (struct facts){0};
