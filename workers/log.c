@@ -5,7 +5,7 @@
  *                └→ followers, watches
  *
  * The ring is a file in the run directory that both map (log_ring.h): whichever of the two is killed,
- * the other, or a successor, goes on with what it holds. What has no newline yet stays in its pipe.
+ * the other, or a successor, goes on with what it holds, lines without their newline included.
  * So a restart loses nothing. A reader that is killed while it takes bytes out of a pipe has them in
  * the ring already; its successor says so where they may be there twice. Only where there is no
  * spool they (at most 64 KiB), and what the writer had not written, are lost.
@@ -222,25 +222,28 @@ static void on_interrupt(struct ev_loop *loop, ev_signal *signal, int events)
 }
 
 /* The writer ends by itself once the bell is closed and the ring is empty; one that cannot is
- * killed: the ring remembers how far it was. True when it ended by itself. */
-static bool end_writer(struct program *program)
+ * killed: the ring remembers how far it was. Helpers were killed before. */
+static void end_children(struct program *program)
 {
     pid_t writer = program->writer;
     struct mono limit = mono_add_ms(mono_now(), (int64_t)program->options.patience_ms);
     struct timespec moment = {.tv_nsec = 2000000};
+    pid_t pid;
 
     forget_writer(program);
-    if (!writer)
-        return false;
-    while (waitpid(writer, NULL, WNOHANG) == 0) {
-        if (mono_now().us >= limit.us) {
-            kill(writer, SIGKILL);
-            waitpid(writer, NULL, 0);
-            return false;
+    while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0) {
+        if (pid == writer)
+            writer = 0;
+        if (pid > 0)
+            continue;
+        if (mono_now().us < limit.us) {
+            nanosleep(&moment, NULL);
+            continue;
         }
-        nanosleep(&moment, NULL);
+        if (writer > 0)
+            kill(writer, SIGKILL);
+        return;
     }
-    return true;
 }
 
 /* ---- the control socket ------------------------------------------------------------------------------- */
@@ -494,17 +497,10 @@ static void start_watchers(struct program *program)
 static void settle_legacy(struct program *program)
 {
     const struct log_legacy *legacy = &program->legacy;
-    bool is_said = true;
 
     if (legacy->hand)
         log_reader_expect_repeat(program->reader, legacy->hand_path, legacy->hand_kind,
                                  legacy->hand, legacy->hand_size);
-    else if (legacy->hand_size > 0)
-        is_said = log_reader_note(program->reader,
-                                  addr_is_path(legacy->hand_path) ? legacy->hand_path
-                                                                  : program->own_path,
-                                  "up to %llu bytes lost: %s was killed with them in hand",
-                                  (unsigned long long)legacy->hand_size, program->own_path);
     if (legacy->is_damaged)
         log_reader_note(program->reader, program->own_path,
                         "the spool was damaged: what it held is lost");
@@ -512,21 +508,18 @@ static void settle_legacy(struct program *program)
         log_reader_note(program->reader, program->own_path,
                         "%s: no room for the spool: a killed writer or reader will cost lines",
                         program->options.spool);
-    if (legacy->dropped_lines > 0)
-        is_said &= log_reader_note(program->reader, program->own_path,
-                                   "%llu lines dropped by a predecessor that was killed",
-                                   (unsigned long long)legacy->dropped_lines);
-    if (is_said)
+    if (legacy->dropped_lines == 0 ||
+        log_reader_note(program->reader, program->own_path,
+                        "%llu lines dropped by a predecessor that was killed",
+                        (unsigned long long)legacy->dropped_lines))
         log_ring_settle(program->ring);
 }
 
 static void finish(struct program *program)
 {
-    bool is_empty;
-
     log_reader_destroy(program->reader);
-    is_empty = end_writer(program) && log_ring_tail(program->ring) == log_ring_head(program->ring);
-    if (is_empty && *program->options.spool)
+    end_children(program);
+    if (*program->options.spool && log_ring_is_empty(program->ring))
         unlink(program->options.spool);
     log_ring_close(program->ring);
 }

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@ enum {
     TURN_STREAMS = 16, /* pipes read in one turn of the loop, each for 64 KiB at most */
     EVENTS = 128,
     KEY_SIZE = ADDR_PATH_MAX + 3,
+    ORPHANS_MS = 30000, /* when rests are written whose stream nobody has opened again */
     OFFSET_BITS = 40, /* room for the bytes of one stream before the next one's offsets */
 };
 
@@ -33,6 +33,7 @@ struct stream {
     uint64_t base, offset; /* where its offsets began; of the next byte */
     uint64_t stop_at;
     uint64_t dropped; /* lines, not mentioned yet */
+    int place; /* of its rest in the ring; -1: it has none */
     bool is_queued, is_ending, is_listed;
 };
 
@@ -47,7 +48,7 @@ struct log_reader {
     struct stream *streams;
     TAILQ_HEAD(, stream) queue; /* those that may have something to read */
     uint64_t opened;
-    int epoll_fd; /* edge-triggered: a partial line that waits in its pipe does not wake us again */
+    int epoll_fd; /* edge-triggered: a pipe that waits for its turn does not wake us again */
     int scratch[2];
     ev_io io;
     ev_check turn;
@@ -62,8 +63,11 @@ struct log_reader {
         char *bytes;
         size_t size;
     } repeat; /* what the first pipe with this key may begin with, though the ring has it already */
+    int drop_error;         /* why lines were dropped: the disk's errno; 0: too slow */
     uint64_t ended_dropped; /* lines of streams that ended before it could be said */
-    char chunk[LOG_CHUNK_MAX], junk[LOG_CHUNK_MAX];
+    bool is_owned[LOG_RESTS_MAX]; /* places of streams that are open */
+    ev_timer orphans;
+    char chunk[LOG_RECORD_MAX], junk[LOG_CHUNK_MAX];
 };
 
 static const char *path_of(const struct stream *stream)
@@ -123,10 +127,24 @@ static void unlist(struct log_reader *reader, struct stream *stream)
     stream->is_listed = false;
 }
 
+/* The rest, if there is one, waits for a stream of that name to be opened again. */
+static void disown(struct log_reader *reader, struct stream *stream)
+{
+    size_t size;
+
+    reader->is_owned[stream->place] = false;
+    log_rest_bytes(reader->ring, stream->place, &size);
+    if (size == 0)
+        log_rest_remove(reader->ring, stream->place);
+    stream->place = -1;
+}
+
 static void stream_destroy(struct log_reader *reader, struct stream *stream)
 {
     unlist(reader, stream);
     dequeue(reader, stream);
+    if (stream->place >= 0)
+        disown(reader, stream);
     reader->ended_dropped += stream->dropped;
     /* Another process may hold the same open file: closing alone would not take it off the list. */
     epoll_ctl(reader->epoll_fd, EPOLL_CTL_DEL, stream->fd, NULL);
@@ -178,9 +196,7 @@ bool log_reader_note(struct log_reader *reader, const char *path, const char *fo
 
 static const char *reason(const struct log_reader *reader)
 {
-    int error = log_ring_error(reader->ring);
-
-    return error ? strerror(error) : "the disk is too slow";
+    return reader->drop_error ? strerror(reader->drop_error) : "the disk is too slow";
 }
 
 /* Says how many lines were dropped. False when there is no room to say it. */
@@ -196,21 +212,14 @@ static bool mention_dropped(struct log_reader *reader, const char *path, uint64_
     return true;
 }
 
-/* What the pipe holds, up to 64 KiB, without taking it. 0: nothing. *is_crammed: all slots of the
- * pipe seem to be in use, so that its writer may be waiting. */
-static size_t look(struct log_reader *reader, const struct stream *stream, bool *is_crammed)
+/* Copies what the pipe holds, up to 64 KiB, without taking it. 0: nothing. */
+static size_t look(struct log_reader *reader, const struct stream *stream, char *out)
 {
-    struct pollfd room = {.fd = reader->scratch[1], .events = POLLOUT};
     ssize_t n = tee(stream->fd, reader->scratch[1], LOG_CHUNK_MAX, SPLICE_F_NONBLOCK);
     size_t got = 0;
 
-    *is_crammed = false;
-    if (n <= 0)
-        return 0;
-    if (n <= LOG_PIECE_MAX)
-        *is_crammed = poll(&room, 1, 0) == 0;
-    while (got < (size_t)n) {
-        ssize_t more = read(reader->scratch[0], reader->chunk + got, (size_t)n - got);
+    while (n > 0 && got < (size_t)n) {
+        ssize_t more = read(reader->scratch[0], out + got, (size_t)n - got);
 
         if (more <= 0)
             break;
@@ -233,60 +242,95 @@ static void take_out(struct log_reader *reader, struct stream *stream, size_t si
     }
 }
 
-static void drop(struct log_reader *reader, struct stream *stream, const struct log_chunk *chunk)
+static void count_dropped(struct log_reader *reader, struct stream *stream,
+                          const struct log_chunk *chunk)
 {
     uint64_t lines = log_line_count(chunk->bytes, chunk->size);
+    int error = log_ring_error(reader->ring);
 
+    if (error)
+        reader->drop_error = error;
     log_ring_count_dropped(reader->ring, (int64_t)lines);
-    take_out(reader, stream, chunk->size);
     stream->dropped += lines;
-    reader->handlers.on_chunk(reader->data, chunk);
 }
 
-static enum take store(struct log_reader *reader, struct stream *stream,
-                       const struct log_chunk *chunk)
+/* A place for the rest of this stream. False when there is none. */
+static bool has_place(struct log_reader *reader, struct stream *stream)
 {
-    if (reader->is_dropping) {
-        drop(reader, stream, chunk);
-    } else {
-        if (!put(reader, chunk))
-            return TAKE_FULL;
-        log_ring_hold(reader->ring, chunk->path, chunk->size);
-        take_out(reader, stream, chunk->size);
-        log_ring_commit(reader->ring);
-        log_ring_unhold(reader->ring);
-        tell(reader, chunk);
+    if (stream->place >= 0)
+        return true;
+    stream->place = log_rest_add(reader->ring, path_of(stream), stream->kind);
+    if (stream->place >= 0)
+        reader->is_owned[stream->place] = true;
+    return stream->place >= 0;
+}
+
+/* Takes `size` bytes out of the pipe: the chunk becomes a record (or is dropped), what follows it in
+ * reader->chunk becomes the rest. */
+static enum take transfer(struct log_reader *reader, struct stream *stream,
+                          const struct log_chunk *chunk, size_t size, size_t rest_size)
+{
+    struct log_transfer transfer = {.path = path_of(stream),
+                                    .kind = stream->kind,
+                                    .size = size,
+                                    .place = stream->place,
+                                    .rest = reader->chunk + chunk->size,
+                                    .rest_size = rest_size};
+
+    if (chunk->size > 0 && reader->is_dropping)
+        count_dropped(reader, stream, chunk);
+    else if (chunk->size > 0 && !put(reader, chunk))
+        return TAKE_FULL;
+    log_ring_transfer_begin(reader->ring, &transfer);
+    take_out(reader, stream, size);
+    log_ring_transfer_end(reader->ring);
+    stream->offset += size;
+    if (stream->place >= 0 && rest_size == 0) {
+        reader->is_owned[stream->place] = false;
+        stream->place = -1;
     }
-    stream->offset += chunk->size;
+    if (chunk->size > 0)
+        tell(reader, chunk);
     return TAKE_MORE;
+}
+
+/* Puts the rest in front of reader->chunk. Returns its size. */
+static size_t recall_rest(struct log_reader *reader, const struct stream *stream)
+{
+    const char *rest;
+    size_t size;
+
+    if (stream->place < 0)
+        return 0;
+    rest = log_rest_bytes(reader->ring, stream->place, &size);
+    memcpy(reader->chunk, rest, size);
+    return size;
 }
 
 static enum take take(struct log_reader *reader, struct stream *stream)
 {
-    struct log_chunk chunk = {.path = path_of(stream),
-                              .kind = stream->kind,
-                              .offset = stream->offset,
-                              .bytes = reader->chunk};
-    bool is_crammed;
-    size_t size;
+    struct log_chunk chunk = {.path = path_of(stream), .kind = stream->kind};
+    size_t old, size, rest_size;
 
     if (!reader->is_dropping && !mention_dropped(reader, path_of(stream), &stream->dropped))
         return TAKE_FULL;
     if (reader->is_stopping && stream->offset >= stream->stop_at)
         return TAKE_EMPTY;
-    size = look(reader, stream, &is_crammed);
-    if (size == 0)
+    old = recall_rest(reader, stream);
+    size = look(reader, stream, reader->chunk + old);
+    chunk.is_final = size == 0;
+    if (size == 0 && (old == 0 || !stream->is_ending))
         return TAKE_EMPTY;
-    chunk.size = log_take_size(reader->chunk, size);
-    if (chunk.size == 0) {
-        /* A line that is not complete: it can wait for its end, unless there will be none. */
-        if (!is_crammed && !stream->is_ending)
-            return TAKE_EMPTY;
-        chunk.size = size;
-        chunk.is_final = stream->is_ending;
-    }
+    chunk.bytes = reader->chunk;
+    chunk.offset = stream->offset - old;
     chunk.wall_us = wall_now_us();
-    return store(reader, stream, &chunk);
+    chunk.size = size == 0 ? old : log_take_size(reader->chunk, old + size);
+    rest_size = old + size - chunk.size;
+    if (rest_size > 0 && !has_place(reader, stream)) {
+        chunk.size += rest_size; /* then it is a piece that goes on in the next line */
+        rest_size = 0;
+    }
+    return transfer(reader, stream, &chunk, size, rest_size);
 }
 
 /* ---- full, and no longer ------------------------------------------------------------------------- */
@@ -324,6 +368,7 @@ static void on_patience(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     reader->is_dropping = true;
     reader->is_waiting = false;
+    reader->drop_error = log_ring_error(reader->ring);
     update_spin(reader);
     reader->handlers.on_dropping(reader->data, reason(reader));
 }
@@ -454,18 +499,56 @@ void log_reader_expect_repeat(struct log_reader *reader, const char *path,
 
 static void check_repeat(struct log_reader *reader, const struct stream *stream)
 {
-    bool is_crammed;
     size_t size;
 
     if (!reader->repeat.bytes || strcmp(reader->repeat.key, stream->key) != 0)
         return;
-    size = look(reader, stream, &is_crammed);
+    size = look(reader, stream, reader->chunk);
     if (size >= reader->repeat.size &&
         !memcmp(reader->chunk, reader->repeat.bytes, reader->repeat.size))
-        log_reader_note(reader, path_of(stream), "%zu bytes may be repeated: %s was killed with them in hand",
+        log_reader_note(reader, path_of(stream),
+                        "%zu bytes may be repeated: %s was killed with them in hand",
                         reader->repeat.size, reader->own_path);
     free(reader->repeat.bytes);
     reader->repeat.bytes = NULL;
+}
+
+/* The beginning of its last line, if an earlier stream of that name left one. */
+static void adopt_rest(struct log_reader *reader, struct stream *stream)
+{
+    stream->place = log_rest_find(reader->ring, path_of(stream), stream->kind);
+    if (stream->place < 0)
+        return;
+    if (reader->is_owned[stream->place])
+        stream->place = -1;
+    else
+        reader->is_owned[stream->place] = true;
+}
+
+/* Rests of actors that are gone together with their supervisor are written as they are. */
+static void on_orphans(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct log_reader *reader = container_of(timer, struct log_reader, orphans);
+
+    (void)loop;
+    (void)events;
+    for (int place = 0; place < log_rest_places(reader->ring); place++) {
+        struct log_chunk chunk = {.is_final = true, .wall_us = wall_now_us()};
+        struct log_transfer transfer = {.place = place, .rest = ""};
+
+        chunk.path = log_rest_path(reader->ring, place, &chunk.kind);
+        if (!chunk.path || reader->is_owned[place])
+            continue;
+        chunk.bytes = log_rest_bytes(reader->ring, place, &chunk.size);
+        if (!put(reader, &chunk))
+            return;
+        transfer.path = chunk.path;
+        transfer.kind = chunk.kind;
+        log_ring_transfer_begin(reader->ring, &transfer);
+        log_ring_transfer_end(reader->ring);
+        tell(reader, &chunk);
+    }
+    ev_timer_stop(reader->loop, timer);
 }
 
 static int list_stream(struct log_reader *reader, const char *path, enum log_stream_kind kind,
@@ -479,6 +562,7 @@ static int list_stream(struct log_reader *reader, const char *path, enum log_str
     make_key(path, kind, stream->key);
     stream->kind = kind;
     stream->fd = fd;
+    stream->place = -1;
     stream->dev = st->st_dev;
     stream->ino = st->st_ino;
     stream->stop_at = UINT64_MAX;
@@ -490,6 +574,7 @@ static int list_stream(struct log_reader *reader, const char *path, enum log_str
     stream->is_listed = true;
     HASH_ADD_STR(reader->streams, key, stream);
     check_repeat(reader, stream);
+    adopt_rest(reader, stream);
     enqueue(reader, stream);
     return 0;
 }
@@ -542,8 +627,9 @@ uint64_t log_reader_offset(const struct log_reader *reader, const char *path,
 
     if (!stream)
         return 0;
-    if (stream->offset != stream->base)
-        ioctl(stream->fd, FIONREAD, &waiting);
+    if (stream->offset == stream->base)
+        return 0;
+    ioctl(stream->fd, FIONREAD, &waiting);
     return stream->offset + (uint64_t)waiting;
 }
 
@@ -599,6 +685,9 @@ struct log_reader *log_reader_create(struct ev_loop *loop, struct log_ring *ring
     ev_check_start(loop, &reader->turn);
     ev_idle_init(&reader->spin, on_idle);
     ev_init(&reader->patience, on_patience);
+    ev_timer_init(&reader->orphans, on_orphans, ORPHANS_MS / 1000.0, ORPHANS_MS / 1000.0);
+    if (log_rest_places(ring) > 0)
+        ev_timer_start(loop, &reader->orphans);
     return reader;
 }
 
@@ -617,6 +706,7 @@ void log_reader_destroy(struct log_reader *reader)
     ev_check_stop(reader->loop, &reader->turn);
     ev_idle_stop(reader->loop, &reader->spin);
     ev_timer_stop(reader->loop, &reader->patience);
+    ev_timer_stop(reader->loop, &reader->orphans);
     close(reader->epoll_fd);
     close(reader->scratch[0]);
     close(reader->scratch[1]);

@@ -3,9 +3,10 @@
  * a file yet. It is a file in the run directory that both map, so it survives either of them, and
  * both: whoever is killed, the successor finds what was read and goes on where the other stopped.
  *
- * One process appends (the reader), one takes (the writer); no locks. Beside the records the ring
- * holds what a successor must know: what the reader had in hand when it was killed, how many lines
- * it had dropped without having said so, and how far the writer was in which file.
+ * One process appends (the reader), one takes (the writer); no locks. Beside the records the file
+ * holds what a successor must know: the rests (lines whose end has not come yet), what the reader had
+ * in hand when it was killed, how many lines it had dropped without having said so, and how far the
+ * writer was in which file.
  *
  * Where the file cannot be made the ring is shared memory only: then what it holds does not survive
  * the end of both processes.
@@ -19,7 +20,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LOG_CHUNK_MAX = 65536, LOG_RING_MIN = 4 * LOG_CHUNK_MAX, LOG_RING_SIZE = 1 << 20 };
+enum {
+    LOG_CHUNK_MAX = 65536,                          /* bytes taken from a pipe at once */
+    LOG_RECORD_MAX = LOG_CHUNK_MAX + LOG_PIECE_MAX, /* with the beginning of their first line */
+    LOG_RING_MIN = 4 * LOG_CHUNK_MAX,
+    LOG_RING_SIZE = 1 << 20,
+    LOG_RESTS_MAX = 4096,
+};
 
 struct log_ring;
 
@@ -29,11 +36,12 @@ struct log_legacy {
     bool is_damaged;        /* there was something that is no ring (any more): lost */
     bool is_volatile;       /* this ring has no file */
     uint64_t dropped_lines; /* dropped and never mentioned */
-    /* It had these in hand: put into the ring, and just being taken out of their pipe. */
-    uint64_t hand_size; /* 0: nothing */
+    /* It was taking these bytes out of a pipe. They are in the ring and in the rests again; whether
+     * they are in their pipe too only the pipe can tell. */
+    size_t hand_size; /* 0: nothing of that kind */
     char hand_path[ADDR_PATH_MAX + 1];
     enum log_stream_kind hand_kind;
-    char *hand; /* a copy; to be freed. The record is in the ring again. NULL: it is lost */
+    char *hand; /* a copy of them; to be freed */
 };
 
 /* Maps the ring at file, of size bytes (rounded up to a power of two, at least LOG_RING_MIN). What a
@@ -59,16 +67,39 @@ struct log_record {
     size_t skipped;
 };
 
-/* Copies a record (at most LOG_CHUNK_MAX bytes) behind the last one, not yet for the writer to see.
+/* Copies a record (at most LOG_RECORD_MAX bytes) behind the last one, not yet for the writer to see.
  * False when there is no room. */
 bool log_ring_put(struct log_ring *ring, const struct log_record *record);
 /* Makes the record that was put visible to the writer. */
 void log_ring_commit(struct log_ring *ring);
 
-/* Around taking from a pipe what was put and before it is committed: a SIGKILL in between is seen by
- * the successor, which commits it; whether it is also still in its pipe only the pipe can tell. */
-void log_ring_hold(struct log_ring *ring, const char *path, uint64_t size);
-void log_ring_unhold(struct log_ring *ring);
+/* Rests: for each stream whose last line has no end yet, its beginning (at most LOG_PIECE_MAX bytes).
+ * log_rest_add() gives a place for one, or -1 when there is none; log_rest_find() the place of a
+ * stream, or -1; log_rest_bytes() what is there. A rest that becomes empty gives its place back. */
+int log_rest_add(struct log_ring *ring, const char *path, enum log_stream_kind kind);
+int log_rest_find(const struct log_ring *ring, const char *path, enum log_stream_kind kind);
+const char *log_rest_bytes(const struct log_ring *ring, int place, size_t *size);
+/* The stream that a place belongs to; NULL when the place is empty. */
+const char *log_rest_path(const struct log_ring *ring, int place, enum log_stream_kind *kind);
+/* Places are smaller than this. */
+int log_rest_places(const struct log_ring *ring);
+
+/* Gives back a place that was never filled. */
+void log_rest_remove(struct log_ring *ring, int place);
+
+/* Taking `size` bytes out of a pipe: begin says what shall be true afterwards (the record that was put
+ * is committed; the rest at place, -1: none, is rest[rest_size]), then the pipe is read, and end makes
+ * it true. After a SIGKILL in between the successor does what end would have done. */
+struct log_transfer {
+    const char *path;
+    enum log_stream_kind kind;
+    size_t size;
+    int place;
+    const char *rest;
+    size_t rest_size;
+};
+void log_ring_transfer_begin(struct log_ring *ring, const struct log_transfer *transfer);
+void log_ring_transfer_end(struct log_ring *ring);
 
 /* Lines dropped without a record that says so: more (or, negative, fewer: they were mentioned). */
 void log_ring_count_dropped(struct log_ring *ring, int64_t lines);
@@ -81,6 +112,8 @@ void log_ring_set_barrier(struct log_ring *ring, uint64_t position);
 /* Positions of the next record to append and of the first to take. */
 uint64_t log_ring_head(const struct log_ring *ring);
 uint64_t log_ring_tail(const struct log_ring *ring);
+/* Neither records nor rests. */
+bool log_ring_is_empty(const struct log_ring *ring);
 bool log_ring_is_half_empty(const struct log_ring *ring);
 
 /* ---- the writer's side --------------------------------------------------------------------- */

@@ -28,7 +28,8 @@
  *   follow NAME PATH COUNT  a connection that shows history and what follows
  *   until NAME TEXT         waits until that follower has got a line with TEXT
  *   got NAME                prints everything it has got
- *   deaf PATH N             N followers that never read
+ *   deaf PATH N             N followers that do not read
+ *   hear                    the first of them reads, and prints what it is told of the gap
  *   watch NAME PATH REGEX   a log-watch; `since NAME PATH REGEX SECONDS` looks back
  *   matched NAME TEXT       waits for its answer, which must be TEXT
  *   quiet NAME              it has no answer so far
@@ -62,7 +63,7 @@ struct conn {
     char name[64];
     struct peer *peer;
     char *text; /* lines, each with its newline */
-    size_t length;
+    size_t length, size;
     uint64_t ref; /* of the request whose answer is wanted */
     char *answer; /* NULL until it came */
     bool is_error, is_closed, is_ponged;
@@ -140,21 +141,15 @@ static bool wait_for(bool (*is_true)(const void *), const void *arg, double seco
 
 /* ---- connections ----------------------------------------------------------------------------------- */
 
-static void keep_text(struct conn *conn, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static void keep_text(struct conn *conn, const char *format, ...)
+static void keep_text(struct conn *conn, const char *path, const char *stream, const char *text)
 {
-    va_list args;
-    char *line;
-    int length;
+    size_t wanted = conn->length + strlen(path) + strlen(stream) + strlen(text) + 4;
 
-    va_start(args, format);
-    length = vasprintf(&line, format, args);
-    va_end(args);
-    conn->text = realloc(conn->text, conn->length + (size_t)length + 1);
-    memcpy(conn->text + conn->length, line, (size_t)length + 1);
-    conn->length += (size_t)length;
-    free(line);
+    if (wanted > conn->size) {
+        conn->size = wanted * 2;
+        conn->text = realloc(conn->text, conn->size);
+    }
+    conn->length += (size_t)sprintf(conn->text + conn->length, "%s %s %s\n", path, stream, text);
 }
 
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
@@ -179,7 +174,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
         conn->answer = strdup(words.count > 0 ? words.at[0] : "");
     } else if (env->kind == ENVELOPE_EVENT && envelope_text_equals(env->type, "lines")) {
         for (size_t i = 0; i + 3 < words.count; i += 4)
-            keep_text(conn, "%s %s %s\n", words.at[i], words.at[i + 1], words.at[i + 3]);
+            keep_text(conn, words.at[i], words.at[i + 1], words.at[i + 3]);
     }
     words_finish(&words);
 }
@@ -719,7 +714,7 @@ static void cmd_descriptors(char **word, int count)
 
     (void)word;
     (void)count;
-    snprintf(command, sizeof command, "ls -l /proc/%d/fd | grep -c '\\.log$'", (int)writer_pid());
+    snprintf(command, sizeof command, "ls -l /proc/%d/fd | grep -c '/log/.*[.]log$'", (int)writer_pid());
     if (system(command) < 0)
         fail("no shell");
 }
@@ -754,18 +749,24 @@ static void cmd_follow(char **word, int count)
 struct hope {
     const struct conn *conn;
     const char *text;
+    size_t *from; /* what was looked at before */
 };
 
 static bool has_line(const void *arg)
 {
     const struct hope *hope = arg;
+    size_t length = strlen(hope->text);
 
-    return hope->conn->text && strstr(hope->conn->text, hope->text);
+    if (hope->conn->text && strstr(hope->conn->text + *hope->from, hope->text))
+        return true;
+    *hope->from = hope->conn->length > length ? hope->conn->length - length : 0;
+    return false;
 }
 
 static void cmd_until(char **word, int count)
 {
-    struct hope hope = {conn_of(word[1]), word[2]};
+    size_t from = 0;
+    struct hope hope = {conn_of(word[1]), word[2], &from};
 
     (void)count;
     if (!wait_for(has_line, &hope, 20))
@@ -784,16 +785,33 @@ static void cmd_got(char **word, int count)
 /* A process that asks to follow, and then never reads again. */
 static _Noreturn void be_deaf(char *path)
 {
-    char *words[] = {path, "0", "1"};
+    char *words[] = {path, "0", "1"}, *gap;
+    size_t from = 0;
+    struct hope hope = {.text = "lines skipped: this reader is too slow\n", .from = &from};
     struct conn *conn;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     loop = loop_after_fork(loop, NULL, 0);
     conn_count = 0;
     conn = connect_as("deaf");
+    hope.conn = conn;
     ask_well(conn, CONTROL_LOG, words, 3, -1);
-    for (;;)
-        pause();
+    raise(SIGSTOP);
+    if (!wait_for(has_line, &hope, 20))
+        _exit(1);
+    gap = strstr(conn->text, hope.text);
+    while (gap[-1] != ' ' || gap[-2] != 'g') /* after "log " */
+        gap--;
+    printf("%s", gap);
+    fflush(stdout);
+    _exit(0);
+}
+
+static bool is_stopped(const void *arg)
+{
+    int status;
+
+    return waitpid(*(const pid_t *)arg, &status, WNOHANG | WUNTRACED) > 0 && WIFSTOPPED(status);
 }
 
 static void cmd_deaf(char **word, int count)
@@ -802,9 +820,28 @@ static void cmd_deaf(char **word, int count)
     for (int i = atoi(word[2]); i > 0 && deaf_count < 64; i--) {
         fflush(stdout);
         deaf[deaf_count] = fork();
-        if (deaf[deaf_count++] == 0)
+        if (deaf[deaf_count] == 0)
             be_deaf(word[1]);
+        if (!wait_for(is_stopped, &deaf[deaf_count++], 20))
+            fail("the deaf one does not follow");
     }
+}
+
+static bool has_heard(const void *arg)
+{
+    int status;
+
+    return waitpid(*(const pid_t *)arg, &status, WNOHANG) > 0 && WIFEXITED(status) &&
+           WEXITSTATUS(status) == 0;
+}
+
+static void cmd_hear(char **word, int count)
+{
+    (void)word;
+    (void)count;
+    kill(deaf[0], SIGCONT);
+    if (!wait_for(has_heard, &deaf[0], 20))
+        fail("it was not told");
 }
 
 static bool is_ponged(const void *arg)
@@ -883,6 +920,7 @@ static const struct command {
     {"until", 3, cmd_until},   {"got", 2, cmd_got},         {"deaf", 3, cmd_deaf},
     {"watch", 4, cmd_watch},   {"since", 5, cmd_watch},     {"matched", 3, cmd_matched},
     {"quiet", 2, cmd_quiet},   {"refused", 2, cmd_refused}, {"restarts", 2, cmd_restarts},
+    {"hear", 1, cmd_hear},
     {"idle", 2, cmd_idle},     {"sh", 2, cmd_sh},           {"descriptors", 1, cmd_descriptors},
 };
 
