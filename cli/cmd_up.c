@@ -118,11 +118,11 @@ static void show_event(struct up *up, const char *event, const struct facts *fac
 {
     const struct output *out = &up->cli->out;
     const char *level = facts_get(facts, "level");
-    bool is_info = !level || strcmp(level, "info") == 0;
+    bool is_info = !level || strcmp(level, "info") == 0 || strcmp(level, "debug") == 0;
     struct facts record = {0};
     struct buf text = {0};
 
-    if (up->is_detached || !event_is_notable(facts) || (is_info && shows_progress(up)))
+    if (up->is_detached || !event_is_notable(event, facts) || (is_info && shows_progress(up)))
         return;
     if (shows_progress(up))
         clear_progress();

@@ -1,5 +1,6 @@
 #include "event.h"
 
+#include "control.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -96,11 +97,11 @@ void event_print(const struct output *out, const struct facts *record)
     buf_finish(&text);
 }
 
-bool event_is_notable(const struct facts *facts)
+bool event_is_notable(const char *event, const struct facts *facts)
 {
     const char *level = facts_get(facts, "level");
 
-    return !level || strcmp(level, "debug") != 0;
+    return !level || strcmp(level, "debug") != 0 || strcmp(event, EVENT_CHILD_READY) == 0;
 }
 
 static enum colour level_colour(const struct facts *facts)

@@ -17,7 +17,7 @@ void event_print(const struct output *out, const struct facts *record);
 /* For people who watch: "08:15:30 shop/db ready  took 40ms". A newline at the end. */
 void event_tell(const struct output *out, const char *event, const struct facts *facts,
                 struct buf *text);
-/* Is its level info or above? */
-bool event_is_notable(const struct facts *facts);
+/* Is it for people who watch: info or above, or an actor that became ready? */
+bool event_is_notable(const char *event, const struct facts *facts);
 
 #endif

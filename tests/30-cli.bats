@@ -24,6 +24,7 @@ supervisor:
     - {name: job, restart: transient, exec: [sh, -c, 'exit 0']}
 YAML
     node_up shop.yaml
+    wait_for_state shop/job exited
 }
 
 pool_tree() {
@@ -284,16 +285,18 @@ PY
 
 @test "a supervisor that does not answer is lost, and its children are shown from its table" {
     small_tree
-    local web
-    web=$(pid_of shop/web)
-    kill -STOP "$web"
-    register_pid "$web"
+    local shop web
+    shop=$(pid_of shop) web=$(pid_of shop/web)
+    kill -STOP "$shop" "$web"
+    register_pid "$shop" "$web"
     run troupe ps -o path,state
-    kill -CONT "$web"
+    kill -CONT "$shop" "$web"
     assert_success
+    assert_line $'shop\tpaused'
     assert_line $'shop/web\tlost'
     assert_line $'shop/web/page\tlost'
-    assert_line $'shop/db\tready'
+    assert_line $'shop/db\tlost'
+    assert_line $'sys/log\tready'
 }
 
 # ---- one actor ---------------------------------------------------------------------------
@@ -603,7 +606,7 @@ PY
 
 @test "up -d says why not everything is ready, with status 1, and leaves the rest running" {
     yaml good.yaml <<<'{troupe: 1, application: good, supervisor: {children: [{name: x, exec: [sleep, 999]}]}}'
-    yaml sad.yaml <<<'{troupe: 1, application: sad, supervisor: {children: [{name: x, exec: [/no/such/program]}]}}'
+    yaml sad.yaml <<<'{troupe: 1, application: sad, supervisor: {children: [{name: x, exec: [sleep, 999], ready: {exec: ["false"]}, start_timeout: 300ms}]}}'
     run node_up good.yaml sad.yaml
     assert_failure 1
     assert_output --partial sad
@@ -676,8 +679,8 @@ YAML
     kill -INT "$pid"
     wait "$pid"
     state_is shop/db ready
-    run state_of more/x
-    assert_output ""
+    run ps_paths
+    refute_line more
 }
 
 @test "two ups at the same moment make one node with both applications" {
