@@ -281,10 +281,25 @@ static void take_down(struct child *child, enum child_order order)
         child_stop(child, order);
 }
 
+/* A template's child is forgotten once it is down: to stop it again is done already (OTP S26). */
+static bool is_stopped_for_good(const struct request *request)
+{
+    struct supervisor *supervisor = request->supervisor;
+    const char *name = request->words.count ? request->words.at[0] : "";
+
+    return supervisor->spec->template && !supervisor_find(supervisor, name) &&
+           table_gone(supervisor->table, name);
+}
+
 static void on_stop(const struct request *request)
 {
-    struct child *child = named_child(request);
+    struct child *child;
 
+    if (is_stopped_for_good(request)) {
+        request_done(request, request->words.at[0]);
+        return;
+    }
+    child = named_child(request);
     if (!child)
         return;
     wait_for(request, child, WISH_DOWN);
