@@ -13,7 +13,8 @@
 #   kill_actor PATH          SIGKILL; deafen PATH: hears nothing from now on (w1)
 #   add SUP SPEC|ARG…        start_child; fact_of PATH KEY: a line of its `status`
 #   refused TEXT…            the file is refused, naming all these; accepted: it is not
-#   last_of PATH             the reason of its last end
+#   last_of PATH             the reason of its last end, while its supervisor runs
+#   ended PATH REASON [N]    its last end (that of incarnation N) in its supervisor's log
 #   crash_and_wait PATH      crashes it and waits until its next incarnation is ready
 #   wait_ready PATH…         until all are ready
 #   sup_shutdown SUP         asks it to end and waits; took_ms CMD… tells in $took how long it was
@@ -118,6 +119,30 @@ last_of() {
 
 last_is() { # PATH REASON
     [[ $(last_of "$1") == "$2" ]]
+}
+
+# "NAME INCARNATION REASON" of every end among SUP's children since it was first started.
+logged_ends() {
+    troupe_now log -n 10000 "$1" | sed -En -e "s|.* path=$1/([^ /]+) event=child\\.exit |\\1 |" \
+        -e 's/^([^ ]+) .* incarnation=([0-9]+) .* reason=("([^"]*)"|([^ ]+)) .*/\1 \2 \4\5/p'
+}
+
+last_logged_end() { # PATH
+    logged_ends "${1%/*}" | awk -v name="${1##*/}" '$1 == name { sub(/^[^ ]+ /, ""); last = $0 }
+        END { print last }'
+}
+
+has_ended() { # PATH REASON [INCARNATION]
+    local last
+    last=$(last_logged_end "$1")
+    [[ ${last#* } == "$2" && ${last%% *} == "${3:-${last%% *}}" ]]
+}
+
+# The log is written by another process: it may come a moment later.
+ended() {
+    wait_until 5 has_ended "$@" && return 0
+    echo "$1: wanted: ${3:-N} $2; the log says: $(last_logged_end "$1")"
+    return 1
 }
 
 sup_ended() {
