@@ -122,6 +122,9 @@ static void show_event(struct up *up, const char *event, const struct facts *fac
     struct facts record = {0};
     struct buf text = {0};
 
+    /* That a supervisor is ready, its parent says as well. */
+    if (strcmp(event, EVENT_SUPERVISOR_UP) == 0)
+        return;
     if (up->is_detached || !event_is_notable(event, facts) || (is_info && shows_progress(up)))
         return;
     if (shows_progress(up))

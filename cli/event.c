@@ -130,13 +130,14 @@ static void tell_time(const struct facts *facts, struct buf *text)
 void event_tell(const struct output *out, const char *event, const struct facts *facts,
                 struct buf *text)
 {
-    static const char *const known[] = {"event", "incarnation", "state", "kind", NULL};
+    static const char *const known[] = {"event", "incarnation", "state", "kind", "ordered", NULL};
     const char *path = facts_get(facts, "path"), *word = strchr(event, '.');
+    enum colour colour = level_colour(facts);
     char value[512], safe[512];
 
     tell_time(facts, text);
-    buf_printf(text, "%s%s %s%s", output_colour(out, level_colour(facts)),
-               path && *path ? path : ".", word ? word + 1 : event, output_plain(out));
+    buf_printf(text, "%s%s %s%s", output_colour(out, colour), path && *path ? path : "node",
+               word ? word + 1 : event, colour == COLOUR_NONE ? "" : output_plain(out));
     for (size_t i = 0; i < facts->count; i++) {
         const struct fact *fact = &facts->at[i];
         bool skip = leads(fact->key) && strcmp(fact->key, "pid") != 0;

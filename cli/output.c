@@ -11,10 +11,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-void cli_check_memory(int failed)
+void cli_out_of_memory(void)
 {
-    if (!failed)
-        return;
     fputs("troupe: out of memory\n", stderr);
     exit(1);
 }

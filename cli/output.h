@@ -103,6 +103,11 @@ void output_words(const struct output *out, const char *name, const struct words
  * nothing better to do. */
 void *cli_alloc(size_t size);
 char *cli_strdup(const char *text);
-void cli_check_memory(int failed);
+_Noreturn void cli_out_of_memory(void);
+static inline void cli_check_memory(int failed)
+{
+    if (failed)
+        cli_out_of_memory();
+}
 
 #endif
