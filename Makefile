@@ -15,6 +15,9 @@ FAULT    ?=
 BUILD    ?= build$(if $(SAN),-san)$(if $(FAULT),-fault)
 JOBS     ?= $(shell nproc)
 
+# However it was said, one tree has one name: dependencies are written down by it.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(BUILD))
+
 VERSION := 0.1.0
 
 Q := $(if $(filter 1,$(V)),,@)
@@ -181,7 +184,7 @@ demo: ## a real tree, from nothing to nothing
 lint: ## clang-tidy, cppcheck, shellcheck, include direction, manual pages
 	@scripts/install-deps --test
 	@$(SPREAD) documents
-	@BUILD=$(BUILD) DEFINES='$(DEFINES)' scripts/lint
+	@BUILD=$(BUILD) scripts/lint
 
 format: ## clang-format over the C sources
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
