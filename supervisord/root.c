@@ -478,7 +478,8 @@ int root_run(const struct root_options *options)
         return error_set_errno(&err, errno, "guard"), fail(&err);
     root.node.guard = getppid();
     raise_descriptors();
-    if (slots_reserve() < 0 || (ready_fd >= 0 && (ready_fd = slots_move_up(ready_fd)) < 0))
+    /* First out of the slots, then fill them: what is opened later must not land in a free one. */
+    if ((ready_fd >= 0 && (ready_fd = slots_move_up(ready_fd)) < 0) || slots_reserve() < 0)
         return error_set_errno(&err, errno, "descriptors"), fail(&err);
     if (prepare_directories(&err) < 0 || make_root(&err) < 0)
         return fail(&err);
