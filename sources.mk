@@ -91,3 +91,7 @@ sp_fuzz_FUZZED       = lib/sp.c lib/buf.c lib/rundir.c lib/addr.c lib/error.c li
 
 # Messages for the conformance scenarios.
 TEST_HELPERS += say
+UNIT_TESTS += log_line_test log_plan_test log_ring_test
+log_line_test_UNITS := workers/log_line.c
+log_plan_test_UNITS := workers/log_plan.c
+log_ring_test_UNITS := workers/log_ring.c workers/log_line.c

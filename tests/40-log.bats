@@ -72,6 +72,7 @@ pipe a/web.log both
 write a/web both 1\n
 write a/web.log/x both 2\n
 write a/web.log both 3\n
+taken
 log a 10
 stop
 DRIVE
@@ -134,6 +135,7 @@ pipe a both
 pipe b both
 write a both whole\nhal
 write b both half of b
+taken
 log 10
 write a both f\nrest
 close a
@@ -224,6 +226,7 @@ start --size 8192 --files 3
 pipe a both
 numbers n a both 1 5000
 finish 20
+taken
 log a 1
 stop
 DRIVE
@@ -247,6 +250,7 @@ a.log.2"
             echo "pipe p$i both"
             echo "numbers n p$i both 1 1000"
             echo "finish 20"
+            echo taken
             echo "log p$i 1"
         done
         echo stop
@@ -271,6 +275,7 @@ a.log.2"
         for ((i = 0; i < 300; i++)); do
             echo "write app/p$i both second\n"
         done
+        echo taken
         echo "log app 1000"
         echo descriptors
         echo stop
@@ -297,6 +302,7 @@ sh mount -o remount,size=64m $LOGS
 until f lines dropped: No space left on device
 numbers n a both 100001 100010
 finish 5
+taken
 log a 1
 stop
 sh cp -r $LOGS $DIR/kept
@@ -324,6 +330,7 @@ write b both b is dropped too\n
 writer CONT
 until f lines dropped: the disk is too slow
 write b both and back\n
+taken
 log b 10
 stop
 DRIVE
@@ -342,6 +349,7 @@ start --patience-ms 300
 pipe a both
 writer STOP
 write a both kept\n
+taken
 log a 1
 stop
 start
@@ -385,16 +393,21 @@ pipe s/b both
 pipe t both
 numbers n s/a both 1 200
 finish 5
+taken
 log s 2
 write t both t1\n
+taken
 log t 1
 write s/b both b1\n
+taken
 log s/b 1
 write s/a both a201\n
+taken
 log . 3
 log s/a 150
 writer STOP
 write s/b both b2\n
+taken
 log s 2
 writer CONT
 log nobody 5
@@ -435,6 +448,7 @@ pipe a out
 pipe a err
 pipe a/b out
 write a out ready too early\n
+taken
 log a 1
 watch w a ^ready [0-9]+$
 watch e a err(or)? line
@@ -458,6 +472,7 @@ DRIVE
 start
 pipe a both
 write a both ready at last\n
+taken
 log a 1
 kill
 start
@@ -506,6 +521,7 @@ DRIVE
 start
 pipe a both
 write a both x\npartial
+taken
 log a 1
 idle 1000
 stop

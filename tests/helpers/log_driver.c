@@ -22,6 +22,7 @@
  *   burst ROUNDS            SIGKILL (of the reader, of the group) and restart at odd moments
  *   restarts ROUNDS         orderly restarts at odd moments
  *   idle MS                 neither process wakes up during that time
+ *   taken                   waits until the pipes are empty
  *   descriptors             prints how many log files the writer has open
  *   sh COMMAND              runs a shell command, which must succeed
  *   log PATH COUNT          prints the history: `PATH STREAM TEXT`
@@ -49,6 +50,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -708,6 +710,26 @@ static void cmd_idle(char **word, int count)
         fail("something woke up");
 }
 
+static bool are_pipes_empty(const void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < pipe_count; i++) {
+        int waiting = 0;
+
+        if (pipes[i].fd >= 0 && ioctl(pipes[i].fd, FIONREAD, &waiting) == 0 && waiting > 0)
+            return false;
+    }
+    return true;
+}
+
+static void cmd_taken(char **word, int count)
+{
+    (void)word;
+    (void)count;
+    if (!wait_for(are_pipes_empty, NULL, 20))
+        fail("the pipes do not become empty");
+}
+
 static void cmd_descriptors(char **word, int count)
 {
     char command[128];
@@ -922,6 +944,7 @@ static const struct command {
     {"quiet", 2, cmd_quiet},   {"refused", 2, cmd_refused}, {"restarts", 2, cmd_restarts},
     {"hear", 1, cmd_hear},
     {"idle", 2, cmd_idle},     {"sh", 2, cmd_sh},           {"descriptors", 1, cmd_descriptors},
+    {"taken", 1, cmd_taken},
 };
 
 /* Words are separated by a space; the last one of some commands is the rest of the line. */
