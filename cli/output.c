@@ -313,6 +313,7 @@ static void measure(const struct grid *grid, size_t widths[])
             grid->columns[0].header ? show_width(grid->columns[column].header) : 0;
     for (size_t i = 0; i < grid->count; i++) {
         width = show_width(grid->cells[i].text);
+        /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): cells come after columns */
         column = i % grid->column_count;
         if (width > widths[column])
             widths[column] = width;
@@ -400,6 +401,7 @@ void grid_write(const struct grid *grid, const struct output *out, struct buf *t
     if (column)
         end_line(text);
     for (size_t i = 0; i < grid->count; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): cells come after columns */
         column = i % grid->column_count;
         put_cell(grid, out, column, &grid->cells[i], widths[column], text);
         if (column + 1 == grid->column_count)

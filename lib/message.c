@@ -402,6 +402,7 @@ int message_values_convert(const struct troupe_value *values, const char *format
 int message_values_append(struct buf *line, bool first, const char *format,
                           const union wire_value *values)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch): ends with 0 */
     for (; *format; format++, values++, first = false) {
         char number[512]; /* the longest double in %f has 309 digits before the point */
         int length;

@@ -271,6 +271,7 @@ static _Noreturn void become_program(const struct birth *birth)
     for (size_t i = 0; argv && i < n; i++)
         argv[i] = spec_expand_replica(spec->exec[i], spec->replica);
     if (argv)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): exec has one word at least */
         execvp(argv[0], argv);
     report(BOOT_FD_SPARE, STEP_EXEC, 0);
 }
