@@ -205,7 +205,7 @@ DRIVE
 
 @test "a killed writer has a successor that neither loses nor repeats" {
     drive <<'DRIVE'
-start
+start --patience-ms 30000
 pipe a both
 numbers n a both 1 500000
 writer KILL
@@ -294,13 +294,13 @@ a.log.2"
 start --patience-ms 300 --spool-bytes 262144
 pipe a both
 follow f a 0
-numbers n a both 1 100000
+numbers n a both 1 40000
 status dropping lines: No space left on device
 finish 20
-until f n 100000
+until f n 40000
 sh mount -o remount,size=64m $LOGS
 until f lines dropped: No space left on device
-numbers n a both 100001 100010
+numbers n a both 40001 40010
 finish 5
 taken
 log a 1
@@ -311,21 +311,21 @@ DRIVE
     run unshare -m bash -c "mount -t tmpfs -o size=64k tmpfs '$LOGS' && drive <script"
     assert_success
     LOGS=$DIR/kept
-    numbers_are_accounted_for a n 100010
-    assert_equal "$(lines_of a | tail -n 1)" "both n 100010"
+    numbers_are_accounted_for a n 40010
+    assert_equal "$(lines_of a | tail -n 1)" "both n 40010"
 }
 
 @test "a disk that does not answer: no actor waits longer than the patience, followers see all" {
     run drive <<'DRIVE'
-start --patience-ms 300
+start --patience-ms 300 --spool-bytes 262144
 pipe a both
 pipe b both
 follow f a 0
 writer STOP
-numbers n a both 1 200000
+numbers n a both 1 40000
 status dropping lines: the disk is too slow
 finish 20
-until f n 200000
+until f n 40000
 write b both b is dropped too\n
 writer CONT
 until f lines dropped: the disk is too slow
@@ -337,7 +337,7 @@ DRIVE
     assert_success
     assert_line "b log 1 lines dropped: the disk is too slow"
     assert_line "b both and back"
-    numbers_are_accounted_for a n 200000
+    numbers_are_accounted_for a n 40000
 }
 
 @test "STOP while the disk does not answer ends in time, and the successor writes the rest" {
@@ -371,18 +371,30 @@ pipe a both
 deaf a 3
 follow f a 0
 follow g a 0
-numbers n a both 1 20000 400
+numbers n a both 1 4000 500
+until f n 4000
+until g n 4000
+numbers n a both 4001 8000 500
+until f n 8000
+until g n 8000
+numbers n a both 8001 12000 500
+until f n 12000
+until g n 12000
+numbers n a both 12001 16000 500
+until f n 16000
+until g n 16000
+numbers n a both 16001 20000 500
 until f n 20000
 until g n 20000
-numbers n a both 20001 40000 400
-until f n 40000
-until g n 40000
+numbers n a both 20001 24000 500
+until f n 24000
+until g n 24000
 hear
 stop
 DRIVE
     assert_success
     assert_line --regexp '^[0-9]+ lines skipped: this reader is too slow$'
-    numbers_are_complete a n 40000
+    numbers_are_complete a n 24000
 }
 
 @test "the history is merged by time over paths and rotated files, and knows what is not written yet" {
@@ -429,16 +441,16 @@ DRIVE
     run drive <<'DRIVE'
 start
 pipe a both
-numbers n a both 1 200000
+numbers n a both 1 40000
 follow f a 100000
 finish 20
-until f n 200000
+until f n 40000
 got f
 stop
 DRIVE
     assert_success
     awk '$3 == "n" && at && $4 != at + 1 { print at, $4; exit 1 } $3 == "n" { at = $4 }
-         END { exit at != 200000 }' <<<"$output"
+         END { exit at != 40000 }' <<<"$output"
 }
 
 @test "a watch is answered with the first line that matches and came after it" {

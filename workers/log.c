@@ -43,7 +43,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WRITER_AGAIN_MS = 100, FD_MAILBOX = 3 };
+enum { WRITER_AGAIN_MS = 100, WRITER_GOOD_MS = 1000, FD_MAILBOX = 3 };
 
 struct options {
     char dir[PATH_MAX], spool[PATH_MAX];
@@ -59,6 +59,7 @@ struct program {
     struct log_legacy legacy;
     struct log_writer_config writer_config;
     pid_t writer; /* 0: none now */
+    struct mono writer_since;
     int bell_fd;
     struct ev_loop *loop;
     struct log_reader *reader;
@@ -119,6 +120,7 @@ static void start_writer(struct program *program)
         close(ends[0]);
         goto again;
     }
+    program->writer_since = mono_now();
     program->bell_fd = ends[0];
     fcntl(program->bell_fd, F_SETFL, O_NONBLOCK);
     ev_io_set(&program->bell, program->bell_fd, EV_READ);
@@ -165,7 +167,10 @@ static void on_child(struct ev_loop *loop, ev_signal *signal, int events)
         if (pid != program->writer)
             continue;
         forget_writer(program);
-        ev_timer_again(loop, &program->writer_again);
+        if (mono_diff_ms(mono_now(), program->writer_since) > WRITER_GOOD_MS)
+            start_writer(program);
+        else /* it may be dying of something that does not pass */
+            ev_timer_again(loop, &program->writer_again);
     }
 }
 

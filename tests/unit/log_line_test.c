@@ -71,7 +71,7 @@ static void test_cuts_agree(void)
         struct log_piece piece;
 
         for (size_t i = 0; i < size; i++)
-            big[i] = random() % (round % 7 ? 3000 : 40) ? (char)(random() % 256) : '\n';
+            big[i] = (char)(random() % (round % 7 ? 3000 : 40) ? random() % 256 : '\n');
         taken = log_take_size(big, size);
         while (log_piece_next(big, taken, &at, &piece)) {
             good = good && piece.length <= LOG_PIECE_MAX && piece.at == big + sum;

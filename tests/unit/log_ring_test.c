@@ -244,7 +244,8 @@ static void test_damage(void)
 
         put(ring, "a", "one");
         log_ring_commit(ring);
-        transfer(ring, log_rest_add(ring, "a", LOG_ERR), "two", "three", 4, round % 2);
+        ring = transfer(ring, log_rest_add(ring, "a", LOG_ERR), "two", "three", 4, round % 2);
+        log_ring_close(ring);
         free(legacy.hand);
         fd = open(file, O_RDWR);
         for (int i = 0; i < 3; i++) {
