@@ -133,11 +133,17 @@ static void take_use(const struct survey *survey, const struct found *found, str
         row->used = self->rows.at[0].used;
 }
 
+/* What a supervisor that is down had below it is gone, though its table may still be there. */
+static bool is_down(const struct row *row)
+{
+    return row->state == ROW_STOPPED || row->state == ROW_EXITED || row->state == ROW_FAILED;
+}
+
 /* Takes the row's texts over. */
 static void emit(struct survey *survey, struct row *row, unsigned depth, bool is_last)
 {
     struct actors *actors = survey->actors;
-    struct found *below = find(survey, row->path);
+    struct found *below = is_down(row) ? NULL : find(survey, row->path);
 
     if (actors->count == actors->size) {
         actors->size = actors->size ? actors->size * 2 : 256;

@@ -18,7 +18,7 @@
 
 extern char **environ;
 
-enum { REQUEST_MS = 5000 };
+enum { ROOT_MS = 30000 };
 
 /* How one of the given applications stands. */
 enum outcome {
@@ -286,6 +286,13 @@ static void judge(struct up *up)
         stop_ours(up);
 }
 
+/* A supervisor that gives up ends with "shutdown WHY"; one that was asked to, or whose work is done,
+ * with the bare word. */
+static bool ended_in_order(const struct app *app)
+{
+    return strcmp(app->reason, "normal") == 0 || strcmp(app->reason, "shutdown") == 0;
+}
+
 static enum outcome outcome_of(const struct app *app, enum row_state state)
 {
     switch (state) {
@@ -296,7 +303,7 @@ static enum outcome outcome_of(const struct app *app, enum row_state state)
     case ROW_FAILED:
         return GAVE_UP;
     case ROW_EXITED:
-        return reason_is_orderly(app->reason) ? ENDED : GAVE_UP;
+        return ended_in_order(app) ? ENDED : GAVE_UP;
     default:
         return app->outcome == UP ? UP : COMING; /* restarting is no end */
     }
@@ -397,7 +404,7 @@ static void on_event(void *data, const char *event, const struct facts *facts)
         learn(app, (enum row_state)number, facts_get(facts, "reason"),
               pid ? (pid_t)strtol(pid, NULL, 10) : 0);
     if (app && removed && app->outcome != GAVE_UP)
-        app->outcome = reason_is_orderly(app->reason) ? ENDED : GAVE_UP;
+        app->outcome = ended_in_order(app) ? ENDED : GAVE_UP;
     if (app)
         judge(up);
 }
@@ -458,12 +465,23 @@ static int make_request(struct cli *cli, struct words *words)
     return 0;
 }
 
+/* A node that another `up` is just starting holds its lock before it can be asked. */
+static void wait_for_root(struct client *client)
+{
+    struct mono deadline = mono_add_ms(mono_now(), ROOT_MS);
+
+    while (!client_has_mailbox(client, RUNDIR_SUPERVISOR) && rundir_is_alive(&client->dir) &&
+           mono_diff_ms(deadline, mono_now()) > 0)
+        ev_sleep(0.01);
+}
+
 static int add_to_node(struct up *up)
 {
     struct words words = {0};
     struct answer answer = {0};
     int status = make_request(up->cli, &words);
 
+    wait_for_root(&up->cli->client);
     if (!status)
         status = ask_root(up, CONTROL_UP, &words, &answer);
     answer_finish(&answer);

@@ -670,6 +670,18 @@ YAML
     no_node_process
 }
 
+@test "an application that gave up is shown exited, with nothing below it" {
+    yaml sad.yaml <<'YAML'
+troupe: 1
+application: sad
+supervisor: {intensity: 1, period: 5s, children: [{name: x, exec: [sh, -c, 'sleep 0.2; exit 3']}]}
+YAML
+    node_up sad.yaml
+    wait_for_state sad exited
+    run ps_paths
+    assert_output sad
+}
+
 @test "up on a running node stops only its own applications on Ctrl-C" {
     small_tree
     yaml more.yaml <<<'{troupe: 1, application: more, supervisor: {children: [{name: x, exec: [sleep, 999]}]}}'
