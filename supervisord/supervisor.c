@@ -303,11 +303,30 @@ void supervisor_end(struct supervisor *supervisor, enum need need, const char *f
 
 /* ---- what an end leads to -------------------------------------------------------------------------- */
 
+static const char shutdown_text[] = "shutdown ", auto_text[] = "shutdown auto_shutdown ";
+
+static bool begins_with(const char *text, const char *head)
+{
+    return !strncmp(text, head, strlen(head));
+}
+
+/* A supervisor that ended by itself with more to say than `shutdown` has given up, or could not
+ * start; only its auto_shutdown is what it was meant to do. */
+static bool was_defeated(const struct child *child, const char *reason)
+{
+    return child->spec->kind == SPEC_SUPERVISOR && begins_with(reason, shutdown_text) &&
+           !begins_with(reason, auto_text);
+}
+
 static void give_up(struct supervisor *supervisor, struct child *child, const char *reason)
 {
-    char text[REASON_MAX], period[32];
+    char text[REASON_MAX], cause[144], period[32];
 
-    snprintf(text, sizeof text, "%.120s %.100s: more than %u restarts in %s", child->path, reason,
+    if (was_defeated(child, reason)) /* one that gave up below us: the first cause stays in sight */
+        snprintf(cause, sizeof cause, "(%.140s)", reason + strlen(shutdown_text));
+    else
+        snprintf(cause, sizeof cause, "%.140s", reason);
+    snprintf(text, sizeof text, "%.60s %s: more than %u restarts in %s", child->path, cause,
              supervisor->spec->intensity,
              text_of_duration(supervisor->spec->period_ms, period, sizeof period));
     events_self(supervisor, EVENT_GIVE_UP, "reason", text);
@@ -375,7 +394,7 @@ static void check_auto_shutdown(struct supervisor *supervisor, struct child *chi
 
     if (seats && strategy_auto_shutdown(supervisor->spec->auto_shutdown, seats, supervisor->count,
                                         index_of(supervisor, child)))
-        supervisor_end(supervisor, NEED_NONE, "shutdown %s, which is significant, has ended",
+        supervisor_end(supervisor, NEED_NONE, "%s%s has ended", auto_text,
                        child->path);
     free(seats);
 }
@@ -513,7 +532,7 @@ static void settle_own_end(struct child *child, const char *reason)
         restart_child(child, reason, !is_cascade(child));
         return;
     }
-    rest(child, orderly ? REST_EXITED : REST_FAILED);
+    rest(child, orderly && !was_defeated(child, reason) ? REST_EXITED : REST_FAILED);
     check_auto_shutdown(supervisor, child);
 }
 

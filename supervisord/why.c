@@ -163,8 +163,9 @@ static void say_restarts(struct words *lines, struct child *child)
 
     text_of_duration(supervisor->spec->period_ms, period, sizeof period);
     if (child->slot->restarts_total)
-        say(lines, "It was restarted %llu times in all.",
-            (unsigned long long)child->slot->restarts_total);
+        say(lines, "It was restarted %llu time%s in all.",
+            (unsigned long long)child->slot->restarts_total,
+            child->slot->restarts_total == 1 ? "" : "s");
     if (used && supervisor->spec->intensity != INTENSITY_UNLIMITED)
         say(lines, "Its supervisor has used %u of %u restarts in %s.", used,
             supervisor->spec->intensity, period);
