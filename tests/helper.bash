@@ -245,30 +245,10 @@ live_processes() {
     ps -eo pid=,ppid=,stat= | awk '$3 !~ /^Z/ { print $1, $2 }'
 }
 
-# Pids that belong to the node at $TROUPE_RUN: its supervisors and all that descends from them, and
-# whatever else carries its environment, but not the test itself and the commands that it runs.
+# Pids of the node at $TROUPE_RUN: its supervisors, all that descends from them, and what has escaped
+# them (tests/helpers/node_procs.c).
 node_pids() {
-    local carriers supervisors
-
-    carriers=$(grep -lzxF "TROUPE_RUN=$TROUPE_RUN" /proc/[0-9]*/environ 2>/dev/null |
-        cut -d/ -f3 | tr '\n' ' ')
-    supervisors=$(find /proc/[0-9]*/exe -lname '*/troupe-supervisord*' 2>/dev/null |
-        cut -d/ -f3 | tr '\n' ' ')
-    live_processes | awk -v test=$$ -v carriers="$carriers" -v supervisors="$supervisors" '
-        { parent[$1] = $2 }
-        END {
-            split(carriers, list, " ");    for (i in list) carries[list[i]] = 1
-            split(supervisors, list, " "); for (i in list) supervises[list[i]] = 1
-            for (pid in parent) if (belongs(pid)) print pid
-        }
-        # Going up: a supervisor of this node settles it; the test process settles the opposite.
-        function belongs(pid,   at) {
-            for (at = pid; at in parent && at > 1; at = parent[at]) {
-                if (at in carries && at in supervises) return 1
-                if (at == test) return 0
-            }
-            return pid in carries
-        }' | sort -n
+    node_procs "$TROUPE_RUN" --pids | sort -n
 }
 
 no_node_process() {
