@@ -205,7 +205,7 @@ static void finish(struct survey *survey)
 {
     struct found *found, *next;
 
-    HASH_ITER(hh, survey->by_path, found, next) {
+    HASH_ITER (hh, survey->by_path, found, next) {
         HASH_DEL(survey->by_path, found);
         free(found);
     }

@@ -17,7 +17,7 @@
 /* Exit statuses (CLI, "Rules for every verb"). */
 enum status {
     STATUS_DONE = 0,
-    STATUS_NOT = 1,     /* not in the wanted state, or refused */
+    STATUS_NOT = 1, /* not in the wanted state, or refused */
     STATUS_USAGE = 2,
     STATUS_NOPROC = 3,  /* no such actor */
     STATUS_NO_NODE = 4, /* no node reached */
@@ -28,10 +28,10 @@ enum status {
 };
 
 enum verb_flags {
-    NEEDS_NODE = 1, /* a running node is looked for before run() */
-    HAS_OUTPUT = 2, /* takes -o */
+    NEEDS_NODE = 1,  /* a running node is looked for before run() */
+    HAS_OUTPUT = 2,  /* takes -o */
     HAS_COLUMNS = 4, /* and its -o names are the columns of ps */
-    PICKS_NODE = 8, /* takes --node, but looks for the node itself */
+    PICKS_NODE = 8,  /* takes --node, but looks for the node itself */
 };
 
 /* What its arguments are: for completion. */

@@ -142,8 +142,8 @@ static void on_close(struct peer *peer, const char *why)
 }
 
 struct exchange *exchange_start(struct client *client, const char *mailbox, const char *verb,
-                                const struct words *words,
-                                const struct exchange_handlers *handlers, void *data)
+                                const struct words *words, const struct exchange_handlers *handlers,
+                                void *data)
 {
     static const struct peer_handlers peer_handlers = {
         .on_envelope = on_envelope,

@@ -56,7 +56,8 @@ struct exchange;
 
 struct exchange_handlers {
     /* Exactly once: an answer, or the end of the connection before it. Never within
-     * exchange_start(). The answer is owned by the exchange; move it out by copying and clearing. */
+     * exchange_start(). The answer is owned by the exchange; move it out by copying and clearing.
+     */
     void (*on_answer)(struct exchange *exchange, struct answer *answer);
     /* An EVENT with the request's ref; before or after the answer. May be NULL. */
     void (*on_event)(struct exchange *exchange, const struct envelope *env);
@@ -66,8 +67,8 @@ struct exchange_handlers {
 
 /* NULL with errno. words may be NULL; they are copied. */
 struct exchange *exchange_start(struct client *client, const char *mailbox, const char *verb,
-                                const struct words *words,
-                                const struct exchange_handlers *handlers, void *data);
+                                const struct words *words, const struct exchange_handlers *handlers,
+                                void *data);
 void exchange_destroy(struct exchange *exchange); /* takes NULL */
 void *exchange_data(const struct exchange *exchange);
 

@@ -17,7 +17,7 @@ enum { SPEC_MAX = 1 << 20 };
 /* A child spec as text, with where it is from. */
 struct source {
     char *text;
-    char label[PATH_MAX]; /* stands for the file in messages */
+    char label[PATH_MAX];  /* stands for the file in messages */
     char folder[PATH_MAX]; /* relative paths start here */
 };
 
@@ -110,7 +110,8 @@ static int add_spec(struct cli *cli, const char *supervisor, const char *file)
     int status;
 
     if (file && cli->arg_count > 1)
-        return cli_fail(STATUS_USAGE, "add: a spec comes from -f or from the command line, not both");
+        return cli_fail(STATUS_USAGE,
+                        "add: a spec comes from -f or from the command line, not both");
     if (!file)
         status = read_argument(cli->args[1], &source);
     else
@@ -155,9 +156,11 @@ const struct verb verb_add = {
     .name = "add",
     .synopsis = "SUPERVISOR [SPEC|ARG...]",
     .line = "add a child to a supervisor, and print its path",
-    .text = "A SPEC is a child spec in YAML, as in a config file: a map that begins with a brace or its "
+    .text = "A SPEC is a child spec in YAML, as in a config file: a map that begins with a brace "
+            "or its "
             "name. It may also come from a file or from standard input.\n"
-            "A supervisor with a template takes ARGs instead: words that are appended to the template's "
+            "A supervisor with a template takes ARGs instead: words that are appended to the "
+            "template's "
             "command, or KEY=VALUE for a module. Without --name the child is given a number.\n"
             "Returns when the child is ready.",
     .examples = "troupe add shop '{name: job, exec: [sleep, 60]}'\ta spec\n"

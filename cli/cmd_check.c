@@ -27,7 +27,8 @@ const struct verb verb_check = {
     .name = "check",
     .synopsis = "FILE...",
     .line = "validate config files and print their tree",
-    .text = "Starts nothing and needs no node. All errors of a file come in one go, each with its file, "
+    .text = "Starts nothing and needs no node. All errors of a file come in one go, each with its "
+            "file, "
             "line and column; the status is then 7.",
     .examples = "troupe check etc/demo.yaml\tone file\n"
                 "troupe check shop.yaml billing.yaml\tfiles that are to run together",

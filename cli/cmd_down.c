@@ -43,8 +43,9 @@ const struct verb verb_down = {
     .name = "down",
     .synopsis = "[APP...]",
     .line = "stop applications, or the node",
-    .text = "Stops in the opposite of the start order, and returns when every process is gone. Without "
-            "an APP: the whole node, which then leaves nothing in its run directory.",
+    .text =
+        "Stops in the opposite of the start order, and returns when every process is gone. Without "
+        "an APP: the whole node, which then leaves nothing in its run directory.",
     .examples = "troupe down\tthe node\n"
                 "troupe down shop\tone application; the node goes on",
     .min_args = 0,

@@ -111,7 +111,8 @@ static void print_list(struct cli *cli, const struct actors *actors)
     buf_finish(&text);
 }
 
-/* The first look serves two ends: it is the snapshot, and it tells whether there is such an actor. */
+/* The first look serves two ends: it is the snapshot, and it tells whether there is such an actor.
+ */
 static int run(struct cli *cli)
 {
     struct following following = {.cli = cli};
@@ -140,11 +141,12 @@ const struct verb verb_events = {
     .name = "events",
     .synopsis = "[ADDRESS]",
     .line = "show what happens",
-    .text = "First a snapshot: one line an actor as it is now. With -f, then every change, as it "
-            "happens, until Ctrl-C or the node's end. Only what is at or below ADDRESS, when there is "
-            "one.\n"
-            "Lines are logfmt: ts, level, path, pid and event first. With -f, json prints one object a "
-            "line, as jsonl does.",
+    .text =
+        "First a snapshot: one line an actor as it is now. With -f, then every change, as it "
+        "happens, until Ctrl-C or the node's end. Only what is at or below ADDRESS, when there is "
+        "one.\n"
+        "Lines are logfmt: ts, level, path, pid and event first. With -f, json prints one object a "
+        "line, as jsonl does.",
     .examples = "troupe events -f\teverything from now on\n"
                 "troupe events -f -o jsonl shop\tone application, for a program to read",
     .options = {{'f', "follow", NULL, "go on with every change"}},

@@ -22,6 +22,7 @@ struct reading {
     struct addr addr;
     struct exchange *exchange;
     bool follows, is_again, is_missing;
+    bool is_several; /* lines carry their actor's path */
     int status;
     uint64_t lines;
     int64_t last_us;
@@ -45,7 +46,7 @@ static void print_text(struct reading *reading, char *const words[LOG_WORDS_A_LI
     size_t size = 4 * strlen(words[3]) + 1;
     char *safe;
 
-    if (strcmp(words[0], reading->addr.path) != 0)
+    if (reading->is_several || strcmp(words[0], reading->addr.path) != 0)
         printf("%s | ", words[0]);
     if (!reading->cli->out.is_terminal) {
         printf("%s\n", words[3]);
@@ -100,7 +101,7 @@ static void on_event(struct exchange *exchange, const struct envelope *env)
             continue;
         if (wall_us > reading->last_us)
             reading->last_us = wall_us;
-        print_line(reading, &words.at[i]);
+        print_line(reading, words.at + i);
         reading->lines++;
     }
     words_finish(&words);
@@ -162,8 +163,8 @@ static void ask(struct reading *reading, const char *count)
     failed |= words_append(&words, count);
     failed |= words_append(&words, reading->follows ? "1" : "0");
     cli_check_memory(failed);
-    reading->exchange = exchange_start(&reading->cli->client, LOG_MAILBOX, CONTROL_LOG, &words,
-                                       &handlers, reading);
+    reading->exchange =
+        exchange_start(&reading->cli->client, LOG_MAILBOX, CONTROL_LOG, &words, &handlers, reading);
     cli_check_memory(!reading->exchange);
     words_finish(&words);
 }
@@ -228,6 +229,7 @@ static int run(struct cli *cli)
 {
     struct reading reading = {.cli = cli, .follows = cli_option(cli, "follow") != NULL};
     const char *count = cli_option(cli, "lines");
+    char mailbox[MAILBOX_MAX];
     uint64_t number;
     int status = check_columns(cli);
 
@@ -243,6 +245,8 @@ static int run(struct cli *cli)
         if (status)
             return status;
     }
+    client_supervisor(reading.addr.path, mailbox);
+    reading.is_several = client_has_mailbox(&cli->client, mailbox);
     if (cli->out.format == OUTPUT_JSON && !reading.follows)
         json_list_begin("lines", &reading.json);
     status = read_log(&reading, count ? count : "20");
@@ -258,7 +262,8 @@ const struct verb verb_log = {
     .name = "log",
     .synopsis = "[ADDRESS]",
     .line = "show what actors print",
-    .text = "The last lines of an actor, of everything below a supervisor, or of all; each line with its "
+    .text = "The last lines of an actor, of everything below a supervisor, or of all; each line "
+            "with its "
             "actor's path before it when there may be several.",
     .examples = "troupe log shop/db\tthe last 20 lines of one actor\n"
                 "troupe log -f -n 0 shop\twhat a whole application prints from now on",

@@ -26,8 +26,8 @@ static void print_table(const struct output *out, const struct actors *actors,
         if (!is_shown(&columns[i], wide))
             continue;
         source[count] = &columns[i];
-        shown[count++] = (struct grid_column){columns[i].header, columns[i].is_right,
-                                              columns[i].shrinks_to};
+        shown[count++] =
+            (struct grid_column){columns[i].header, columns[i].is_right, columns[i].shrinks_to};
     }
     grid = grid_create(shown, count);
     for (size_t i = 0; i < actors->count; i++) {
@@ -63,15 +63,16 @@ const struct verb verb_ps = {
     .name = "ps",
     .synopsis = "[ADDRESS...]",
     .line = "list the actors that are there",
-    .text = "One line an actor, in start order, what a supervisor runs below it; sys comes last. "
-            "With an ADDRESS: that actor and everything below it.\n"
-            "Every supervisor is asked itself. One that does not answer within a second is shown "
-            "as lost, with what its table file says of its children.\n"
-            "RST counts restarts within the supervisor's window and in all; MEM is resident memory "
-            "minus what is shared; MBOX counts messages that wait, and says for how long the present "
-            "one has been handled when that is a second or more.\n"
-            "A list of columns prints bare values without a header, a TAB between them and - where "
-            "there is none; column names are the JSON keys.",
+    .text =
+        "One line an actor, in start order, what a supervisor runs below it; sys comes last. "
+        "With an ADDRESS: that actor and everything below it.\n"
+        "Every supervisor is asked itself. One that does not answer within a second is shown "
+        "as lost, with what its table file says of its children.\n"
+        "RST counts restarts within the supervisor's window and in all; MEM is resident memory "
+        "minus what is shared; MBOX counts messages that wait, and says for how long the present "
+        "one has been handled when that is a second or more.\n"
+        "A list of columns prints bare values without a header, a TAB between them and - where "
+        "there is none; column names are the JSON keys.",
     .examples = "troupe ps\teverything\n"
                 "troupe ps shop/web\tone supervisor and what is below it\n"
                 "troupe ps 'shop/farm.*'\twhat a pattern matches\n"

@@ -23,7 +23,8 @@ const struct verb verb_restart = {
             "stopped.",
     .examples = "troupe restart shop/web\tone, with everything below it\n"
                 "troupe restart --one-by-one 'shop/farm.*'\ta rolling restart",
-    .options = {{0, "one-by-one", NULL, "the next only when the one before is done; ends at a failure"}},
+    .options = {{0, "one-by-one", NULL,
+                 "the next only when the one before is done; ends at a failure"}},
     .min_args = 1,
     .max_args = -1,
     .flags = NEEDS_NODE,

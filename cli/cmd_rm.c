@@ -18,7 +18,8 @@ const struct verb verb_rm = {
     .name = "rm",
     .synopsis = "ADDRESS...",
     .line = "stop actors and forget them",
-    .text = "Returns when every process of each is gone. Its spec goes too: `troupe why` still knows how "
+    .text = "Returns when every process of each is gone. Its spec goes too: `troupe why` still "
+            "knows how "
             "it ended.",
     .examples = "troupe rm shop/pool/3\tone",
     .min_args = 1,

@@ -79,9 +79,10 @@ const struct verb verb_status = {
     .name = "status",
     .synopsis = "ADDRESS",
     .line = "show one actor in depth",
-    .text = "Its spec with its place in the config file, its state, last ends, next restart, links, "
-            "limits used and last lines of output. `.` is the node itself.\n"
-            "Ends with 0 when the actor is ready, else with 1.",
+    .text =
+        "Its spec with its place in the config file, its state, last ends, next restart, links, "
+        "limits used and last lines of output. `.` is the node itself.\n"
+        "Ends with 0 when the actor is ready, else with 1.",
     .examples = "troupe status shop/db\tone actor\n"
                 "troupe status -o state,pid shop/db\ttwo of its values\n"
                 "troupe status .\tthe node",

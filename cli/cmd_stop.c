@@ -22,7 +22,8 @@ const struct verb verb_stop = {
             "whatever its restart type is, until it is started again.",
     .examples = "troupe stop shop/db\tone\n"
                 "troupe stop 'shop/farm.*'\tall that the pattern matches, at the same time",
-    .options = {{0, "one-by-one", NULL, "the next only when the one before is done; ends at a failure"}},
+    .options = {{0, "one-by-one", NULL,
+                 "the next only when the one before is done; ends at a failure"}},
     .min_args = 1,
     .max_args = -1,
     .flags = NEEDS_NODE,

@@ -27,7 +27,8 @@ static void supervision(const struct row *row, struct buf *text)
     if (row->intensity == UINT32_MAX)
         buf_printf(text, "%s, unlimited", row->strategy);
     else
-        buf_printf(text, "%s %" PRIu32 "/%" PRIu32 " in %s", row->strategy, row->used, row->intensity,
+        buf_printf(text, "%s %" PRIu32 "/%" PRIu32 " in %s", row->strategy, row->used,
+                   row->intensity,
                    text_of_duration((int64_t)row->period_ms, period, sizeof period));
 }
 
@@ -63,8 +64,8 @@ static void print_tree(const struct output *out, const struct actors *actors,
                        const struct column_view *view)
 {
     static const struct grid_column shown[] = {
-        {"TREE", false, 16},  {"STATE", false, 0}, {"PID", true, 0}, {"UP", true, 0},
-        {"RST", true, 0}, {"LAST", false, 6}, {"SUPERVISION", false, 0},
+        {"TREE", false, 16}, {"STATE", false, 0}, {"PID", true, 0},          {"UP", true, 0},
+        {"RST", true, 0},    {"LAST", false, 6},  {"SUPERVISION", false, 0},
     };
     struct grid *grid = grid_create(shown, sizeof shown / sizeof shown[0]);
     bool open[DEPTH_MAX] = {false};
@@ -103,10 +104,11 @@ const struct verb verb_tree = {
     .name = "tree",
     .synopsis = "[ADDRESS...]",
     .line = "draw the tree of supervisors and actors",
-    .text = "In start order. A supervisor's line shows its strategy, and how many of the restarts that "
-            "it allows within its period are used up.\n"
-            "On a terminal that speaks UTF-8 it is drawn with box characters; with --ascii and in a "
-            "pipe with ASCII ones.",
+    .text =
+        "In start order. A supervisor's line shows its strategy, and how many of the restarts that "
+        "it allows within its period are used up.\n"
+        "On a terminal that speaks UTF-8 it is drawn with box characters; with --ascii and in a "
+        "pipe with ASCII ones.",
     .examples = "troupe tree\teverything\n"
                 "troupe tree shop\tone application",
     .min_args = 0,

@@ -185,8 +185,8 @@ static void stop_ours(struct up *up)
         finish(up, up->status);
         return;
     }
-    up->question = exchange_start(&up->cli->client, RUNDIR_SUPERVISOR, CONTROL_DOWN, &words,
-                                  &handlers, up);
+    up->question =
+        exchange_start(&up->cli->client, RUNDIR_SUPERVISOR, CONTROL_DOWN, &words, &handlers, up);
     words_finish(&words);
     cli_check_memory(!up->question);
 }
@@ -251,11 +251,11 @@ static void accuse(struct up *up, struct app *app)
     up->accused = app;
     if (shows_progress(up))
         clear_progress();
-    up->status = cli_fail(STATUS_NOT, "%s gave up%s%s", app->name, *app->reason ? ": " : "",
-                          app->reason);
+    up->status =
+        cli_fail(STATUS_NOT, "%s gave up%s%s", app->name, *app->reason ? ": " : "", app->reason);
     cli_check_memory(words_append(&words, app->name));
-    up->question = exchange_start(&up->cli->client, RUNDIR_SUPERVISOR, CONTROL_WHY, &words, &handlers,
-                                  up);
+    up->question =
+        exchange_start(&up->cli->client, RUNDIR_SUPERVISOR, CONTROL_WHY, &words, &handlers, up);
     words_finish(&words);
     cli_check_memory(!up->question);
 }
@@ -286,8 +286,8 @@ static void judge(struct up *up)
         stop_ours(up);
 }
 
-/* A supervisor that gives up ends with "shutdown WHY"; one that was asked to, or whose work is done,
- * with the bare word. */
+/* A supervisor that gives up ends with "shutdown WHY"; one that was asked to, or whose work is
+ * done, with the bare word. */
 static bool ended_in_order(const struct app *app)
 {
     return strcmp(app->reason, "normal") == 0 || strcmp(app->reason, "shutdown") == 0;
@@ -369,8 +369,8 @@ static void ask_about_unseen(struct up *up)
     if (up->asked >= up->apps + up->app_count || up->question)
         return;
     cli_check_memory(words_append(&words, up->asked->name));
-    up->question = exchange_start(&up->cli->client, RUNDIR_SUPERVISOR, CONTROL_WHY, &words, &handlers,
-                                  up);
+    up->question =
+        exchange_start(&up->cli->client, RUNDIR_SUPERVISOR, CONTROL_WHY, &words, &handlers, up);
     words_finish(&words);
     cli_check_memory(!up->question);
 }
@@ -428,8 +428,7 @@ static void on_lost(void *data, const char *why)
 static int ask_root(struct up *up, const char *verb, const struct words *words,
                     struct answer *answer)
 {
-    cli_check_memory(
-        client_call(&up->cli->client, RUNDIR_SUPERVISOR, verb, words, 0, answer));
+    cli_check_memory(client_call(&up->cli->client, RUNDIR_SUPERVISOR, verb, words, 0, answer));
     return answer->kind == ANSWER_ERROR || answer->kind == ANSWER_CLOSED
                ? cli_answer_status(up->cli, "up", answer)
                : 0;
@@ -543,7 +542,7 @@ static void stop_watching(struct up *up)
     ev_timer_stop(loop, &up->progress);
     ev_signal_stop(loop, &up->on_int);
     ev_signal_stop(loop, &up->on_term);
-    HASH_ITER(hh, up->seen, seen, next) {
+    HASH_ITER (hh, up->seen, seen, next) {
         HASH_DEL(up->seen, seen);
         free(seen);
     }
@@ -594,13 +593,16 @@ const struct verb verb_up = {
     .name = "up",
     .synopsis = "FILE...",
     .line = "start the applications that config files declare",
-    .text = "Checks the files, starts a node unless one is running, and stays in the foreground to show "
-            "what happens. Ctrl-C stops its applications in order; a second one kills them. It ends with "
-            "1 when one of its applications gives up, after naming it, saying why and stopping its "
-            "others.\n"
-            "On a node that is running the files' applications are added to it.\n"
-            "With -d it returns when everything is ready, or with the reason why it is not, and leaves "
-            "running what runs.",
+    .text =
+        "Checks the files, starts a node unless one is running, and stays in the foreground to "
+        "show "
+        "what happens. Ctrl-C stops its applications in order; a second one kills them. It ends "
+        "with "
+        "1 when one of its applications gives up, after naming it, saying why and stopping its "
+        "others.\n"
+        "On a node that is running the files' applications are added to it.\n"
+        "With -d it returns when everything is ready, or with the reason why it is not, and leaves "
+        "running what runs.",
     .examples = "troupe up etc/demo.yaml\tin the foreground\n"
                 "troupe up -d shop.yaml billing.yaml\ttwo applications, in the background",
     .options = {{'d', "detach", NULL, "return when everything is ready, and leave it running"}},

@@ -266,14 +266,18 @@ const struct verb verb_wait = {
     .name = "wait",
     .synopsis = "ADDRESS...",
     .line = "wait until actors are ready, down or gone",
-    .text = "Nothing is missed: it subscribes first and looks then. An actor or a supervisor that is not "
-            "there yet is waited for.\n"
-            "ready is the state of that name; down is stopped, exited or failed, or not there; gone is not "
-            "there. Of several words any one will do. Waiting for ready ends with 1 when the actor has "
-            "failed or exited, because it will not come back by itself; with 6 when the time is up.",
+    .text =
+        "Nothing is missed: it subscribes first and looks then. An actor or a supervisor that is "
+        "not "
+        "there yet is waited for.\n"
+        "ready is the state of that name; down is stopped, exited or failed, or not there; gone is "
+        "not "
+        "there. Of several words any one will do. Waiting for ready ends with 1 when the actor has "
+        "failed or exited, because it will not come back by itself; with 6 when the time is up.",
     .examples = "troupe wait shop/db --timeout 10s\tuntil it is ready\n"
                 "troupe wait shop/job --for down\tuntil it has ended",
-    .options = {{0, "for", "WORDS", "what to wait for: ready (default), down, gone; a list with commas"},
+    .options = {{0, "for", "WORDS",
+                 "what to wait for: ready (default), down, gone; a list with commas"},
                 {0, "timeout", "T", "at most so long, such as 10s"}},
     .min_args = 1,
     .max_args = -1,

@@ -23,8 +23,9 @@ const struct verb verb_why = {
     .name = "why",
     .synopsis = "ADDRESS",
     .line = "say why an actor is in the state that it is in",
-    .text = "The chain of causes in words, with the last crash and its frames. Names that are gone are "
-            "remembered for their supervisor's last 100 ends.",
+    .text =
+        "The chain of causes in words, with the last crash and its frames. Names that are gone are "
+        "remembered for their supervisor's last 100 ends.",
     .examples = "troupe why shop/web\twhy it is down, or was restarted",
     .min_args = 1,
     .max_args = 1,

@@ -30,8 +30,12 @@ static void put_options(struct buf *out, const struct verb *verb)
 static const char *taken(const struct verb *verb)
 {
     static const char *const words[] = {
-        [TAKES_NOTHING] = "nothing", [TAKES_ADDRESSES] = "address", [TAKES_APPLICATIONS] = "application",
-        [TAKES_FILES] = "file",      [TAKES_VERBS] = "verb",        [TAKES_SHELLS] = "shell",
+        [TAKES_NOTHING] = "nothing",
+        [TAKES_ADDRESSES] = "address",
+        [TAKES_APPLICATIONS] = "application",
+        [TAKES_FILES] = "file",
+        [TAKES_VERBS] = "verb",
+        [TAKES_SHELLS] = "shell",
     };
 
     return words[verb->takes];
@@ -59,7 +63,8 @@ static const char bash_end[] =
     "    fi\n"
     "    case $takes in\n"
     "    address)\n"
-    "        mapfile -t COMPREPLY < <(compgen -W \"$(troupe ps -o paths 2>/dev/null)\" -- \"$word\") ;;\n"
+    "        mapfile -t COMPREPLY < <(compgen -W \"$(troupe ps -o paths 2>/dev/null)\" -- "
+    "\"$word\") ;;\n"
     "    application)\n"
     "        mapfile -t COMPREPLY < <(compgen -W \"$(troupe ps -o paths 2>/dev/null |\n"
     "            grep -v -e / -e '^sys$')\" -- \"$word\") ;;\n"
@@ -72,9 +77,10 @@ static const char bash_end[] =
 
 static void put_bash(struct buf *out)
 {
-    buf_printf(out, "# bash completion for troupe\n_troupe() {\n"
-                    "    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
-                    "    local verb=${COMP_WORDS[1]} options= takes=\n    local verbs='");
+    buf_printf(out,
+               "# bash completion for troupe\n_troupe() {\n"
+               "    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
+               "    local verb=${COMP_WORDS[1]} options= takes=\n    local verbs='");
     put_verbs(out);
     buf_printf(out, "'\n    COMPREPLY=()\n"
                     "    if ((COMP_CWORD == 1)); then\n"
@@ -161,7 +167,8 @@ static void put_zsh(struct buf *out)
         buf_printf(out, "    %s)\n        _arguments", verbs[i]->name);
         for (size_t k = 0; (option = option_at(verbs[i], k)); k++)
             put_zsh_option(out, option);
-        buf_printf(out, " \\\n            '*:%s:_troupe_%s' ;;\n", taken(verbs[i]), taken(verbs[i]));
+        buf_printf(out, " \\\n            '*:%s:_troupe_%s' ;;\n", taken(verbs[i]),
+                   taken(verbs[i]));
     }
     buf_printf(out, "    esac\n}\n"
                     "if [[ $funcstack[1] == _troupe ]]; then\n    _troupe \"$@\"\n"
@@ -204,7 +211,8 @@ static const char *fish_source(const struct verb *verb)
     case TAKES_ADDRESSES:
         return " -a '(troupe ps -o paths 2>/dev/null)'";
     case TAKES_APPLICATIONS:
-        return " -a '(troupe ps -o paths 2>/dev/null | string match -v \"*/*\" | string match -v sys)'";
+        return " -a '(troupe ps -o paths 2>/dev/null | string match -v \"*/*\" | string match -v "
+               "sys)'";
     case TAKES_FILES:
         return " -F";
     case TAKES_SHELLS:

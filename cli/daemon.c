@@ -57,8 +57,7 @@ static void read_lines(FILE *from, struct plan *plan)
         if (line[length - 1] == '\n')
             line[length - 1] = '\0';
         if (strncmp(line, application, sizeof application - 1) == 0)
-            cli_check_memory(
-                words_append(&plan->applications, line + sizeof application - 1));
+            cli_check_memory(words_append(&plan->applications, line + sizeof application - 1));
         else if (!*plan->node)
             snprintf(plan->node, sizeof plan->node, "%s", line);
     }
@@ -170,8 +169,12 @@ _Noreturn static void become_daemon(char **argv, int ready_fd)
 int daemon_start(struct cli *cli, const char *node, bool foreground, pid_t *pid)
 {
     char path[PATH_MAX], fd_text[16];
-    char *options[] = {(char *)"--node",   (char *)node, (char *)"--ready-fd", fd_text,
-                       foreground ? (char *)"--foreground" : NULL, NULL};
+    char *options[] = {(char *)"--node",
+                       (char *)node,
+                       (char *)"--ready-fd",
+                       fd_text,
+                       foreground ? (char *)"--foreground" : NULL,
+                       NULL};
     struct start start = {0};
     char **argv;
     int ends[2];

@@ -10,7 +10,7 @@
 
 /* What the files say, as far as `up` needs to know. */
 struct plan {
-    char node[65];            /* "" when they name none */
+    char node[65]; /* "" when they name none */
     struct words applications;
 };
 

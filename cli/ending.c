@@ -37,8 +37,7 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
         return;
     if (!mono_is_set(ending->free_at))
         ending->free_at = mono_now();
-    if (is_empty(ending->client->dir.path) ||
-        mono_diff_ms(mono_now(), ending->free_at) > CLEAR_MS)
+    if (is_empty(ending->client->dir.path) || mono_diff_ms(mono_now(), ending->free_at) > CLEAR_MS)
         ev_break(loop, EVBREAK_ALL);
 }
 

@@ -66,7 +66,7 @@ static void print_columns(const struct output *out, const struct facts *record, 
 
     for (size_t i = 0; i < out->column_count; i++) {
         const struct fact *fact = find(record, out->columns[i]);
-        const char *value = !fact              ? ""
+        const char *value = !fact               ? ""
                             : fact->type == 't' ? bare_fact(fact, time, sizeof time)
                                                 : fact->value;
 

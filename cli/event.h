@@ -1,6 +1,6 @@
 /*
- * Events as records and lines: the first keys fixed (ts level path pid event), the event's own after
- * them. Pure but for printing.
+ * Events as records and lines: the first keys fixed (ts level path pid event), the event's own
+ * after them. Pure but for printing.
  */
 #ifndef TROUPE_CLI_EVENT_H
 #define TROUPE_CLI_EVENT_H

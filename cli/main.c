@@ -27,8 +27,8 @@ int cli_fail(int status, const char *format, ...)
 
 int cli_usage(const struct verb *verb)
 {
-    fprintf(stderr, "usage: troupe %s%s%s%s\n", verb->name, verb->options[0].name ? " [options]" : "",
-            *verb->synopsis ? " " : "", verb->synopsis);
+    fprintf(stderr, "usage: troupe %s%s%s%s\n", verb->name,
+            verb->options[0].name ? " [options]" : "", *verb->synopsis ? " " : "", verb->synopsis);
     fprintf(stderr, "`troupe help %s` says more\n", verb->name);
     return STATUS_USAGE;
 }
@@ -86,11 +86,9 @@ static int status_of_head(const char *head)
         const char *head;
         int status;
     } heads[] = {
-        {"noproc", STATUS_NOPROC},         {"denied", STATUS_DENIED},
-        {"config", STATUS_CONFIG},         {"refused", STATUS_NOT},
-        {"stopping", STATUS_NOT},          {"starting", STATUS_NOT},
-        {"failed", STATUS_NOT},            {"unknown_request", STATUS_USAGE},
-        {"bad_request", STATUS_USAGE},
+        {"noproc", STATUS_NOPROC}, {"denied", STATUS_DENIED},         {"config", STATUS_CONFIG},
+        {"refused", STATUS_NOT},   {"stopping", STATUS_NOT},          {"starting", STATUS_NOT},
+        {"failed", STATUS_NOT},    {"unknown_request", STATUS_USAGE}, {"bad_request", STATUS_USAGE},
     };
 
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)

@@ -64,8 +64,8 @@ static int refuse_option(const struct cli *cli, const char *given, const char *n
     names[count] = NULL;
     nearest = text_nearest(name, names);
     if (nearest)
-        return cli_fail(STATUS_USAGE, "%s: no option %s; did you mean --%s?", cli->verb->name, given,
-                        nearest);
+        return cli_fail(STATUS_USAGE, "%s: no option %s; did you mean --%s?", cli->verb->name,
+                        given, nearest);
     return cli_fail(STATUS_USAGE, "%s: no option %s; `troupe help %s` lists them", cli->verb->name,
                     given, cli->verb->name);
 }

@@ -134,8 +134,8 @@ int output_init(struct output *out, const char *format, bool ascii, const char *
     *out = (struct output){.format = OUTPUT_TABLE};
     out->is_terminal = isatty(STDOUT_FILENO);
     out->is_ascii = ascii || !out->is_terminal || !speaks_utf8();
-    out->has_colour = out->is_terminal && !(no_colour && *no_colour) && term &&
-                      strcmp(term, "dumb") != 0;
+    out->has_colour =
+        out->is_terminal && !(no_colour && *no_colour) && term && strcmp(term, "dumb") != 0;
     out->width = out->is_terminal ? terminal_width() : 0;
     return format ? read_format(out, format, known, err) : 0;
 }
@@ -158,6 +158,8 @@ int output_flush(void)
 
 void output_write(struct buf *text)
 {
+    if (buf_length(text) == 0)
+        return;
     fwrite(buf_front(text), 1, buf_length(text), stdout);
     buf_consume(text, buf_length(text));
 }
@@ -167,11 +169,8 @@ void output_write(struct buf *text)
 const char *output_colour(const struct output *out, enum colour colour)
 {
     static const char *const codes[] = {
-        [COLOUR_NONE] = "",
-        [COLOUR_GOOD] = "\033[32m",
-        [COLOUR_BAD] = "\033[31m",
-        [COLOUR_BUSY] = "\033[33m",
-        [COLOUR_FAINT] = "\033[2m",
+        [COLOUR_NONE] = "",         [COLOUR_GOOD] = "\033[32m", [COLOUR_BAD] = "\033[31m",
+        [COLOUR_BUSY] = "\033[33m", [COLOUR_FAINT] = "\033[2m",
     };
 
     return out->has_colour ? codes[colour] : "";
@@ -221,9 +220,10 @@ char *show_fact(const struct fact *fact, char *out, size_t size)
 {
     switch (*fact->value ? fact->type : 's') {
     case 'b':
-        snprintf(out, size, "%s", strcmp(fact->value, "0") == 0      ? "no"
-                                  : strcmp(fact->value, "false") == 0 ? "no"
-                                                                      : "yes");
+        snprintf(out, size, "%s",
+                 strcmp(fact->value, "0") == 0       ? "no"
+                 : strcmp(fact->value, "false") == 0 ? "no"
+                                                     : "yes");
         return out;
     case 'd':
         return show_duration(strtoll(fact->value, NULL, 10), out, size);
@@ -309,8 +309,7 @@ static void measure(const struct grid *grid, size_t widths[])
     size_t width, column;
 
     for (column = 0; column < grid->column_count; column++)
-        widths[column] =
-            grid->columns[0].header ? show_width(grid->columns[column].header) : 0;
+        widths[column] = grid->columns[0].header ? show_width(grid->columns[column].header) : 0;
     for (size_t i = 0; i < grid->count; i++) {
         width = show_width(grid->cells[i].text);
         /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): cells come after columns */

@@ -1,7 +1,8 @@
 /*
- * How results are shown: as a table for people, as JSON (output_json.c), or as bare values. A result
- * is a list of records; a record is a list of typed facts (lib/wire.h), so that one writer serves ps,
- * status, events and log alike. In a pipe nothing is coloured, cut or drawn with box characters.
+ * How results are shown: as a table for people, as JSON (output_json.c), or as bare values. A
+ * result is a list of records; a record is a list of typed facts (lib/wire.h), so that one writer
+ * serves ps, status, events and log alike. In a pipe nothing is coloured, cut or drawn with box
+ * characters.
  */
 #ifndef TROUPE_CLI_OUTPUT_H
 #define TROUPE_CLI_OUTPUT_H

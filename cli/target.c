@@ -151,8 +151,9 @@ int targets_expand(struct cli *cli, int first, struct targets *targets)
     for (int i = first; i < cli->arg_count; i++) {
         status = target_parse(cli, cli->args[i], &addr, &is_glob);
         if (!status && !*addr.path)
-            status = cli_fail(STATUS_USAGE, "%s: the root is the node itself: `troupe down` stops it",
-                              cli->args[i]);
+            status =
+                cli_fail(STATUS_USAGE, "%s: the root is the node itself: `troupe down` stops it",
+                         cli->args[i]);
         if (!status && addr.incarnation && !is_glob)
             status = check_incarnation(cli, &addr);
         if (!status && is_glob)

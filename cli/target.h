@@ -33,8 +33,8 @@ int target_answer_status(struct cli *cli, const char *path, const struct answer 
 /* Asks the supervisor of each target `verb` with its name as the only word, all in parallel or one
  * by one. Says what went wrong; returns the first failure's exit status. */
 int targets_ask(struct cli *cli, struct targets *targets, const char *verb, bool one_by_one);
-/* One request about one actor, to its supervisor. 0 and answer (to be finished), else an exit status
- * after having said why. */
+/* One request about one actor, to its supervisor. 0 and answer (to be finished), else an exit
+ * status after having said why. */
 int target_ask(struct cli *cli, const char *address, const char *verb, struct answer *answer,
                struct target *target);
 

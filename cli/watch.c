@@ -106,8 +106,8 @@ static void subscribe(struct source *source)
     char mailbox[MAILBOX_MAX];
 
     client_supervisor(source->path, mailbox);
-    source->exchange = exchange_start(source->watch->client, mailbox, CONTROL_EVENTS, NULL,
-                                      &handlers, source);
+    source->exchange =
+        exchange_start(source->watch->client, mailbox, CONTROL_EVENTS, NULL, &handlers, source);
     if (!source->exchange)
         try_again(source);
 }
@@ -174,7 +174,7 @@ void watch_destroy(struct watch *watch)
 
     if (!watch)
         return;
-    HASH_ITER(hh, watch->by_path, source, next)
+    HASH_ITER (hh, watch->by_path, source, next)
         destroy(source);
     free(watch);
 }
@@ -183,7 +183,7 @@ bool watch_is_settled(const struct watch *watch)
 {
     struct source *source, *next;
 
-    HASH_ITER(hh, watch->by_path, source, next)
+    HASH_ITER (hh, watch->by_path, source, next)
         if (source->exchange && !source->is_answered)
             return false;
     return true;

@@ -43,6 +43,7 @@ YAML
     run --separate-stderr troupe
     assert_failure 2
     assert_output ""
+    # shellcheck disable=SC2154 # bats sets it
     [[ $stderr == *"usage: troupe VERB"* ]]
 }
 
@@ -560,6 +561,8 @@ PY
     assert_output "hello from db"
     run troupe log shop
     assert_line "shop/db | hello from db"
+    assert_line --regexp '^shop \| .*event=supervisor.ready'
+    refute_line --regexp '^ts='
     troupe log -o json shop/db |
         python3 -c 'import json,sys; l=json.load(sys.stdin)["lines"]; assert l[0]["text"] == "hello from db" and l[0]["stream"]'
     run troupe log -n 0 shop/db
@@ -574,6 +577,7 @@ PY
     local pid=$!
     wait_until 5 grep -q 'shop/db | hello' log.out
     troupe restart shop/db
+    # shellcheck disable=SC2016 # the inner shell expands it
     wait_until 5 bash -c '(($(grep -c "shop/db | hello" log.out) == 2))'
     kill -INT "$pid"
     wait "$pid"
@@ -670,14 +674,14 @@ YAML
     no_node_process
 }
 
-@test "an application that gave up is shown exited, with nothing below it" {
+@test "an application that gave up is shown failed, with nothing below it" {
     yaml sad.yaml <<'YAML'
 troupe: 1
 application: sad
 supervisor: {intensity: 1, period: 5s, children: [{name: x, exec: [sh, -c, 'sleep 0.2; exit 3']}]}
 YAML
     node_up sad.yaml
-    wait_for_state sad exited
+    wait_for_state sad failed
     run ps_paths
     assert_output sad
 }

@@ -36,7 +36,8 @@ static const char *text_of(struct buf *buf)
 
 static void lay_out(const struct output *out, struct buf *text)
 {
-    static const struct grid_column shown[] = {{"NAME", false, 6}, {"N", true, 0}, {"LAST", false, 4}};
+    static const struct grid_column shown[] = {
+        {"NAME", false, 6}, {"N", true, 0}, {"LAST", false, 4}};
     struct grid *grid = grid_create(shown, 3);
 
     grid_add(grid, "a", COLOUR_GOOD);
@@ -84,7 +85,8 @@ static void test_column_values(void)
     struct column_view view = {"east", 66000000};
     char scratch[COLUMN_TEXT_SIZE];
 
-    tap_is_text(column_find("rst")->value(&row, &view, scratch), "7", "rst is a number to machines");
+    tap_is_text(column_find("rst")->value(&row, &view, scratch), "7",
+                "rst is a number to machines");
     tap_is_text(column_show(column_find("rst"), &row, &view, scratch), "1/7",
                 "rst is window and total to people");
     tap_is_text(column_show(column_find("up"), &row, &view, scratch), "1m05s",
@@ -136,9 +138,8 @@ static void test_formats(void)
           "without -o it is a table");
     CHECK(output_init(&out, "jsonl", false, known, &err) == 0 && out.format == OUTPUT_JSONL,
           "a format is known by its name");
-    CHECK(output_init(&out, "pid,path", false, known, &err) == 0 &&
-              out.format == OUTPUT_COLUMNS && out.column_count == 2 &&
-              !strcmp(out.columns[1], "path"),
+    CHECK(output_init(&out, "pid,path", false, known, &err) == 0 && out.format == OUTPUT_COLUMNS &&
+              out.column_count == 2 && !strcmp(out.columns[1], "path"),
           "a list of columns is kept in order");
     output_finish(&out);
     CHECK(output_init(&out, "pid,pth", false, known, &err) == -1, "an unknown column is refused");
@@ -172,17 +173,19 @@ static void test_records(void)
 
     make_record(&record);
     logfmt_write(&record, &text);
-    tap_is_text(text_of(&text),
-                "ts=1970-01-01T00:00:01.000Z path=a/b "
-                "text=\"two words, a \\\"quote\\\"\\nand \\x1b[2J\" took=40ms held=0 none=\"\" empty=\"\"",
-                "logfmt is one printable line");
+    tap_is_text(
+        text_of(&text),
+        "ts=1970-01-01T00:00:01.000Z path=a/b "
+        "text=\"two words, a \\\"quote\\\"\\nand \\x1b[2J\" took=40ms held=0 none=\"\" empty=\"\"",
+        "logfmt is one printable line");
     buf_consume(&text, buf_length(&text));
     json_write_line(&record, &text);
-    tap_is_text(text_of(&text),
-                "{\"ts\":\"1970-01-01T00:00:01.000Z\",\"path\":\"a/b\","
-                "\"text\":\"two words, a \\\"quote\\\"\\nand \\u001B[2J\",\"took\":40,\"held\":false,"
-                "\"none\":null,\"empty\":\"\"}",
-                "JSON keeps types, and has null for a number that is not known");
+    tap_is_text(
+        text_of(&text),
+        "{\"ts\":\"1970-01-01T00:00:01.000Z\",\"path\":\"a/b\","
+        "\"text\":\"two words, a \\\"quote\\\"\\nand \\u001B[2J\",\"took\":40,\"held\":false,"
+        "\"none\":null,\"empty\":\"\"}",
+        "JSON keeps types, and has null for a number that is not known");
     buf_consume(&text, buf_length(&text));
     output_init(&out, "took,empty,path", false, NULL, &err);
     CHECK(bare_write(&out, &record, &text, &missing) == 0, "columns of a record are found");
@@ -206,9 +209,11 @@ static void test_json_lists(void)
     tap_is_text(text_of(&text), "{\n  \"troupe\": 1,\n  \"actors\": []\n}\n",
                 "an empty list is still a list");
     buf_consume(&text, buf_length(&text));
-    words_append(&words, "bad \xff byte, gr\xc3\xbc\xc3\x9f" "e\xc3");
+    words_append(&words, "bad \xff byte, gr\xc3\xbc\xc3\x9f"
+                         "e\xc3");
     json_write_words("why", &words, &text);
-    CHECK(strstr(text_of(&text), "bad \xEF\xBF\xBD byte, gr\xc3\xbc\xc3\x9f" "e\xEF\xBF\xBD") != NULL,
+    CHECK(strstr(text_of(&text), "bad \xEF\xBF\xBD byte, gr\xc3\xbc\xc3\x9f"
+                                 "e\xEF\xBF\xBD") != NULL,
           "bytes that are no UTF-8 are replaced one by one");
     words_finish(&words);
     buf_finish(&text);
