@@ -203,6 +203,22 @@ DRIVE
                       END { exit at != 1000000 }'
 }
 
+@test "the beginning of a line outlives a kill of both processes" {
+    drive <<'DRIVE'
+start
+pipe a both
+write a both whole\nbegin
+taken
+kill-all
+start
+write a both ning and end\n
+taken
+stop
+DRIVE
+    assert_equal "$(lines_of a)" "both whole
+both beginning and end"
+}
+
 @test "a killed writer has a successor that neither loses nor repeats" {
     drive <<'DRIVE'
 start --patience-ms 30000
@@ -270,10 +286,10 @@ a.log.2"
         echo start
         for ((i = 0; i < 300; i++)); do
             echo "pipe app/p$i both"
-            echo "write app/p$i both first\n"
+            printf "write app/p%d both first\\\\n\n" "$i"
         done
         for ((i = 0; i < 300; i++)); do
-            echo "write app/p$i both second\n"
+            printf "write app/p%d both second\\\\n\n" "$i"
         done
         echo taken
         echo "log app 1000"

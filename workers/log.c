@@ -4,11 +4,11 @@
  *   pipes → reader (this file's loop: never touches a disk) → ring → writer (forked) → files
  *                └→ followers, watches
  *
- * The ring is a file in the run directory that both map (log_ring.h): whichever of the two is killed,
- * the other, or a successor, goes on with what it holds, lines without their newline included.
- * So a restart loses nothing. A reader that is killed while it takes bytes out of a pipe has them in
- * the ring already; its successor says so where they may be there twice. Only where there is no
- * spool they (at most 64 KiB), and what the writer had not written, are lost.
+ * The ring is a file in the run directory that both map (log_ring.h): whichever of the two is
+ * killed, the other, or a successor, goes on with what it holds, lines without their newline
+ * included. So a restart loses nothing. A reader that is killed while it takes bytes out of a pipe
+ * has them in the ring already; its successor says so where they may be there twice. Only where
+ * there is no spool they (at most 64 KiB), and what the writer had not written, are lost.
  *
  * log [--dir DIR] [--files 10] [--size BYTES] [--total BYTES] [--patience-ms 1000] [--spool FILE]
  *     [--spool-bytes N]
@@ -16,10 +16,11 @@
  * DIR is $TROUPE_STATE/log unless given; a path a/b/c has the file DIR/a/b/c.log and its older ones
  * c.log.1 …; `files` counts the present one too. The spool, $TROUPE_RUN/.log, is the ring.
  * Descriptor 3 is the mailbox (LISTEN_FDS), TROUPE_CONTROL the control socket: READY when serving,
- * HEARTBEAT for PING; STOP: what the pipes hold at that moment is read and written, for at most the
- * patience, then exit 0. What could not be written stays in the spool.
+ * HEARTBEAT for PING; STOP (or SIGTERM): what the pipes hold at that moment is read and written,
+ * for about the patience at most, then exit 0. What could not be written stays in the spool.
  */
 #include "ctl.h"
+#include "fault.h"
 #include "log_jobs.h"
 #include "log_reader.h"
 #include "log_serve.h"
@@ -43,7 +44,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WRITER_AGAIN_MS = 100, WRITER_GOOD_MS = 1000, FD_MAILBOX = 3 };
+enum {
+    WRITER_AGAIN_MS = 100,
+    WRITER_GOOD_MS = 1000,
+    STOP_MIN_MS = 500, /* how long a stop waits for the writer: the patience, within these */
+    STOP_MAX_MS = 2000,
+    DAY_MS = 86400000,
+    FD_MAILBOX = 3,
+};
 
 struct options {
     char dir[PATH_MAX], spool[PATH_MAX];
@@ -83,7 +91,8 @@ static _Noreturn __attribute__((format(printf, 1, 2))) void die(const char *form
     exit(1);
 }
 
-/* ---- the writer --------------------------------------------------------------------------------- */
+/* ---- the writer ---------------------------------------------------------------------------------
+ */
 
 /* In the fork: keeps the bell as its only descriptor beside the standard ones. It outlives a killed
  * reader and signals to the group: it ends when the reader has, and the ring is empty. */
@@ -111,7 +120,7 @@ static void start_writer(struct program *program)
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
         goto again;
-    program->writer = fork();
+    program->writer = fault_hits("fork") ? -1 : fork();
     if (program->writer == 0)
         be_writer(program, ends[1]);
     close(ends[1]);
@@ -174,7 +183,8 @@ static void on_child(struct ev_loop *loop, ev_signal *signal, int events)
     }
 }
 
-/* ---- stopping ------------------------------------------------------------------------------------- */
+/* ---- stopping
+ * ------------------------------------------------------------------------------------- */
 
 static void check_stopped(struct program *program)
 {
@@ -189,6 +199,15 @@ static void check_stopped(struct program *program)
         ev_break(program->loop, EVBREAK_ALL);
 }
 
+static int64_t stop_ms(const struct program *program)
+{
+    uint64_t patience_ms = program->options.patience_ms;
+
+    if (patience_ms < STOP_MIN_MS)
+        return STOP_MIN_MS;
+    return patience_ms < STOP_MAX_MS ? (int64_t)patience_ms : STOP_MAX_MS;
+}
+
 static void stop(struct program *program)
 {
     if (program->is_stopping)
@@ -200,7 +219,7 @@ static void stop(struct program *program)
     program->jobs = NULL;
     log_reader_stop(program->reader);
     ev_now_update(program->loop);
-    ev_timer_set(&program->stop_limit, (double)program->options.patience_ms / 1000.0, 0.);
+    ev_timer_set(&program->stop_limit, (double)stop_ms(program) / 1000.0, 0.);
     ev_timer_start(program->loop, &program->stop_limit);
     check_stopped(program);
 }
@@ -231,7 +250,7 @@ static void on_interrupt(struct ev_loop *loop, ev_signal *signal, int events)
 static void end_children(struct program *program)
 {
     pid_t writer = program->writer;
-    struct mono limit = mono_add_ms(mono_now(), (int64_t)program->options.patience_ms);
+    struct mono limit = mono_add_ms(mono_now(), stop_ms(program));
     struct timespec moment = {.tv_nsec = 2000000};
     pid_t pid;
 
@@ -251,7 +270,8 @@ static void end_children(struct program *program)
     }
 }
 
-/* ---- the control socket ------------------------------------------------------------------------------- */
+/* ---- the control socket
+ * ------------------------------------------------------------------------------- */
 
 static void say(const struct program *program, const char *line)
 {
@@ -287,7 +307,8 @@ static void on_control(struct ev_loop *loop, ev_io *io, int events)
         obey(program, &line);
 }
 
-/* ---- events ---------------------------------------------------------------------------------------------- */
+/* ---- events
+ * ---------------------------------------------------------------------------------------------- */
 
 static void on_bell(struct ev_loop *loop, ev_io *io, int events)
 {
@@ -328,7 +349,8 @@ static void on_turn(void *data)
     check_stopped(data);
 }
 
-/* ---- the start --------------------------------------------------------------------------------------------- */
+/* ---- the start
+ * --------------------------------------------------------------------------------------------- */
 
 static const char *environment(const char *name, const char *otherwise)
 {
@@ -358,14 +380,10 @@ static void set_default_paths(struct options *options)
 static void read_options(struct options *options, int argc, char **argv)
 {
     static const struct option names[] = {
-        {"dir", required_argument, NULL, 'd'},
-        {"files", required_argument, NULL, 'f'},
-        {"size", required_argument, NULL, 's'},
-        {"total", required_argument, NULL, 't'},
-        {"patience-ms", required_argument, NULL, 'p'},
-        {"spool", required_argument, NULL, 'r'},
-        {"spool-bytes", required_argument, NULL, 'b'},
-        {0},
+        {"dir", required_argument, NULL, 'd'},         {"files", required_argument, NULL, 'f'},
+        {"size", required_argument, NULL, 's'},        {"total", required_argument, NULL, 't'},
+        {"patience-ms", required_argument, NULL, 'p'}, {"spool", required_argument, NULL, 'r'},
+        {"spool-bytes", required_argument, NULL, 'b'}, {0},
     };
     int option, result = 0;
 
@@ -384,7 +402,7 @@ static void read_options(struct options *options, int argc, char **argv)
             result = text_unsigned(optarg, 8192, INT64_MAX, &options->total_bytes);
             break;
         case 'p':
-            result = text_unsigned(optarg, 0, 3600000, &options->patience_ms);
+            result = text_unsigned(optarg, 0, DAY_MS, &options->patience_ms);
             break;
         case 'r':
             set_path(options->spool, optarg);
@@ -469,11 +487,10 @@ static void start_serving(struct program *program, unsigned max_conns)
                                        .own_path = program->own_path,
                                        .max_conns = max_conns};
 
-    program->reader =
-        log_reader_create(program->loop, program->ring, program->own_path,
-                          (int64_t)program->options.patience_ms, &handlers, program);
-    program->jobs = log_jobs_create(program->loop, program->ring, program->options.dir, wake_writer,
-                                    program);
+    program->reader = log_reader_create(program->loop, program->ring, program->own_path,
+                                        (int64_t)program->options.patience_ms, &handlers, program);
+    program->jobs =
+        log_jobs_create(program->loop, program->ring, program->options.dir, wake_writer, program);
     config.jobs = program->jobs;
     if (program->reader && program->jobs)
         program->server = log_server_create(&config);

@@ -1,4 +1,5 @@
 #include "log_files.h"
+#include "fault.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -154,7 +155,8 @@ static void keep_cap(struct log_files *files, const char *busy_name)
     survey_finish(&survey);
 }
 
-/* ---- opening and rotating ---------------------------------------------------------------------- */
+/* ---- opening and rotating ----------------------------------------------------------------------
+ */
 
 /* Makes the folders above name. */
 static int make_folders(int dir_fd, const char *name)
@@ -217,7 +219,8 @@ static void rotate(struct log_files *files, const char *name)
         generation_name(name, steps[i].to, to);
         /* What the first step renames over, or removes, no longer counts. */
         if (i == 0 && fstatat(files->dir_fd, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
-            files->total -= (uint64_t)st.st_size < files->total ? (uint64_t)st.st_size : files->total;
+            files->total -=
+                (uint64_t)st.st_size < files->total ? (uint64_t)st.st_size : files->total;
         if (steps[i].to == 0)
             unlinkat(files->dir_fd, from, 0);
         else
@@ -240,8 +243,8 @@ static struct file *file_with_room(struct log_files *files, const char *name, si
             errno = EINVAL;
             return NULL;
         }
-        if (st->st_nlink > 0 && !log_is_rotation_due((uint64_t)st->st_size, more,
-                                                     log_size_limit(&files->limits)))
+        if (st->st_nlink > 0 &&
+            !log_is_rotation_due((uint64_t)st->st_size, more, log_size_limit(&files->limits)))
             return file;
         file_close(files, file);
         if (st->st_nlink > 0)
@@ -251,12 +254,13 @@ static struct file *file_with_room(struct log_files *files, const char *name, si
     return NULL;
 }
 
-/* ---- appending ---------------------------------------------------------------------------------- */
+/* ---- appending ----------------------------------------------------------------------------------
+ */
 
 static int write_all(int fd, const char *bytes, size_t size)
 {
     while (size > 0) {
-        ssize_t n = write(fd, bytes, size);
+        ssize_t n = fault_hits("write") ? -1 : write(fd, bytes, size);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -302,7 +306,8 @@ int log_files_append(struct log_files *files, const char *path, const char *line
     return 0;
 }
 
-/* ---- beginning and end ---------------------------------------------------------------------------- */
+/* ---- beginning and end
+ * ---------------------------------------------------------------------------- */
 
 /* A predecessor was killed in an append: what it wrote will be written again. */
 static void take_back(struct log_files *files)

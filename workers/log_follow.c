@@ -28,14 +28,14 @@ struct log_follower {
     uint64_t ref;
     char path[ADDR_PATH_MAX + 1];
     bool is_live;
-    STAILQ_HEAD(, held) held;
+    STAILQ_HEAD(held_list, held) held;
     size_t held_bytes;
     uint64_t skipped; /* lines it did not get and was not told of */
 };
 
 struct log_followers {
     struct ev_loop *loop;
-    TAILQ_HEAD(, log_follower) list;
+    TAILQ_HEAD(follower_list, log_follower) list;
     ev_timer gap; /* runs while somebody has to be told of a gap */
 };
 
@@ -139,7 +139,8 @@ static void follower_destroy(struct log_follower *follower)
     free(follower);
 }
 
-/* ---- all of them -------------------------------------------------------------------------------- */
+/* ---- all of them --------------------------------------------------------------------------------
+ */
 
 static void on_gap(struct ev_loop *loop, ev_timer *timer, int events)
 {
@@ -148,7 +149,8 @@ static void on_gap(struct ev_loop *loop, ev_timer *timer, int events)
     bool is_done = true;
 
     (void)events;
-    TAILQ_FOREACH(follower, &followers->list, entry) {
+    TAILQ_FOREACH(follower, &followers->list, entry)
+    {
         if (follower->is_live && !mention_gap(follower))
             is_done = false;
     }
@@ -163,7 +165,8 @@ static void deliver_all(struct log_followers *followers, const char *path, struc
     struct log_follower *follower;
     bool is_packed = log_lines_pack(lines, &image) == 0;
 
-    TAILQ_FOREACH(follower, &followers->list, entry) {
+    TAILQ_FOREACH(follower, &followers->list, entry)
+    {
         if (!addr_is_within(path, follower->path))
             continue;
         if (is_packed)
@@ -179,7 +182,8 @@ static bool is_anybody_interested(const struct log_followers *followers, const c
 {
     const struct log_follower *follower;
 
-    TAILQ_FOREACH(follower, &followers->list, entry) {
+    TAILQ_FOREACH(follower, &followers->list, entry)
+    {
         if (addr_is_within(path, follower->path))
             return true;
     }

@@ -13,7 +13,7 @@
 enum { NAME_SIZE = LOG_FILE_MAX + 16, TAIL_BYTES = 16 << 10, TEXT_BYTES_MAX = 64 << 20 };
 
 struct line {
-    int64_t key_us;   /* for the order: never goes back within a path */
+    int64_t key_us; /* for the order: never goes back within a path */
     uint64_t sequence;
     int64_t wall_us;
     const char *path; /* owned by the collection */
@@ -39,7 +39,8 @@ struct collection {
     struct path *paths;
 };
 
-/* ---- the collection ---------------------------------------------------------------------------- */
+/* ---- the collection ----------------------------------------------------------------------------
+ */
 
 static int compare_lines(const void *left, const void *right)
 {
@@ -137,7 +138,8 @@ static void forget(struct collection *all)
     all->count = all->room = all->text_bytes = 0;
 }
 
-/* ---- one file ------------------------------------------------------------------------------------- */
+/* ---- one file
+ * ------------------------------------------------------------------------------------- */
 
 struct block {
     char *bytes;
@@ -250,7 +252,8 @@ static int add_block(struct collection *all, const char *path, const struct bloc
 
 enum { GENERATIONS_MAX = 64 }; /* that are looked through for one path */
 
-/* Adds the last lines of a path: from as many of its files as it takes, the oldest of them first. */
+/* Adds the last lines of a path: from as many of its files as it takes, the oldest of them first.
+ */
 static int add_path(struct collection *all, const char *path)
 {
     struct block blocks[GENERATIONS_MAX] = {0};
@@ -277,7 +280,8 @@ static int add_path(struct collection *all, const char *path)
     return result;
 }
 
-/* ---- all files ---------------------------------------------------------------------------------------- */
+/* ---- all files
+ * ---------------------------------------------------------------------------------------- */
 
 /* Of a path's files one stands for it: the newest that is there. */
 static bool stands_for_path(const struct collection *all, const char *folder, const char *part,
@@ -358,7 +362,8 @@ static int add_files(struct collection *all)
     return request->exact ? 0 : add_folder(all, request->path);
 }
 
-/* ---- the ring ------------------------------------------------------------------------------------------- */
+/* ---- the ring
+ * ------------------------------------------------------------------------------------------- */
 
 static int add_record(struct collection *all, const struct log_record *record)
 {
@@ -371,8 +376,8 @@ static int add_record(struct collection *all, const struct log_record *record)
         return -1;
     while (log_piece_next(record->bytes, record->size, &at, &piece)) {
         bool goes_on = piece.goes_on || (!piece.is_whole && !record->is_final);
-        size_t length = log_line_format(record->wall_us, record->kind, goes_on, piece.at,
-                                        piece.length, text);
+        size_t length =
+            log_line_format(record->wall_us, record->kind, goes_on, piece.at, piece.length, text);
         struct log_line line;
 
         if (log_line_parse(text, length - 1, &line) && add(all, path, &line, line.wall_us) < 0)
@@ -397,7 +402,8 @@ static int add_ring(struct collection *all)
     return 0;
 }
 
-/* ---- together ---------------------------------------------------------------------------------------------- */
+/* ---- together
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Reads files and ring; again when the writer moved something from one to the other meanwhile. */
 static int gather(struct collection *all)

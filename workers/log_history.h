@@ -11,12 +11,12 @@ enum { LOG_HISTORY_MAX = 100000 };
 
 struct log_history_request {
     const char *dir;
-    const char *path;       /* "": everything */
-    bool exact;             /* the path alone, not what is below it */
-    size_t count;           /* at most LOG_HISTORY_MAX */
-    int64_t since_us;       /* nothing older than this (0: no limit) */
+    const char *path; /* "": everything */
+    bool exact;       /* the path alone, not what is below it */
+    size_t count;     /* at most LOG_HISTORY_MAX */
+    int64_t since_us; /* nothing older than this (0: no limit) */
     const struct log_ring *ring;
-    uint64_t end;           /* nothing behind this position of the ring */
+    uint64_t end; /* nothing behind this position of the ring */
 };
 
 /* Writes the lines to fd, oldest first, each `PATH TAB STREAM TAB WALL_US TAB TEXT`. 0, or -1. */

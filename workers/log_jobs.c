@@ -1,6 +1,7 @@
 #include "log_jobs.h"
-#include "log_history.h"
 #include "buf.h"
+#include "fault.h"
+#include "log_history.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +17,8 @@ enum {
     JOBS_MAX = 64,
     HELPERS_MAX = 8,
     READ_BYTES = 64 << 10,
-    DRAIN_MS = 300,   /* how long a history waits for a writer that lags */
-    GATHER_MS = 500,  /* how long the writer waits for a history */
+    DRAIN_MS = 300,  /* how long a history waits for a writer that lags */
+    GATHER_MS = 500, /* how long the writer waits for a history */
     PAUSE_MS = 20,
 };
 
@@ -44,15 +45,16 @@ struct log_jobs {
     const char *dir;
     void (*wake_writer)(void *);
     void *wake_data;
-    TAILQ_HEAD(, log_job) list; /* oldest first */
-    struct log_job *gathering;  /* whose barrier it is */
+    TAILQ_HEAD(job_list, log_job) list; /* oldest first */
+    struct log_job *gathering;          /* whose barrier it is */
     unsigned count, helpers;
     ev_timer limit; /* of waiting for the writer, then of letting it wait */
 };
 
 static void start_next(struct log_jobs *jobs);
 
-/* ---- the barrier --------------------------------------------------------------------------------- */
+/* ---- the barrier
+ * --------------------------------------------------------------------------------- */
 
 static void arm_limit(struct log_jobs *jobs, int ms)
 {
@@ -71,7 +73,8 @@ static void lift_barrier(struct log_jobs *jobs)
     jobs->wake_writer(jobs->wake_data);
 }
 
-/* ---- the end of a job --------------------------------------------------------------------------------- */
+/* ---- the end of a job
+ * --------------------------------------------------------------------------------- */
 
 static void job_destroy(struct log_job *job)
 {
@@ -80,7 +83,8 @@ static void job_destroy(struct log_job *job)
     if (jobs->gathering == job)
         lift_barrier(jobs);
     if (job->helper > 0) {
-        kill(job->helper, SIGKILL); /* reaped with all other children; its number is held till then */
+        kill(job->helper,
+             SIGKILL); /* reaped with all other children; its number is held till then */
         jobs->helpers--;
     }
     ev_io_stop(jobs->loop, &job->io);
@@ -112,7 +116,8 @@ void log_job_cancel(struct log_job *job)
     start_next(jobs);
 }
 
-/* ---- lines from a helper --------------------------------------------------------------------------- */
+/* ---- lines from a helper
+ * --------------------------------------------------------------------------- */
 
 /* `PATH TAB STREAM TAB WALL TAB TEXT`, cut in place. */
 static void give_line(struct log_job *job, char *line)
@@ -184,7 +189,8 @@ static void on_pause(struct ev_loop *loop, ev_timer *timer, int events)
     ev_io_start(loop, &job->io);
 }
 
-/* ---- helpers ------------------------------------------------------------------------------------------ */
+/* ---- helpers
+ * ------------------------------------------------------------------------------------------ */
 
 /* The helper: keeps the pipe as its only descriptor, and dies with us. */
 static _Noreturn void be_helper(const struct log_job *job, int fd, pid_t parent)
@@ -216,7 +222,7 @@ static int fork_helper(struct log_job *job)
 
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -1;
-    job->helper = fork();
+    job->helper = fault_hits("fork") ? -1 : fork();
     if (job->helper == 0)
         be_helper(job, ends[1], parent);
     close(ends[1]);
@@ -253,7 +259,8 @@ static struct log_job *first_waiting(const struct log_jobs *jobs)
 {
     struct log_job *job;
 
-    TAILQ_FOREACH(job, &jobs->list, entry) {
+    TAILQ_FOREACH(job, &jobs->list, entry)
+    {
         if (job->helper == 0)
             return job;
     }
@@ -302,7 +309,8 @@ static void on_limit(struct ev_loop *loop, ev_timer *timer, int events)
     start_next(jobs);
 }
 
-/* ---- beginning and end ------------------------------------------------------------------------------- */
+/* ---- beginning and end
+ * ------------------------------------------------------------------------------- */
 
 struct log_job *log_job_add(struct log_jobs *jobs, const char *path, bool exact, size_t count,
                             int64_t since_us, const struct log_job_handlers *handlers, void *data)

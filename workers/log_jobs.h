@@ -1,7 +1,7 @@
 /*
- * History requests, the reader's side: a helper process for each reads the files (log_history.h) and
- * the lines come back through a pipe. One gathers at a time; the writer waits at a barrier meanwhile,
- * so that what the files hold ends exactly where a follower goes on.
+ * History requests, the reader's side: a helper process for each reads the files (log_history.h)
+ * and the lines come back through a pipe. One gathers at a time; the writer waits at a barrier
+ * meanwhile, so that what the files hold ends exactly where a follower goes on.
  */
 #ifndef TROUPE_LOG_JOBS_H
 #define TROUPE_LOG_JOBS_H
@@ -21,7 +21,8 @@ struct log_job_handlers {
                     const char *text);
     /* All lines that have come so far were given. Is there room for more? If not, later. */
     bool (*on_pause)(void *data);
-    /* All is said (or the helper failed); the job is freed after this. May be followed by nothing. */
+    /* All is said (or the helper failed); the job is freed after this. May be followed by nothing.
+     */
     void (*on_end)(void *data);
 };
 

@@ -186,7 +186,8 @@ static size_t log_stem(const char *name, size_t length, unsigned *generation)
     return end > 4 && !memcmp(name + end - 4, ".log", 4) ? end - 4 : 0;
 }
 
-/* Copies path with a tilde at each folder that looks like a log file. last_too: path is a folder. */
+/* Copies path with a tilde at each folder that looks like a log file. last_too: path is a folder.
+ */
 static size_t guarded_path(const char *path, bool last_too, char *out)
 {
     size_t at = 0;

@@ -16,10 +16,10 @@
 #include <stdint.h>
 
 enum {
-    LOG_PIECE_MAX = 8192,                      /* foreign bytes in one line */
-    LOG_TEXT_SIZE = 4 * LOG_PIECE_MAX + 1,     /* their escaped text, with the NUL */
-    LOG_FORMATTED_MAX = LOG_TEXT_SIZE + 64,    /* with time, stream and newline */
-    LOG_FILE_MAX = 2 * ADDR_PATH_MAX + 32,     /* a file's name below the log directory */
+    LOG_PIECE_MAX = 8192,                   /* foreign bytes in one line */
+    LOG_TEXT_SIZE = 4 * LOG_PIECE_MAX + 1,  /* their escaped text, with the NUL */
+    LOG_FORMATTED_MAX = LOG_TEXT_SIZE + 64, /* with time, stream and newline */
+    LOG_FILE_MAX = 2 * ADDR_PATH_MAX + 32,  /* a file's name below the log directory */
 };
 
 enum log_stream_kind { LOG_OUT, LOG_ERR, LOG_BOTH, LOG_NOTE, LOG_KINDS };
@@ -32,8 +32,8 @@ int log_kind_of_text(const char *text);
 struct log_piece {
     const char *at; /* without the newline */
     size_t length;
-    bool is_whole;  /* ends with a newline, or is cut because of its length */
-    bool goes_on;   /* cut because of its length */
+    bool is_whole; /* ends with a newline, or is cut because of its length */
+    bool goes_on;  /* cut because of its length */
 };
 
 /* Takes the next piece from bytes; *at is the cursor, 0 at first. False at the end. */
@@ -46,7 +46,8 @@ size_t log_take_size(const char *bytes, size_t size);
 /* The number of lines in bytes, a last one without its newline included. */
 uint64_t log_line_count(const char *bytes, size_t size);
 
-/* Writes one line with its newline, the text escaped, into out[LOG_FORMATTED_MAX]; returns its length. */
+/* Writes one line with its newline, the text escaped, into out[LOG_FORMATTED_MAX]; returns its
+ * length. */
 size_t log_line_format(int64_t wall_us, enum log_stream_kind kind, bool goes_on, const char *bytes,
                        size_t length, char out[LOG_FORMATTED_MAX]);
 

@@ -47,7 +47,8 @@ struct log_candidate {
 };
 
 /* Sorts files and marks those to remove until at most `wanted` bytes are left: rotated ones first,
- * oldest first; then present ones of paths that have been silent longest. Returns the bytes left. */
+ * oldest first; then present ones of paths that have been silent longest. Returns the bytes left.
+ */
 uint64_t log_choose_removals(struct log_candidate *files, size_t count, uint64_t wanted);
 
 /* ---- which files are open ------------------------------------------------------------------ */

@@ -19,7 +19,7 @@ enum {
     EVENTS = 128,
     KEY_SIZE = ADDR_PATH_MAX + 3,
     ORPHANS_MS = 30000, /* when rests are written whose stream nobody has opened again */
-    OFFSET_BITS = 40, /* room for the bytes of one stream before the next one's offsets */
+    OFFSET_BITS = 40,   /* room for the bytes of one stream before the next one's offsets */
 };
 
 struct stream {
@@ -33,7 +33,7 @@ struct stream {
     uint64_t base, offset; /* where its offsets began; of the next byte */
     uint64_t stop_at;
     uint64_t dropped; /* lines, not mentioned yet */
-    int place; /* of its rest in the ring; -1: it has none */
+    int place;        /* of its rest in the ring; -1: it has none */
     bool is_queued, is_ending, is_listed;
 };
 
@@ -46,7 +46,7 @@ struct log_reader {
     void *data;
 
     struct stream *streams;
-    TAILQ_HEAD(, stream) queue; /* those that may have something to read */
+    TAILQ_HEAD(stream_list, stream) queue; /* those that may have something to read */
     uint64_t opened;
     int epoll_fd; /* edge-triggered: a pipe that waits for its turn does not wake us again */
     int scratch[2];
@@ -63,8 +63,8 @@ struct log_reader {
         char *bytes;
         size_t size;
     } repeat; /* what the first pipe with this key may begin with, though the ring has it already */
-    int drop_error;         /* why lines were dropped: the disk's errno; 0: too slow */
-    uint64_t ended_dropped; /* lines of streams that ended before it could be said */
+    int drop_error;               /* why lines were dropped: the disk's errno; 0: too slow */
+    uint64_t ended_dropped;       /* lines of streams that ended before it could be said */
     bool is_owned[LOG_RESTS_MAX]; /* places of streams that are open */
     ev_timer orphans;
     char chunk[LOG_RECORD_MAX], junk[LOG_CHUNK_MAX];
@@ -75,7 +75,8 @@ static const char *path_of(const struct stream *stream)
     return stream->key + 1;
 }
 
-/* ---- the queue -------------------------------------------------------------------------------- */
+/* ---- the queue --------------------------------------------------------------------------------
+ */
 
 static void update_spin(struct log_reader *reader)
 {
@@ -102,7 +103,8 @@ static void dequeue(struct log_reader *reader, struct stream *stream)
     TAILQ_REMOVE(&reader->queue, stream, entry);
 }
 
-/* ---- streams ----------------------------------------------------------------------------------- */
+/* ---- streams -----------------------------------------------------------------------------------
+ */
 
 static void make_key(const char *path, enum log_stream_kind kind, char key[KEY_SIZE])
 {
@@ -152,7 +154,8 @@ static void stream_destroy(struct log_reader *reader, struct stream *stream)
     free(stream);
 }
 
-/* ---- taking ------------------------------------------------------------------------------------- */
+/* ---- taking -------------------------------------------------------------------------------------
+ */
 
 enum take { TAKE_MORE, TAKE_EMPTY, TAKE_FULL };
 
@@ -265,8 +268,8 @@ static bool has_place(struct log_reader *reader, struct stream *stream)
     return stream->place >= 0;
 }
 
-/* Takes `size` bytes out of the pipe: the chunk becomes a record (or is dropped), what follows it in
- * reader->chunk becomes the rest. */
+/* Takes `size` bytes out of the pipe: the chunk becomes a record (or is dropped), what follows it
+ * in reader->chunk becomes the rest. */
 static enum take transfer(struct log_reader *reader, struct stream *stream,
                           const struct log_chunk *chunk, size_t size, size_t rest_size)
 {
@@ -333,7 +336,8 @@ static enum take take(struct log_reader *reader, struct stream *stream)
     return transfer(reader, stream, &chunk, size, rest_size);
 }
 
-/* ---- full, and no longer ------------------------------------------------------------------------- */
+/* ---- full, and no longer
+ * ------------------------------------------------------------------------- */
 
 static void begin_episode(struct log_reader *reader)
 {
@@ -352,7 +356,7 @@ static void end_episode(struct log_reader *reader)
     if (!reader->is_dropping)
         return;
     reader->is_dropping = false;
-    HASH_ITER(hh, reader->streams, stream, next) {
+    HASH_ITER (hh, reader->streams, stream, next) {
         if (stream->dropped > 0)
             enqueue(reader, stream);
     }
@@ -385,7 +389,8 @@ void log_reader_progress(struct log_reader *reader)
     update_spin(reader);
 }
 
-/* ---- turns ----------------------------------------------------------------------------------------- */
+/* ---- turns
+ * ----------------------------------------------------------------------------------------- */
 
 /* Takes from the stream; asks for the bell before it believes that the ring is full. */
 static enum take take_or_wait(struct log_reader *reader, struct stream *stream)
@@ -455,7 +460,8 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
     }
 }
 
-/* ---- opening and closing ------------------------------------------------------------------------------ */
+/* ---- opening and closing
+ * ------------------------------------------------------------------------------ */
 
 /* An open file of our own: what we set on it does not reach the actor, and we do not hold the pipe
  * open for writing, so that its end is seen. */
@@ -633,7 +639,8 @@ uint64_t log_reader_offset(const struct log_reader *reader, const char *path,
     return stream->offset + (uint64_t)waiting;
 }
 
-/* ---- beginning and end ----------------------------------------------------------------------------------- */
+/* ---- beginning and end
+ * ----------------------------------------------------------------------------------- */
 
 void log_reader_stop(struct log_reader *reader)
 {
@@ -641,7 +648,7 @@ void log_reader_stop(struct log_reader *reader)
 
     ev_io_stop(reader->loop, &reader->io);
     reader->is_stopping = true;
-    HASH_ITER(hh, reader->streams, stream, next) {
+    HASH_ITER (hh, reader->streams, stream, next) {
         int waiting = 0;
 
         ioctl(stream->fd, FIONREAD, &waiting);
@@ -699,7 +706,7 @@ void log_reader_destroy(struct log_reader *reader)
         return;
     while ((stream = TAILQ_FIRST(&reader->queue)))
         stream_destroy(reader, stream);
-    HASH_ITER(hh, reader->streams, stream, next) {
+    HASH_ITER (hh, reader->streams, stream, next) {
         stream_destroy(reader, stream);
     }
     ev_io_stop(reader->loop, &reader->io);

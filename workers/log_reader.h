@@ -4,7 +4,8 @@
  *
  * The reader has nothing in its own memory that its end would cost: what is not in a pipe is in the
  * ring's file, as a record or, while a line has no newline yet, as a rest. tee(2) shows what a pipe
- * holds; it is taken out only when the ring knows what it was. One pipe gives at most 64 KiB a turn.
+ * holds; it is taken out only when the ring knows what it was. One pipe gives at most 64 KiB a
+ * turn.
  *
  * When the ring is full actors wait, for `patience_ms`; from then on what does not fit is dropped
  * and counted, path by path, until half of the ring is free again. The count is the next thing that
@@ -52,8 +53,8 @@ int log_reader_open(struct log_reader *reader, const char *path, enum log_stream
 /* The actor is gone for good: reads what its pipes hold, then closes them. Returns how many. */
 int log_reader_close(struct log_reader *reader, const char *path);
 
-/* Where the stream of path will be when everything that is in its pipe now has been read. 0: no such
- * stream, or nothing was read since it was opened. */
+/* Where the stream of path will be when everything that is in its pipe now has been read. 0: no
+ * such stream, or nothing was read since it was opened. */
 uint64_t log_reader_offset(const struct log_reader *reader, const char *path,
                            enum log_stream_kind kind);
 

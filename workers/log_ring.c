@@ -15,17 +15,17 @@ enum { MAGIC = 0x54524c47, VERSION = 1, ALIGN = 8, DONE_BITS = 17 };
 struct hand {
     _Atomic uint32_t is_set;
     uint8_t kind;
-    uint64_t size;                 /* bytes out of the pipe */
-    uint64_t position, new_head;   /* the head before and after */
+    uint64_t size;               /* bytes out of the pipe */
+    uint64_t position, new_head; /* the head before and after */
     int32_t place;
     uint32_t rest_size;
     char path[ADDR_PATH_MAX + 1];
     char rest[LOG_PIECE_MAX];
 };
 
-/* What the file begins with. Positions only grow; a position modulo size is a place in the data. The
- * tail is two numbers in one word: position / ALIGN above DONE_BITS, and the bytes of that record
- * that are done. */
+/* What the file begins with. Positions only grow; a position modulo size is a place in the data.
+ * The tail is two numbers in one word: position / ALIGN above DONE_BITS, and the bytes of that
+ * record that are done. */
 struct header {
     uint32_t magic, version;
     uint64_t size;
@@ -504,7 +504,8 @@ const char *log_rest_bytes(const struct log_ring *ring, int place, size_t *size)
     return rest->bytes;
 }
 
-/* ---- the reader's account ---------------------------------------------------------------------- */
+/* ---- the reader's account ----------------------------------------------------------------------
+ */
 
 void log_ring_count_dropped(struct log_ring *ring, int64_t lines)
 {
@@ -553,7 +554,8 @@ uint64_t log_ring_limit(const struct log_ring *ring)
     return barrier < head ? barrier : head;
 }
 
-bool log_ring_next(const struct log_ring *ring, uint64_t *at, uint64_t end, struct log_record *record)
+bool log_ring_next(const struct log_ring *ring, uint64_t *at, uint64_t end,
+                   struct log_record *record)
 {
     uint64_t head = atomic_load(&ring->header->head);
 

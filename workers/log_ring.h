@@ -4,9 +4,9 @@
  * both: whoever is killed, the successor finds what was read and goes on where the other stopped.
  *
  * One process appends (the reader), one takes (the writer); no locks. Beside the records the file
- * holds what a successor must know: the rests (lines whose end has not come yet), what the reader had
- * in hand when it was killed, how many lines it had dropped without having said so, and how far the
- * writer was in which file.
+ * holds what a successor must know: the rests (lines whose end has not come yet), what the reader
+ * had in hand when it was killed, how many lines it had dropped without having said so, and how far
+ * the writer was in which file.
  *
  * Where the file cannot be made the ring is shared memory only: then what it holds does not survive
  * the end of both processes.
@@ -44,8 +44,8 @@ struct log_legacy {
     char *hand; /* a copy of them; to be freed */
 };
 
-/* Maps the ring at file, of size bytes (rounded up to a power of two, at least LOG_RING_MIN). What a
- * predecessor left there is kept if it is sound. NULL with errno. */
+/* Maps the ring at file, of size bytes (rounded up to a power of two, at least LOG_RING_MIN). What
+ * a predecessor left there is kept if it is sound. NULL with errno. */
 struct log_ring *log_ring_open(const char *file, size_t size, struct log_legacy *legacy);
 /* Unmaps; does not remove the file. Takes NULL. */
 void log_ring_close(struct log_ring *ring);
@@ -67,15 +67,16 @@ struct log_record {
     size_t skipped;
 };
 
-/* Copies a record (at most LOG_RECORD_MAX bytes) behind the last one, not yet for the writer to see.
- * False when there is no room. */
+/* Copies a record (at most LOG_RECORD_MAX bytes) behind the last one, not yet for the writer to
+ * see. False when there is no room. */
 bool log_ring_put(struct log_ring *ring, const struct log_record *record);
 /* Makes the record that was put visible to the writer. */
 void log_ring_commit(struct log_ring *ring);
 
-/* Rests: for each stream whose last line has no end yet, its beginning (at most LOG_PIECE_MAX bytes).
- * log_rest_add() gives a place for one, or -1 when there is none; log_rest_find() the place of a
- * stream, or -1; log_rest_bytes() what is there. A rest that becomes empty gives its place back. */
+/* Rests: for each stream whose last line has no end yet, its beginning (at most LOG_PIECE_MAX
+ * bytes). log_rest_add() gives a place for one, or -1 when there is none; log_rest_find() the place
+ * of a stream, or -1; log_rest_bytes() what is there. A rest that becomes empty gives its place
+ * back. */
 int log_rest_add(struct log_ring *ring, const char *path, enum log_stream_kind kind);
 int log_rest_find(const struct log_ring *ring, const char *path, enum log_stream_kind kind);
 const char *log_rest_bytes(const struct log_ring *ring, int place, size_t *size);
@@ -87,9 +88,9 @@ int log_rest_places(const struct log_ring *ring);
 /* Gives back a place that was never filled. */
 void log_rest_remove(struct log_ring *ring, int place);
 
-/* Taking `size` bytes out of a pipe: begin says what shall be true afterwards (the record that was put
- * is committed; the rest at place, -1: none, is rest[rest_size]), then the pipe is read, and end makes
- * it true. After a SIGKILL in between the successor does what end would have done. */
+/* Taking `size` bytes out of a pipe: begin says what shall be true afterwards (the record that was
+ * put is committed; the rest at place, -1: none, is rest[rest_size]), then the pipe is read, and
+ * end makes it true. After a SIGKILL in between the successor does what end would have done. */
 struct log_transfer {
     const char *path;
     enum log_stream_kind kind;
@@ -122,7 +123,8 @@ bool log_ring_is_half_empty(const struct log_ring *ring);
 uint64_t log_ring_limit(const struct log_ring *ring);
 /* The record at *at (tail, at first; without what was released of it) and *at behind it; false at
  * the head, or at `end` if that is nearer. The views hold until log_ring_release(). */
-bool log_ring_next(const struct log_ring *ring, uint64_t *at, uint64_t end, struct log_record *record);
+bool log_ring_next(const struct log_ring *ring, uint64_t *at, uint64_t end,
+                   struct log_record *record);
 /* Everything before at, and the first `done` bytes of the record there, are in files. One step: a
  * writer that is killed has released both or nothing. */
 void log_ring_release(struct log_ring *ring, uint64_t at, size_t done);

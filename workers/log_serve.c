@@ -18,7 +18,7 @@ struct client {
     struct log_server *server;
     struct peer *peer;
     unsigned rights;
-    TAILQ_HEAD(, past) pasts;
+    TAILQ_HEAD(past_list, past) pasts;
 };
 
 /* A history under way: for `log`, with or without a follower, or for a watch. */
@@ -38,7 +38,7 @@ struct log_server {
     struct log_reader *reader;
     struct log_followers *followers;
     struct log_watches *watches;
-    TAILQ_HEAD(, client) clients;
+    TAILQ_HEAD(client_list, client) clients;
 };
 
 /* ---- histories ------------------------------------------------------------------------------- */
@@ -146,7 +146,8 @@ static struct past *past_create(struct client *client, uint64_t ref)
     return past;
 }
 
-/* ---- requests ----------------------------------------------------------------------------------- */
+/* ---- requests -----------------------------------------------------------------------------------
+ */
 
 struct request {
     struct log_server *server;
@@ -239,11 +240,12 @@ static void do_log(struct request *request)
         on_past_end(past);
         return;
     }
-    past->job = log_job_add(request->server->config.jobs, path, false, count, 0, &past_handlers,
-                            past);
+    past->job =
+        log_job_add(request->server->config.jobs, path, false, count, 0, &past_handlers, past);
     if (past->job)
         return;
-    peer_reply_error(request->peer, request->ref, "%s log: too many ask at once", CONTROL_E_REFUSED);
+    peer_reply_error(request->peer, request->ref, "%s log: too many ask at once",
+                     CONTROL_E_REFUSED);
     past_destroy(past);
 }
 
@@ -312,8 +314,8 @@ static void dispatch(struct request *request, const struct envelope *env)
     struct words words = {0};
 
     if (!verb) {
-        peer_reply_error(request->peer, request->ref, "%s expected log, log-open, log-close or log-watch",
-                         CONTROL_E_UNKNOWN);
+        peer_reply_error(request->peer, request->ref,
+                         "%s expected log, log-open, log-close or log-watch", CONTROL_E_UNKNOWN);
         return;
     }
     if (!(request->client->rights & verb->right)) {
@@ -326,19 +328,18 @@ static void dispatch(struct request *request, const struct envelope *env)
     }
     request->words = &words;
     verb->run(request);
+    request->words = NULL;
     words_finish(&words);
 }
 
-/* ---- connections ----------------------------------------------------------------------------------- */
+/* ---- connections
+ * ----------------------------------------------------------------------------------- */
 
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 {
     struct client *client = peer_data(peer);
-    struct request request = {.server = client->server,
-                              .client = client,
-                              .peer = peer,
-                              .ref = env->ref,
-                              .fd = fd};
+    struct request request = {
+        .server = client->server, .client = client, .peer = peer, .ref = env->ref, .fd = fd};
 
     if (env->kind == ENVELOPE_CONTROL)
         dispatch(&request, env);
@@ -400,7 +401,8 @@ static bool on_open(struct sp_conn *conn)
     return true;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------------------------- */
 
 void log_server_chunk(struct log_server *server, const struct log_chunk *chunk)
 {

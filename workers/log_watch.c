@@ -21,7 +21,7 @@ struct log_watch {
 struct watched {
     UT_hash_handle hh;
     struct log_watches *all;
-    TAILQ_HEAD(, log_watch) list;
+    TAILQ_HEAD(watch_list, log_watch) list;
     char path[ADDR_PATH_MAX + 1];
 };
 
@@ -117,8 +117,8 @@ static struct watched *watched_of(struct log_watches *watches, const char *path)
 }
 
 struct log_watch *log_watch_add(struct log_watches *watches, struct peer *peer, uint64_t ref,
-                                const char *path, const char *regex,
-                                const uint64_t from[LOG_KINDS], char why[128])
+                                const char *path, const char *regex, const uint64_t from[LOG_KINDS],
+                                char why[128])
 {
     struct log_watch *watch = calloc(1, sizeof *watch);
     int error;
@@ -151,7 +151,7 @@ static void remove_all(struct log_watches *watches, const struct peer *peer)
     struct watched *watched, *next_watched;
     struct log_watch *watch, *next;
 
-    HASH_ITER(hh, watches->by_path, watched, next_watched) {
+    HASH_ITER (hh, watches->by_path, watched, next_watched) {
         for (watch = TAILQ_FIRST(&watched->list); watch; watch = next) {
             next = TAILQ_NEXT(watch, entry);
             if (!peer || watch->peer == peer)

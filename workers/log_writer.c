@@ -99,7 +99,8 @@ static bool is_disk_error(int error)
 static bool open_files(struct writer *writer)
 {
     for (;;) {
-        writer->files = log_files_create(writer->config->dir, &writer->config->limits, writer->ring);
+        writer->files =
+            log_files_create(writer->config->dir, &writer->config->limits, writer->ring);
         if (writer->files)
             return true;
         log_ring_set_error(writer->ring, errno);
@@ -152,8 +153,8 @@ static void say_what_was_lost(struct writer *writer)
                       strerror(writer->lost_error));
     writer->lost_lines = 0;
     writer->lost_error = 0;
-    writer->batch_size = log_line_format(wall_now_us(), LOG_NOTE, false, text, (size_t)length,
-                                         writer->batch);
+    writer->batch_size =
+        log_line_format(wall_now_us(), LOG_NOTE, false, text, (size_t)length, writer->batch);
     append(writer, writer->config->own_path);
     writer->lost_error = 0;
 }
@@ -174,8 +175,10 @@ static bool flush(struct writer *writer, const char *path)
 }
 
 /* Collects the lines of records that follow each other and have one path, up to one append's worth.
- * Returns where it ended: position, and bytes of the record there. False when there was no record. */
-static bool collect(struct writer *writer, char path[ADDR_PATH_MAX + 1], uint64_t *end, size_t *done)
+ * Returns where it ended: position, and bytes of the record there. False when there was no record.
+ */
+static bool collect(struct writer *writer, char path[ADDR_PATH_MAX + 1], uint64_t *end,
+                    size_t *done)
 {
     struct log_record record;
     uint64_t at = log_ring_tail(writer->ring), limit = log_ring_limit(writer->ring);
@@ -224,7 +227,8 @@ static bool write_batch(struct writer *writer)
     return true;
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------------------------------
+ */
 
 static void take_lock(const char *file)
 {

@@ -192,6 +192,20 @@ static void test_transfers(void)
     unlink(file);
 }
 
+static void test_places(void)
+{
+    struct log_ring *ring = open_ring();
+    int count = 0;
+
+    while (log_rest_add(ring, "a", LOG_OUT) >= 0)
+        count++;
+    tap_is_int(count, LOG_RESTS_MAX, "places for rests are bounded");
+    log_rest_remove(ring, 17);
+    tap_is_int(log_rest_add(ring, "b", LOG_OUT), 17, "one that was given back is used again");
+    log_ring_close(ring);
+    unlink(file);
+}
+
 static void test_journal(void)
 {
     struct log_ring *ring = open_ring();
@@ -298,6 +312,7 @@ int main(void)
     test_bounds();
     test_barrier();
     test_transfers();
+    test_places();
     test_journal();
     test_account();
     test_damage();
