@@ -5,8 +5,9 @@
 #   tree_is PATH… "=N TEXT"…     exactly that runs, by /proc alone (tests/helpers/node_procs.c)
 #   wait_for_tree SECONDS …      polls tree_is; shows what is wrong at the deadline
 #   nothing_is_left [MARK…]      no process of the node, and none that wears one of its marks
-#   rounds N                     N, or more in `make soak`
+#   rounds N                     N, or ten times as many in `make soak`
 
+SOAK=${SOAK:-0}
 SYS_TREE=(sys sys/log)
 
 node_procs_of() {
@@ -67,6 +68,10 @@ guard_pid() {
     node_procs_of | awk '/troupe-supervisord \(guard\)$/ { print $1; exit }'
 }
 
+root_is_there() {
+    [[ -n $(root_pid) ]]
+}
+
 rounds() {
-    echo "${ROUNDS:-$([[ -n ${SOAK:-} ]] && echo $(($1 * ${2:-10})) || echo "$1")}"
+    echo $((SOAK ? 10 * $1 : $1))
 }
