@@ -15,6 +15,7 @@
 struct config_context {
     char *const *environment; /* "K=V", NULL-terminated: the environment of `up` */
     bool text_only;           /* look at nothing but the text: no files, programs, modules, users */
+    bool partial;             /* a node may have applications besides: an unknown one is no error */
 };
 
 /* Reads and checks files together (unknown dependencies, duplicate applications, cycles, links).

@@ -27,6 +27,12 @@ static bool is_existing(const struct whole *whole, const char *name)
     return false;
 }
 
+/* May an application that is not in these files be the node's? */
+static bool may_exist(const struct whole *whole, const char *name)
+{
+    return whole->readers[0].context->partial || is_existing(whole, name);
+}
+
 /* The application of that name; application_count when there is none. length: of the name. */
 static size_t find_application(const struct spec_tree *tree, const char *name, size_t length)
 {
@@ -98,7 +104,7 @@ static void check_needs(const struct whole *whole, size_t which)
 
     for (char **need = application->depends_on; *need; need++)
         if (find_application(whole->tree, *need, strlen(*need)) == whole->tree->application_count &&
-            !is_existing(whole, *need))
+            !may_exist(whole, *need))
             complain_there(&whole->readers[which], application->root.name, "depends_on", NULL,
                            *need, "unknown: expected an application of these files or of the node");
 }
@@ -229,7 +235,7 @@ static const char *check_link(const struct whole *whole, size_t which, const cha
         return wrong;
     snprintf(name, sizeof name, "%.*s", (int)length, link);
     if (target == tree->application_count)
-        return is_existing(whole, name) || strcmp(name, "sys") == 0
+        return may_exist(whole, name) || strcmp(name, "sys") == 0
                    ? NULL
                    : "unknown: expected the path of a child in these files or of the node";
     if (!exists(&tree->applications[target].root, rest))

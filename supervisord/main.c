@@ -72,10 +72,11 @@ static int print_node(const struct spec_tree *tree)
     return ROOT_DONE;
 }
 
-/* Reads the files, shows what is wrong with them, and hands them on. */
+/* Reads the files, shows what is wrong with them, and hands them on. Who asks for the node means to
+ * add them to it, if it runs; which applications it has, only the node can tell. */
 static int with_files(char **files, int count, int (*use)(const struct spec_tree *))
 {
-    const struct config_context context = {.environment = environ};
+    const struct config_context context = {.environment = environ, .partial = use == print_node};
     struct spec_tree tree = {0};
     struct buf messages = {0};
     int result, status = ROOT_CONFIG;

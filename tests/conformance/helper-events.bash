@@ -5,8 +5,11 @@
 #   watch_events [ADDRESS]      from now on, into $DIR/events.out
 #   happened EVENT PATH [TEXT]  it did; TEXT stands in its line
 #   times_of EVENT PATH         how often
-#   order_of EVENT [EVENT…]     the paths to which it happened, in order, on one line
-#   order_is "PATHS" EVENT…
+#   order_in SUP EVENT          the names of SUP's children to which it happened, in order, on one
+#                               line; SUP "" is the root. Of several supervisors nothing can be
+#                               said: each tells its own children's, on a connection of its own
+#   order_is "NAMES" SUP EVENT  that they are those; if not, says what they are
+#   when EVENT PATH             the time at which it happened last
 
 watch_events() {
     in_background events troupe events -f "$@"
@@ -30,23 +33,29 @@ happened_times() { # NUMBER EVENT PATH
     (($(times_of "$2" "$3") == $1))
 }
 
-order_of() {
-    awk -v events="$*" '
-        BEGIN { split(events, list, " "); for (i in list) wanted["event=" list[i]] = 1 }
+order_in() {
+    awk -v sup="${1:+$1/}" -v wanted="event=$2" '
         {
             hit = 0; path = ""
             for (i = 1; i <= NF; i++) {
-                if ($i in wanted) hit = 1
+                if ($i == wanted) hit = 1
                 if ($i ~ /^path=/ && path == "") path = substr($i, 6)
             }
-            if (hit) out = out (out == "" ? "" : " ") path
+            name = substr(path, length(sup) + 1)
+            if (hit && index(path, sup) == 1 && name !~ /\// && path !~ /^sys/)
+                out = out (out == "" ? "" : " ") name
         }
         END { print out }' "$DIR/events.out"
 }
 
 order_is() {
-    local wanted=$1
+    local got
+    got=$(order_in "$2" "$3")
+    [[ $got == "$1" ]] && return 0
+    echo "wanted $1, got $got"
+    return 1
+}
 
-    shift
-    [[ $(order_of "$@") == "$wanted" ]]
+when() {
+    lines_of "$1" "$2" | tail -n 1 | sed 's/^ts=\([^ ]*\) .*/\1/'
 }
