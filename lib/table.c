@@ -174,6 +174,17 @@ static bool make_ready(struct table *table, unsigned i)
     return true;
 }
 
+void table_begin(struct table *table)
+{
+    for (unsigned i = 0; i < table->header->slots; i++) {
+        struct table_slot *slot = slot_at(table->header, i);
+
+        if (!make_ready(table, i) || !slot->name[0])
+            return;
+        slot->present = 0;
+    }
+}
+
 struct table_slot *table_find(struct table *table, const char *name)
 {
     for (unsigned i = 0; i < table->header->slots; i++) {

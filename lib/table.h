@@ -57,6 +57,8 @@ struct table;
 /* Opens or creates run_dir/path/.table with room for max slots (an existing one may have more).
  * NULL with errno. The mapping is not inherited by forks. */
 struct table *table_open(const char *run_dir, const char *path, unsigned max);
+/* A new incarnation of the supervisor: nobody is present until its child is made. */
+void table_begin(struct table *table);
 void table_close(struct table *table);
 
 /* The slot of name, made when there is none. NULL with errno (ENOSPC). Pointers stay valid. */

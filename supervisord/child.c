@@ -117,8 +117,11 @@ void child_say(struct child *child, const char *text)
 
 static void feed_watchdog(struct child *child)
 {
+    bool is_module = child->spec->kind == SPEC_MODULE;
+
+    child->pinged = false;
     if (child->spec->watchdog_ms > 0 && child->state == CHILD_READY)
-        start_timer(child, &child->watchdog, child->spec->watchdog_ms);
+        start_timer(child, &child->watchdog, child->spec->watchdog_ms / (is_module ? 2 : 1));
 }
 
 static void note_status(struct child *child, const char *text)
@@ -319,6 +322,7 @@ static void stop_the_rest(struct child *child, const struct strays *strays)
         }
     if (!members_among(&child->members, strays))
         return;
+    child->left_members |= child->order == ORDER_NONE;
     if (child->spec->kind == SPEC_SUPERVISOR || child->killed ||
         child->spec->shutdown_ms == SHUTDOWN_BRUTAL_KILL)
         members_signal(&child->members, strays, SIGKILL, !child->reaped, false);
@@ -431,6 +435,7 @@ static void bury(struct child *child)
     char reason[REASON_MAX];
 
     finish_incarnation(child);
+    child->left_members &= WIFEXITED(child->wait_status) && WEXITSTATUS(child->wait_status) == 0;
     apply_exit_code(child);
     reason_of_end(child, reason);
     record_end(child, reason);
@@ -621,6 +626,7 @@ static void start_timed_out(struct child *child)
 static void end_noticed(struct child *child)
 {
     hold_zombie(child, true);
+    child->left_members = false;
     take_control(child, 1000);
     if (child->state == CHILD_READY || child->state == CHILD_STARTING) {
         probe_settle(&child->probe);
@@ -753,11 +759,20 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
     child_handle(container_of(timer, struct child, timer), CHILD_EV_TIMEOUT);
 }
 
+/* A program sends its heartbeats unasked; a module is asked at half time, and its loop answers. */
 static void on_watchdog(struct ev_loop *loop, ev_timer *timer, int revents)
 {
+    struct child *child = container_of(timer, struct child, watchdog);
+
     (void)loop;
     (void)revents;
-    child_fault(container_of(timer, struct child, watchdog), "timeout:watchdog");
+    if (child->spec->kind != SPEC_MODULE || child->pinged) {
+        child_fault(child, "timeout:watchdog");
+        return;
+    }
+    child->pinged = true;
+    child_say(child, "PING\n");
+    start_timer(child, &child->watchdog, child->spec->watchdog_ms / 2);
 }
 
 static void init_watchers(struct child *child)

@@ -88,6 +88,7 @@ struct child {
     bool left_members; /* its last leader ended with 0 and left processes behind */
 
     /* what the child said on its control socket */
+    bool pinged; /* modules with a watchdog: asked, and not answered yet */
     bool ignored;
     char said_reason[REASON_MAX];
     enum need need;

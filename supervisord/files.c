@@ -32,7 +32,9 @@ int make_directory(const char *run_dir, const char *path)
     }
 }
 
-static int empty_at(int dir_fd, const char *keep);
+typedef bool keeper(const char *name, void *ctx);
+
+static int empty_at(int dir_fd, keeper *keep, void *ctx);
 
 static int remove_entry(int dir_fd, const char *name)
 {
@@ -45,14 +47,14 @@ static int remove_entry(int dir_fd, const char *name)
     fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    result = empty_at(fd, NULL);
+    result = empty_at(fd, NULL, NULL);
     if (result == 0)
         result = unlinkat(dir_fd, name, AT_REMOVEDIR);
     return result;
 }
 
 /* Takes the descriptor over. */
-static int empty_at(int dir_fd, const char *keep)
+static int empty_at(int dir_fd, keeper *keep, void *ctx)
 {
     DIR *dir = fdopendir(dir_fd);
     struct dirent *entry;
@@ -64,7 +66,7 @@ static int empty_at(int dir_fd, const char *keep)
     }
     while ((entry = readdir(dir))) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
-            (keep && !strcmp(entry->d_name, keep)))
+            (keep && keep(entry->d_name, ctx)))
             continue;
         if (remove_entry(dirfd(dir), entry->d_name) < 0)
             result = -1;
@@ -73,11 +75,21 @@ static int empty_at(int dir_fd, const char *keep)
     return result;
 }
 
-int empty_directory(const char *path, const char *keep)
+int keep_in_directory(const char *path, bool (*keep)(const char *name, void *ctx), void *ctx)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-    return fd < 0 ? -1 : empty_at(fd, keep);
+    return fd < 0 ? -1 : empty_at(fd, keep, ctx);
+}
+
+static bool is_name(const char *name, void *kept)
+{
+    return kept && !strcmp(name, kept);
+}
+
+int empty_directory(const char *path, const char *keep)
+{
+    return keep_in_directory(path, is_name, (void *)keep);
 }
 
 int remove_directory(const char *path)

@@ -2,6 +2,7 @@
 #ifndef TROUPE_FILES_H
 #define TROUPE_FILES_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* run_dir/path with all that is missing above it, mode 0711. 0, or -1 with errno. */
@@ -9,6 +10,8 @@ int make_directory(const char *run_dir, const char *path);
 /* A directory and everything in it, never leaving it through a symbolic link. A name in keep
  * (NULL: none) at its top stays, and with it the directory. 0, or -1 with errno. */
 int empty_directory(const char *path, const char *keep);
+/* Removes from a directory whatever keep() does not want to keep. 0, or -1 with errno. */
+int keep_in_directory(const char *path, bool (*keep)(const char *name, void *ctx), void *ctx);
 int remove_directory(const char *path);
 
 #endif

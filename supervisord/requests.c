@@ -244,6 +244,9 @@ static void on_start(const struct request *request)
         request_refuse(request, CONTROL_E_REFUSED, "%s is restarting", child->path);
     else if (child->state == CHILD_READY)
         request_refuse(request, CONTROL_E_REFUSED, "%s is already running", child->path);
+    else if (supervisor_missing(child))
+        request_refuse(request, CONTROL_E_REFUSED, "%s depends on %s, which is not ready", child->path,
+                       supervisor_missing(child));
     else
         start_for_person(request, child);
 }

@@ -69,6 +69,19 @@ static bool depends(const struct child *child, const struct child *on)
     return application && needs(application, child_name(on));
 }
 
+static const char *missing(const struct child *child)
+{
+    const struct application *application = find_application(child_name(child));
+
+    for (char **need = application ? application->depends_on : NULL; need && *need; need++) {
+        const struct child *needed = supervisor_find(&root.supervisor, *need);
+
+        if (!needed || needed->state != CHILD_READY)
+            return *need;
+    }
+    return NULL;
+}
+
 static void note_application(const struct spec_application *spec)
 {
     struct application *application = find_application(spec->root.name);
@@ -449,6 +462,7 @@ static int make_root(struct error *err)
     if (supervisor_init(supervisor, &root.node, "", 1, &root.spec, mailbox, -1) < 0)
         return error_set_errno(err, errno, "root supervisor");
     supervisor->depends = depends;
+    supervisor->missing = missing;
     supervisor->on_boot = on_boot;
     supervisor->on_end = on_end;
     supervisor->requests.extra = on_request;

@@ -3,6 +3,8 @@
 #include "crash.h"
 #include "ctl.h"
 #include "fault.h"
+#include "files.h"
+#include "rundir.h"
 #include "slots.h"
 #include "status.h"
 #include "strategy.h"
@@ -191,6 +193,28 @@ static void stop_in_batch(struct child *child)
     child_stop(child, order);
 }
 
+const char *supervisor_missing(const struct child *child)
+{
+    return child->supervisor->missing ? child->supervisor->missing(child) : NULL;
+}
+
+/* An application is not started without what it depends on. */
+static void start_in_batch(struct child *child)
+{
+    const char *missing = supervisor_missing(child);
+
+    if (!missing) {
+        child_start(child);
+        return;
+    }
+    child->to_start = false;
+    child->rest = REST_FAILED;
+    child->slot->state = ROW_FAILED;
+    snprintf(child->slot->last, sizeof child->slot->last, "error it depends on %s, which is not ready",
+             missing);
+    events_child_text(child, EVENT_CHILD_FAILED, "reason", child->slot->last);
+}
+
 /* One step of the batch; true when there may be another at once. */
 static bool step(struct supervisor *supervisor, enum step *what)
 {
@@ -205,7 +229,7 @@ static bool step(struct supervisor *supervisor, enum step *what)
     if (*what == STEP_STOP)
         stop_in_batch(supervisor->children[which]);
     else if (*what == STEP_START)
-        child_start(supervisor->children[which]);
+        start_in_batch(supervisor->children[which]);
     return *what == STEP_STOP || *what == STEP_START;
 }
 
@@ -771,8 +795,24 @@ static int open_tables(struct supervisor *supervisor)
     return supervisor->stats ? 0 : -1;
 }
 
+static bool is_child(const char *name, void *supervisor)
+{
+    return supervisor_find(supervisor, name) || !strcmp(name, RUNDIR_SUPERVISOR) ||
+           !strcmp(name, RUNDIR_TABLE) || !strcmp(name, RUNDIR_LOCK);
+}
+
+/* Mailboxes of children that were added to an incarnation that is gone: nobody will answer there. */
+static void remove_strangers(struct supervisor *supervisor)
+{
+    char path[PATH_MAX + ADDR_PATH_MAX + 2];
+
+    snprintf(path, sizeof path, "%s/%s", supervisor->node->run_dir, supervisor->path);
+    keep_in_directory(path, is_child, supervisor);
+}
+
 static int create_children(struct supervisor *supervisor)
 {
+    table_begin(supervisor->table);
     for (size_t i = 0; i < supervisor->spec->child_count; i++) {
         struct child *child = supervisor_add(supervisor, &supervisor->spec->children[i], NULL);
 
@@ -780,6 +820,8 @@ static int create_children(struct supervisor *supervisor)
             return -1;
         child->to_start = !child->slot->held;
     }
+    if (!supervisor->is_root)
+        remove_strangers(supervisor);
     return 0;
 }
 

@@ -34,8 +34,10 @@ struct supervisor {
     struct intensity intensity;
     char final_reason[REASON_MAX];
     enum need final_need;
-    /* The root's: does one application depend on another? NULL elsewhere. */
+    /* The root's: does one application depend on another, and which of those that it needs is not
+     * ready (NULL: all are)? NULL elsewhere. */
     bool (*depends)(const struct child *child, const struct child *on);
+    const char *(*missing)(const struct child *child);
     void (*on_boot)(struct supervisor *supervisor); /* the first batch is done */
     void (*on_end)(struct supervisor *supervisor);  /* the last child is gone, the loop ends */
 
@@ -81,6 +83,9 @@ void supervisor_forget(struct supervisor *supervisor, struct child *child);
 void supervisor_want(struct supervisor *supervisor, struct child *child);
 /* The batch may have a next step. */
 void supervisor_kick(struct supervisor *supervisor);
+
+/* What an application needs and is not ready, or NULL. */
+const char *supervisor_missing(const struct child *child);
 
 /* Reports from children. */
 void supervisor_on_ready(struct child *child);
