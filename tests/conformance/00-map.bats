@@ -15,7 +15,7 @@ teardown() {
 
 # "CASE FILE" for each file of each row of the table.
 mapped() {
-    awk -F ' *\\| *' '$2 ~ /^[SX][0-9]+$/ {
+    awk -F ' *\\| *' '$2 ~ /^([SX]|seed )[0-9]+$/ {
         n = split($4, files, /, */)
         for (i = 1; i <= n; i++) print $2, files[i]
     }' README.md | LC_ALL=C sort
@@ -25,7 +25,7 @@ mapped() {
 titled() {
     awk '/^@test "/ {
         title = $0
-        while (match(title, /[SX][0-9][0-9]/)) {
+        while (match(title, /([SX]|seed )[0-9][0-9]/)) {
             print substr(title, RSTART, RLENGTH), FILENAME
             title = substr(title, RSTART + RLENGTH)
         }

@@ -62,7 +62,7 @@ tree_tree() {
 EOF
 }
 
-@test "S60 tree: who gives up takes all along, dynamic children are lost, a person's stop holds" {
+@test "S60 tree: who gives up takes all along, dynamic children are lost; ours: a person's stop holds" {
     tree_tree
     troupe_now stop shop/sup3
     assert_equal "$(counts shop)" "3 2 3 0"

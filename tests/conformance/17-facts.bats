@@ -38,7 +38,7 @@ assert_gave_up() { # [TEXT in the reason]
     assert_gave_up 'more than 1 restarts in 5s'
 }
 
-@test "X03: the window slides by milliseconds: OTP's whole seconds would be up to one too long" {
+@test "X03: ours: the window slides by milliseconds; OTP's is up to a second longer" {
     one_child 'intensity: 1, period: 1s'
     sup=$(pid_of shop)
     crash_and_wait shop/child1
@@ -342,7 +342,7 @@ EOF
     done
 }
 
-@test "X14: one_for_all leaves a sibling that a person stopped where it is (OTP would start it)" {
+@test "X14: ours: one_for_all leaves a sibling that a person stopped where it is" {
     sup_up 'strategy: one_for_all, intensity: 5, period: 1h' <<EOF
 - {name: child1, module: w1}
 - {name: child2, module: w1}
@@ -373,9 +373,10 @@ still_alive() { # PID…: prints those that are
 - name: sup
   supervisor:
     children:
-      - {name: deaf, exec: [sh, -c, 'trap "" TERM HUP INT; while :; do sleep 0.05; done']}
+      - {name: deaf, shutdown: 100ms, exec: [sh, -c, 'trap "" TERM HUP INT; while :; do sleep 0.05; done']}
       - {name: cut_off, module: wn, shutdown: 100ms}
       - name: daemon
+        shutdown: 100ms
         exec: [sh, -c, '(setsid sh -c "trap : TERM; echo \\\$\\\$ >>\$DIR/escaped; while :; do sleep 1; done" &); exec sleep 1000']
       - name: below
         supervisor:
