@@ -121,7 +121,7 @@ supervisor:
 END
     node_up steady.yaml
     run node_up "$TOP/etc/examples/crash.yaml"
-    wait_for_state crash exited 20
+    wait_for_state crash failed 20
     run troupe why crash
     assert_success
     assert_output --partial "crash/shaky/crasher"

@@ -76,8 +76,8 @@ show_what_happened() {
 
     echo "--- $TROUPE_RUN"
     [[ -e $TROUPE_RUN/.supervisor ]] && timeout 5 troupe ps 3>&- 4>&- </dev/null
-    for file in "$DIR"/*.out "$TROUPE_STATE"/log/*; do
-        [[ -s $file ]] || continue
+    for file in "$DIR"/*.out "$TROUPE_STATE"/log/*.log "$TROUPE_STATE"/log/*/*.log; do
+        [[ -f $file && -s $file ]] || continue
         echo "--- ${file##*/}"
         tail -n 30 "$file"
     done
