@@ -6,7 +6,7 @@ LIB_SOURCES := \
 LIB_SOURCES += \
     lib/actor.c lib/crash.c lib/ctl.c lib/logline.c lib/mailbox.c lib/message.c lib/notify.c \
     lib/parent.c
-LIB_SOURCES += lib/table.c
+LIB_SOURCES += lib/table.c lib/reserve.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
 CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c cli/client.c \
@@ -33,6 +33,14 @@ SUPERVISORD_SOURCES += \
     supervisord/root.c supervisord/slots.c supervisord/spawn.c supervisord/status.c \
     supervisord/supervisor.c supervisord/sys_tree.c supervisord/thinfork.c supervisord/title.c supervisord/why.c
 SUPERVISORD_LIBS    := -lyaml
+comma := ,
+# Fault points (test builds only): calls of libc that can be made to fail.
+FAULT_CALLS := malloc calloc realloc strdup fork socket socketpair accept4 pipe2 write send sendmsg \
+    open fopen memfd_create mmap
+ifneq ($(FAULT),)
+SUPERVISORD_SOURCES += supervisord/fault_points.c
+SUPERVISORD_LIBS    += $(patsubst %,-Wl$(comma)--wrap=%,$(FAULT_CALLS))
+endif
 
 WORKER_MODULES  := counter echo ticker
 WORKER_PROGRAMS :=

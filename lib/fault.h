@@ -1,7 +1,9 @@
 /*
  * Fault points: in test builds (make FAULT=1) the nth malloc, fork, socket or write of a process
- * fails on purpose. TROUPE_FAULT_POINT="fork:3:EAGAIN[:PATH-OF-ACTOR]" arms one; without FAULT the
- * functions are the plain calls and cost nothing.
+ * fails on purpose. TROUPE_FAULT_POINT="fork:3:EAGAIN[:PATH-OF-ACTOR]" arms one (the root's path is
+ * "."); "3+" means the third and all after it. Each hit appends a line to the file $TROUPE_FAULT_HITS,
+ * so that a test knows when it is through. Without FAULT the functions are the plain calls and cost
+ * nothing. supervisord/fault_points.c turns calls of libc into points by the linker's --wrap.
  */
 #ifndef TROUPE_FAULT_H
 #define TROUPE_FAULT_H

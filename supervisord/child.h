@@ -13,13 +13,13 @@
 #include "mono.h"
 #include "probe.h"
 #include "reason.h"
+#include "reserve.h"
 #include "spec.h"
 #include "table.h"
 
 #include <ev.h>
 #include <stdbool.h>
 #include <sys/types.h>
-#include <uthash.h>
 
 struct supervisor;
 

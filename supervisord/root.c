@@ -3,6 +3,7 @@
 #include "config.h"
 #include "control.h"
 #include "depends.h"
+#include "fault.h"
 #include "files.h"
 #include "guard.h"
 #include "rundir.h"
@@ -482,6 +483,7 @@ int root_run(const struct root_options *options)
     struct error err = {0};
     int ready_fd = options->ready_fd, status;
 
+    fault_set_path(".");
     if (options->file_count && read_config(options) < 0)
         return ROOT_CONFIG;
     if (name_node(options, &err) < 0)

@@ -357,6 +357,7 @@ static _Noreturn void be_born(const struct birth *birth)
     const struct child *child = birth->child;
     const struct spec *spec = child->spec;
 
+    fault_set_path(child->path);
     supervisor_after_fork(child->supervisor);
     reset_signals();
     if (setsid() < 0)
@@ -411,8 +412,7 @@ static int prepare_descriptors(struct birth *birth, int *control_end, struct err
 
     if (probe_prepare(&child->probe, &birth->failure_pipe) < 0)
         return error_set_errno(err, errno, "readiness pipe");
-    if (fault_hits("socket") ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, control) < 0)
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, control) < 0)
         return error_set_errno(err, errno, "control socket");
     *control_end = control[0];
     birth->control = control[1];

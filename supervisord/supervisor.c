@@ -80,6 +80,10 @@ struct child *supervisor_add(struct supervisor *supervisor, const struct spec *s
 {
     struct child **grown, *child;
 
+    if (reserve_is_in_use()) {
+        errno = ENOMEM;
+        return NULL;
+    }
     if (supervisor->count >= supervisor->spec->max_children) {
         errno = ENOSPC;
         return NULL;
@@ -842,6 +846,8 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
         return -1;
     srandom((unsigned)(mono_now().us ^ getpid()));
     crash_prime();
+    if (reserve_init() < 0)
+        return -1;
     supervisor->loop = loop_create();
     if (!supervisor->loop)
         return -1;

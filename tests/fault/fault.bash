@@ -75,3 +75,14 @@ root_is_there() {
 rounds() {
     echo $((SOAK ? 10 * $1 : $1))
 }
+
+# The programs with fault points in them, instead of the usual ones, for the rest of this test.
+use_fault_build() {
+    local build=${FAULT_BUILD:-$BUILD-fault}
+
+    [[ -x $build/bin/troupe-supervisord ]] || {
+        echo "$build is missing: make fault-build"
+        return 1
+    }
+    export PATH=$build/bin:$PATH TROUPE_MODULE_PATH=$build/tests/modules:$build/workers
+}
