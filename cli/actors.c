@@ -27,6 +27,7 @@ struct found {
 struct survey {
     struct client *client;
     struct found *by_path;
+    const char *verb; /* what is asked of each supervisor */
     struct ask *asks;
     size_t count, size;
     struct actors *actors;
@@ -56,7 +57,7 @@ static void add_found(struct survey *survey, const char *path)
     snprintf(found->path, sizeof found->path, "%s", path);
     found->ask = survey->count;
     HASH_ADD_STR(survey->by_path, path, found);
-    add_ask(survey, path, CONTROL_PS);
+    add_ask(survey, path, survey->verb);
     add_ask(survey, path, CONTROL_SELF);
 }
 
@@ -216,9 +217,10 @@ static void finish(struct survey *survey)
     free(survey->asks);
 }
 
-int actors_collect(struct client *client, const char *scope, struct actors *actors)
+int actors_collect(struct client *client, const char *scope, bool brief, struct actors *actors)
 {
-    struct survey survey = {.client = client, .actors = actors};
+    struct survey survey = {
+        .client = client, .verb = brief ? CONTROL_PS_BRIEF : CONTROL_PS, .actors = actors};
     char parent[ADDR_PATH_MAX + 1];
     struct found *top;
     size_t own;
@@ -229,7 +231,7 @@ int actors_collect(struct client *client, const char *scope, struct actors *acto
     own = survey.count;
     if (*scope) {
         addr_parent(scope, parent, sizeof parent);
-        add_ask(&survey, parent, CONTROL_PS);
+        add_ask(&survey, parent, survey.verb);
         cli_check_memory(words_append(&survey.asks[own].words, addr_name(scope)));
     }
     status = client_gather(client, survey.asks, survey.count, ASK_WINDOW, ASK_MS);

@@ -21,9 +21,10 @@ struct actors {
     size_t count, size;
 };
 
-/* Everything at and below scope ("" is all). An empty list when there is nothing at scope.
+/* Everything at and below scope ("" is all). An empty list when there is nothing at scope. brief:
+ * without what costs its supervisor more than a glance (CPU time, threads, descriptors, user).
  * 0, or -1 with errno. */
-int actors_collect(struct client *client, const char *scope, struct actors *actors);
+int actors_collect(struct client *client, const char *scope, bool brief, struct actors *actors);
 void actors_finish(struct actors *actors);
 
 /* Does the glob pattern match the path, part by part? below: what is under a match counts too. */

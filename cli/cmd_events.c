@@ -124,7 +124,7 @@ static int run(struct cli *cli)
     if (status)
         return status;
     strcpy(following.scope, addr.path);
-    cli_check_memory(actors_collect(&cli->client, addr.path, &actors));
+    cli_check_memory(actors_collect(&cli->client, addr.path, true, &actors));
     if (*addr.path && !actors.count)
         status = target_unknown(cli, addr.path);
     else if (!cli_option(cli, "follow"))

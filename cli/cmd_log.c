@@ -184,7 +184,7 @@ static int check_known(struct reading *reading)
 
     if (!*reading->addr.path || reading->lines || reading->status)
         return reading->status;
-    cli_check_memory(actors_collect(&reading->cli->client, reading->addr.path, &actors));
+    cli_check_memory(actors_collect(&reading->cli->client, reading->addr.path, true, &actors));
     count = actors.count;
     actors_finish(&actors);
     return count ? 0 : target_unknown(reading->cli, reading->addr.path);

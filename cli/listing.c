@@ -34,6 +34,13 @@ static void take_matches(struct actors *to, struct actors *from, const char *pat
     }
 }
 
+/* The plain table shows nothing that costs more than a glance. */
+static bool is_brief(const struct cli *cli)
+{
+    return (cli->out.format == OUTPUT_TABLE && !cli_option(cli, "wide")) ||
+           cli->out.format == OUTPUT_PATHS;
+}
+
 static int collect_one(struct cli *cli, const char *text, struct actors *actors)
 {
     char scope[ADDR_PATH_MAX + 1];
@@ -46,7 +53,7 @@ static int collect_one(struct cli *cli, const char *text, struct actors *actors)
     if (status)
         return status;
     actors_fixed_part(addr.path, scope);
-    cli_check_memory(actors_collect(&cli->client, scope, &found));
+    cli_check_memory(actors_collect(&cli->client, scope, is_brief(cli), &found));
     if (is_glob)
         take_matches(actors, &found, addr.path);
     for (size_t i = 0; !is_glob && i < found.count; i++)
@@ -65,7 +72,7 @@ int listing_collect(struct cli *cli, struct actors *actors, struct column_view *
 
     *actors = (struct actors){0};
     if (cli->arg_count == 0)
-        cli_check_memory(actors_collect(&cli->client, "", actors));
+        cli_check_memory(actors_collect(&cli->client, "", is_brief(cli), actors));
     for (int i = 0; !status && i < cli->arg_count; i++)
         status = collect_one(cli, cli->args[i], actors);
     *view = (struct column_view){cli->client.dir.node, wall_now_us()};

@@ -49,7 +49,7 @@ int target_unknown(struct cli *cli, const char *path)
     const char **paths;
     const char *nearest = NULL;
 
-    if (actors_collect(&cli->client, "", &actors) == 0) {
+    if (actors_collect(&cli->client, "", true, &actors) == 0) {
         paths = cli_alloc((actors.count + 1) * sizeof *paths);
         for (size_t i = 0; i < actors.count; i++)
             paths[i] = actors.at[i].row.path;
@@ -108,7 +108,7 @@ static int expand_glob(struct cli *cli, const char *text, const struct addr *add
     size_t before = targets->count;
 
     actors_fixed_part(addr->path, scope);
-    cli_check_memory(actors_collect(&cli->client, scope, &actors));
+    cli_check_memory(actors_collect(&cli->client, scope, true, &actors));
     for (size_t i = 0; i < actors.count; i++)
         if (actors_match(addr->path, actors.at[i].row.path, false))
             add_target(targets, actors.at[i].row.path);

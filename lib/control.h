@@ -10,6 +10,8 @@
 
 /* ---- every supervisor (mailbox: PATH/.supervisor; the root's is .supervisor) -------------- */
 #define CONTROL_PS      "ps"      /* [NAME…] → rows: its direct children, in start order (or those named) */
+#define CONTROL_PS_BRIEF "ps-brief" /* the same, with one cheap read of /proc a row: without cpu_ms,
+                                     * threads, fds and uid */
 #define CONTROL_SELF    "self"    /* → rows: one, the supervisor itself */
 #define CONTROL_STATUS  "status"  /* NAME → facts, in the order to be shown */
 #define CONTROL_WHY     "why"     /* NAME → words: lines of prose, also for names that are gone */
@@ -34,7 +36,8 @@
 #define CONTROL_LOG       "log"       /* PATH("" all) COUNT FOLLOW(0|1) → EVENTs `lines` with words
                                        * PATH STREAM WALL_US TEXT ×n, oldest first; the history's
                                        * end is the reply; then more EVENTs when FOLLOW is 1 */
-#define CONTROL_LOG_WATCH "log-watch" /* PATH REGEX → words (the line) when a line matches */
+#define CONTROL_LOG_WATCH "log-watch" /* PATH REGEX [SINCE_US] → words (the line) when a line matches;
+                                       * lines written since that wall clock count too */
 
 /* ---- heads of errors, and the exit status that the command line gives for them ------------- */
 #define CONTROL_E_NOPROC   "noproc"   /* 3: no such child */

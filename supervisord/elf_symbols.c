@@ -99,7 +99,64 @@ int elf_bytes_export(const uint8_t *bytes, size_t size, const char *symbol)
     return 0;
 }
 
-int elf_exports(const char *file, const char *symbol)
+/* ---- which function stands where --------------------------------------------------------------- */
+
+static bool copy_name(const struct image *image, const ElfW(Shdr) * texts, uint64_t at, char *out,
+                      size_t size)
+{
+    uint64_t offset = texts->sh_offset + at;
+    size_t length;
+
+    if (at >= texts->sh_size || offset < at || offset >= image->size)
+        return false;
+    length = strnlen((const char *)image->bytes + offset, image->size - offset);
+    if (!length || length >= size || length == image->size - offset)
+        return false;
+    memcpy(out, image->bytes + offset, length + 1);
+    return true;
+}
+
+static bool table_holds(const struct image *image, const ElfW(Shdr) * table,
+                        const ElfW(Shdr) * texts, uint64_t address, char *out, size_t size,
+                        uint64_t *into)
+{
+    ElfW(Sym) symbol;
+
+    for (uint64_t at = 0; table->sh_size - at >= sizeof symbol; at += sizeof symbol) {
+        if (!copy_out(image, table->sh_offset + at, &symbol, sizeof symbol))
+            return false;
+        if (ELF64_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF ||
+            address < symbol.st_value || address - symbol.st_value >= symbol.st_size)
+            continue;
+        *into = address - symbol.st_value;
+        return copy_name(image, texts, symbol.st_name, out, size);
+    }
+    return false;
+}
+
+static int image_function_at(const struct image *image, uint64_t address, char *out, size_t size,
+                             uint64_t *into)
+{
+    ElfW(Ehdr) header;
+    ElfW(Shdr) section, texts;
+
+    if (!copy_out(image, 0, &header, sizeof header) || !is_ours(&header))
+        return not_elf();
+    for (unsigned i = 0; i < header.e_shnum; i++) {
+        if (!copy_out(image, header.e_shoff + i * sizeof section, &section, sizeof section))
+            return not_elf();
+        if ((section.sh_type == SHT_SYMTAB || section.sh_type == SHT_DYNSYM) &&
+            copy_out(image, header.e_shoff + section.sh_link * sizeof texts, &texts,
+                     sizeof texts) &&
+            table_holds(image, &section, &texts, address, out, size, into))
+            return 0;
+    }
+    return -1;
+}
+
+/* ---- files ----------------------------------------------------------------------------------------- */
+
+static int map_file(const char *file, struct image *image)
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK), result = -1;
     struct stat st;
@@ -116,9 +173,38 @@ int elf_exports(const char *file, const char *symbol)
     bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (bytes == MAP_FAILED)
         goto close;
-    result = elf_bytes_export(bytes, (size_t)st.st_size, symbol);
-    munmap(bytes, (size_t)st.st_size);
+    *image = (struct image){bytes, (size_t)st.st_size};
+    result = 0;
 close:
     close(fd);
+    return result;
+}
+
+static void unmap_file(const struct image *image)
+{
+    munmap((void *)image->bytes, image->size);
+}
+
+int elf_exports(const char *file, const char *symbol)
+{
+    struct image image;
+    int result;
+
+    if (map_file(file, &image) < 0)
+        return -1;
+    result = elf_bytes_export(image.bytes, image.size, symbol);
+    unmap_file(&image);
+    return result;
+}
+
+int elf_function_at(const char *file, uint64_t address, char *out, size_t size, uint64_t *into)
+{
+    struct image image;
+    int result;
+
+    if (map_file(file, &image) < 0)
+        return -1;
+    result = image_function_at(&image, address, out, size, into);
+    unmap_file(&image);
     return result;
 }

@@ -1,6 +1,7 @@
 /*
- * Does a shared object export a symbol? Read from its dynamic symbol table, without running a line
- * of it. Bytes are not trusted: every offset is checked.
+ * Symbols of shared objects and programs, read from their tables without running a line of them:
+ * does one export a symbol, and which function stands at an address (static ones too, where the file
+ * was not stripped)? Bytes are not trusted: every offset is checked.
  */
 #ifndef TROUPE_ELF_SYMBOLS_H
 #define TROUPE_ELF_SYMBOLS_H
@@ -13,5 +14,9 @@
 int elf_exports(const char *file, const char *symbol);
 /* The same for bytes in memory. */
 int elf_bytes_export(const uint8_t *bytes, size_t size, const char *symbol);
+
+/* The name of the function that holds `address` (relative to the file's base in memory) into out,
+ * and how far into it that is. 0; or -1 when no table knows. */
+int elf_function_at(const char *file, uint64_t address, char *out, size_t size, uint64_t *into);
 
 #endif

@@ -29,7 +29,7 @@ void events_subscribe(struct events *events, struct peer *peer, uint64_t ref)
         realloc(events->subscribers, (events->count + 1) * sizeof *grown);
     struct rows rows;
 
-    if (!grown || status_rows(events->supervisor, NULL, &rows) < 0) {
+    if (!grown || status_rows(events->supervisor, NULL, true, &rows) < 0) {
         peer_reply_error(peer, ref, CONTROL_E_REFUSED " out of memory");
         return;
     }

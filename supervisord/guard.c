@@ -4,6 +4,7 @@
 #include "title.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -59,17 +60,29 @@ static void kill_what_is_left(void)
     }
 }
 
-static _Noreturn void guard(pid_t root, const sigset_t *set)
+static void let_go_of_output(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    dup2(null, STDERR_FILENO);
+    close_range(STDERR_FILENO + 1, ~0U, 0);
+}
+
+static _Noreturn void guard(pid_t root, const sigset_t *set, bool quiet)
 {
     int status;
 
+    if (quiet)
+        let_go_of_output();
     title_set("troupe-supervisord (guard)");
     status = await(root, set);
     kill_what_is_left();
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
-int guard_split(bool foreground)
+int guard_split(bool foreground, bool quiet)
 {
     sigset_t set, before;
     pid_t root, self = getpid();
@@ -83,7 +96,7 @@ int guard_split(bool foreground)
     if (root < 0)
         return -1;
     if (root > 0)
-        guard(root, &set);
+        guard(root, &set, quiet);
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
         return -1;

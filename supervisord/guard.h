@@ -9,7 +9,8 @@
 #include <stdbool.h>
 
 /* Forks the root and returns in it (the guard's pid is getppid()). In the guard it never returns.
- * foreground: the node ends in order when the process that started it does. -1 with errno. */
-int guard_split(bool foreground);
+ * foreground: the node ends in order when the process that started it does. quiet: the guard lets go
+ * of standard output and error, which the starter may be waiting on. -1 with errno. */
+int guard_split(bool foreground, bool quiet);
 
 #endif

@@ -57,9 +57,11 @@ static void tell_child(struct logpipes *logpipes, const struct child *child)
 
 static void ask_watch(struct logpipes *logpipes, struct child *child)
 {
-    char *words[] = {child->path, child->spec->ready_log};
-    struct words list = {2, words};
+    char since[24]; /* asked again, a line that was read since the start counts too */
+    char *words[] = {child->path, child->spec->ready_log, since};
+    struct words list = {3, words};
 
+    snprintf(since, sizeof since, "%lld", (long long)child->slot->started_us);
     if (logpipes->open)
         child->log_watch = peer_request(logpipes->peer, CONTROL_LOG_WATCH, &list, -1);
 }

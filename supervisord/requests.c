@@ -151,17 +151,27 @@ static struct child *named_child(const struct request *request)
     return child;
 }
 
-static void on_ps(const struct request *request)
+static void reply_rows(const struct request *request, bool brief)
 {
     struct rows rows;
 
-    if (status_rows(request->supervisor, &request->words, &rows) < 0) {
+    if (status_rows(request->supervisor, &request->words, brief, &rows) < 0) {
         request_refuse(request, errno == ENOENT ? CONTROL_E_NOPROC : CONTROL_E_REFUSED, "%s",
                        errno == ENOENT ? "no such child" : strerror(errno));
         return;
     }
     peer_reply_rows(request->peer, request->ref, &rows);
     rows_finish(&rows);
+}
+
+static void on_ps(const struct request *request)
+{
+    reply_rows(request, false);
+}
+
+static void on_ps_brief(const struct request *request)
+{
+    reply_rows(request, true);
 }
 
 static void on_self(const struct request *request)
@@ -457,6 +467,7 @@ static const struct verb {
     void (*act)(const struct request *request);
 } verbs[] = {
     {CONTROL_PS, RIGHT_LOOK, on_ps},
+    {CONTROL_PS_BRIEF, RIGHT_LOOK, on_ps_brief},
     {CONTROL_SELF, RIGHT_LOOK, on_self},
     {CONTROL_STATUS, RIGHT_LOOK, on_status},
     {CONTROL_WHY, RIGHT_LOOK, on_why},

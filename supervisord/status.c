@@ -156,17 +156,19 @@ static void fill_supervisor(struct row *row, const struct spec_supervisor *spec,
     row->used = used;
 }
 
-static void read_process(pid_t pid, struct row *row)
+static void read_process(pid_t pid, bool brief, struct row *row)
 {
     if (!pid)
         return;
     read_memory(pid, row);
+    if (brief)
+        return;
     read_times(pid, row);
     row->fds = count_descriptors(pid);
     row->uid = owner_of(pid);
 }
 
-static int fill_row(struct child *child, struct row *row)
+static int fill_row(struct child *child, bool brief, struct row *row)
 {
     struct table_slot *slot = child->slot;
 
@@ -188,22 +190,23 @@ static int fill_row(struct child *child, struct row *row)
         fill_supervisor(row, child->spec->supervisor, 0);
     else
         row->strategy = strdup("");
-    read_process(child->pid, row);
+    read_process(child->pid, brief, row);
     read_stats(child, row);
     return row->path && row->last && row->status && row->restart && row->strategy ? 0 : -1;
 }
 
-static int add_row(struct rows *rows, struct child *child)
+static int add_row(struct rows *rows, struct child *child, bool brief)
 {
     struct row *grown = realloc(rows->at, (rows->count + 1) * sizeof *grown);
 
     if (!grown)
         return -1;
     rows->at = grown;
-    return fill_row(child, &grown[rows->count++]);
+    return fill_row(child, brief, &grown[rows->count++]);
 }
 
-int status_rows(struct supervisor *supervisor, const struct words *names, struct rows *rows)
+int status_rows(struct supervisor *supervisor, const struct words *names, bool brief,
+                struct rows *rows)
 {
     *rows = (struct rows){0};
     if (names && names->count) {
@@ -214,13 +217,13 @@ int status_rows(struct supervisor *supervisor, const struct words *names, struct
                 errno = ENOENT;
                 goto fail;
             }
-            if (add_row(rows, child) < 0)
+            if (add_row(rows, child, brief) < 0)
                 goto fail;
         }
         return 0;
     }
     for (size_t i = 0; i < supervisor->count; i++)
-        if (add_row(rows, supervisor->children[i]) < 0)
+        if (add_row(rows, supervisor->children[i], brief) < 0)
             goto fail;
     return 0;
 fail:
@@ -248,7 +251,7 @@ int status_self(struct supervisor *supervisor, struct rows *rows)
         .restart = strdup(""),
     };
     fill_supervisor(row, supervisor->spec, supervisor_used(supervisor));
-    read_process(getpid(), row);
+    read_process(getpid(), false, row);
     return 0;
 }
 
@@ -331,7 +334,7 @@ static void add_process(struct facts *facts, struct child *child)
     facts_addf(facts, 'n', "pid", "%d", (int)child->pid);
     if (!child->pid)
         return;
-    read_process(child->pid, &row);
+    read_process(child->pid, false, &row);
     read_stats(child, &row);
     facts_addf(facts, 't', "started", "%lld", (long long)child->slot->started_us);
     facts_addf(facts, 'd', "ready_after", "%lld", (long long)child->start_took_ms);

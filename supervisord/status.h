@@ -13,9 +13,10 @@ struct child;
 
 enum row_kind spec_row_kind(enum spec_kind kind);
 
-/* Rows of the children that are named (NULL or none: of all), in start order. 0 or -1 (ENOMEM, or
- * ENOENT for a name that is not there). */
-int status_rows(struct supervisor *supervisor, const struct words *names, struct rows *rows);
+/* Rows of the children that are named (NULL or none: of all), in start order. brief: with one cheap
+ * read of /proc a row. 0 or -1 (ENOMEM, or ENOENT for a name that is not there). */
+int status_rows(struct supervisor *supervisor, const struct words *names, bool brief,
+                struct rows *rows);
 /* One row of the supervisor itself. */
 int status_self(struct supervisor *supervisor, struct rows *rows);
 /* Everything about one child, in the order to be shown. */

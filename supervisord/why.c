@@ -1,6 +1,7 @@
 #include "why.h"
 
 #include "ctl.h"
+#include "elf_symbols.h"
 #include "supervisor.h"
 #include "text.h"
 
@@ -12,23 +13,34 @@
 
 /* ---- crashes --------------------------------------------------------------------------------------- */
 
-/* "counter.so: on_add+0x1c", by the tables of our own image: a module was forked from it. */
-static void frame_text(unsigned long address, char *out, size_t size)
+/* The runtime's entry: what called it is the supervisor that the actor was forked from. And the
+ * handler that took the signal, which the kernel called through a trampoline. */
+static const char outermost[] = "troupe_actor_run", handler[] = "on_fatal";
+
+enum frame { FRAME, FRAME_HANDLER, FRAME_OUTERMOST };
+
+/* "counter.so: on_add+0x1c", by the maps of our own image: a module was forked from it. */
+static enum frame frame_text(unsigned long address, char *out, size_t size)
 {
     Dl_info info;
-    const char *file;
+    char function[64];
+    const char *name;
+    uint64_t into;
 
-    if (!dladdr((void *)address, &info) || !info.dli_fname) { // NOLINT: an address from another process
+    if (!dladdr((void *)address, &info) || !info.dli_fname) { // NOLINT: another process's address
         snprintf(out, size, "0x%lx", address);
-        return;
+        return FRAME;
     }
-    file = strrchr(info.dli_fname, '/');
-    file = file ? file + 1 : info.dli_fname;
-    if (info.dli_sname)
-        snprintf(out, size, "%s: %s+0x%lx", file, info.dli_sname,
-                 address - (unsigned long)info.dli_saddr);
-    else
-        snprintf(out, size, "%s+0x%lx", file, address - (unsigned long)info.dli_fbase);
+    name = strrchr(info.dli_fname, '/') ? strrchr(info.dli_fname, '/') + 1 : info.dli_fname;
+    into = address - (unsigned long)info.dli_fbase;
+    if (elf_function_at(info.dli_fname, into, function, sizeof function, &into) < 0) {
+        snprintf(out, size, "%s+0x%llx", name, (unsigned long long)into);
+        return FRAME;
+    }
+    snprintf(out, size, "%s: %s+0x%llx", name, function, (unsigned long long)into);
+    return !strcmp(function, outermost) ? FRAME_OUTERMOST
+           : !strcmp(function, handler) ? FRAME_HANDLER
+                                        : FRAME;
 }
 
 void why_record_crash(struct child *child, char *rest)
@@ -36,15 +48,20 @@ void why_record_crash(struct child *child, char *rest)
     char *signal = ctl_word(&rest), *address = ctl_word(&rest), *base = ctl_word(&rest), *frame;
     char *out = child->slot->crash;
     size_t size = sizeof child->slot->crash, used;
+    enum frame kind = FRAME;
 
     if (!signal || !address || !base)
         return;
-    used = (size_t)snprintf(out, size, "SIG%s at address 0x%s in #%llu", signal,
-                            address, (unsigned long long)child->slot->incarnation);
-    while ((frame = ctl_word(&rest)) && used < size) {
+    used = (size_t)snprintf(out, size, "SIG%s at address 0x%s in #%llu", signal, address,
+                            (unsigned long long)child->slot->incarnation);
+    while (kind != FRAME_OUTERMOST && (frame = ctl_word(&rest)) && used < size) {
         char text[128];
 
-        frame_text(strtoul(frame, NULL, 16), text, sizeof text);
+        kind = frame_text(strtoul(frame, NULL, 16), text, sizeof text);
+        if (kind == FRAME_HANDLER) {
+            ctl_word(&rest); /* the trampoline */
+            continue;
+        }
         used += (size_t)snprintf(out + used, size - used, "\n%s", text);
     }
 }
