@@ -23,9 +23,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { APPLICATIONS_MAX = 1000 };
+enum { APPLICATIONS_MAX = 1000, LOCK_RETRY_MS = 5, LOCK_PATIENCE_MS = 100 };
 
 /* One root in a process: what its callbacks need beside the supervisor. */
 static struct {
@@ -301,6 +302,20 @@ static void tell_starter(int ready_fd)
 
 /* ---- the run directory ------------------------------------------------------------------------------ */
 
+/* Whoever asks whether the node is alive holds the lock for a moment: that is no node. */
+static int lock_patiently(int fd)
+{
+    const struct timespec moment = {0, LOCK_RETRY_MS * 1000000L};
+
+    for (int tries = LOCK_PATIENCE_MS / LOCK_RETRY_MS;; tries--) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        if (errno != EWOULDBLOCK || tries <= 0)
+            return -1;
+        nanosleep(&moment, NULL);
+    }
+}
+
 /* The lock's file may be removed by its last holder just while we open it: what we hold must be what
  * is there. */
 static int hold_lock(const struct node *node)
@@ -314,7 +329,7 @@ static int hold_lock(const struct node *node)
 
         if (fd < 0)
             return -1;
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (lock_patiently(fd) < 0) {
             close(fd);
             return -1;
         }
@@ -490,7 +505,7 @@ int root_run(const struct root_options *options)
         return fail(&err);
     root.notify_socket = getenv("NOTIFY_SOCKET") ? strdup(getenv("NOTIFY_SOCKET")) : NULL;
     unsetenv("NOTIFY_SOCKET");
-    if (guard_split(options->foreground) < 0)
+    if (guard_split(options->foreground, ready_fd >= 0) < 0)
         return error_set_errno(&err, errno, "guard"), fail(&err);
     root.node.guard = getppid();
     raise_descriptors();
