@@ -76,7 +76,7 @@ child.stopped"
     assert_success # the node runs on with everything stopped
     run node_down
     assert_success
-    no_node_process
+    wait_until 2 no_node_process
 }
 
 @test "seed 25 hello_world: Ctrl-C ends a foreground node in order, with 0" {
@@ -86,7 +86,7 @@ child.stopped"
     interrupt
     wait_for_up
     assert_equal "$STATUS" 0
-    no_node_process
+    wait_until 2 no_node_process
 }
 
 @test "seed 26 two_apps: each hears what is said to it, and only that" {
@@ -308,7 +308,7 @@ assert_refused() { # TEXT FILE…
     run node_up "$@"
     assert_failure 7
     assert_output --partial "$text"
-    no_node_process
+    wait_until 2 no_node_process
 }
 
 @test "seed 33: a dependency that nobody declares is refused before anything starts" {
@@ -404,7 +404,7 @@ slow_to_end_apps() { # MS SHUTDOWN
     (($(now_ms) - began >= 300 && $(now_ms) - began < 10000))
     wait_until 5 order_is "hello howdy" "" child.exit
     happened child.exit howdy/work reason=killed
-    no_node_process
+    wait_until 2 no_node_process
 }
 
 @test "seed 37 two_apps: interrupted once more, it ends at once" {
@@ -439,7 +439,7 @@ slow_to_end_apps() { # MS SHUTDOWN
         interrupt TERM
         wait_for_up
         assert_equal "$STATUS" 0
-        no_node_process
+        wait_until 2 no_node_process
     done
 }
 
