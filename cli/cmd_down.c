@@ -33,7 +33,7 @@ static int run(struct cli *cli)
         status = cli_answer_status(cli, cli->arg_count ? cli->args[0] : ".", &answer);
     answer_finish(&answer);
     if (!status && cli->arg_count == 0)
-        ending_wait(&cli->client);
+        ending_wait(&cli->client, false);
 out:
     words_finish(&words);
     return status;

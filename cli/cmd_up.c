@@ -52,6 +52,7 @@ struct up {
     bool is_detached; /* -d */
     bool is_settled;  /* all were ready once */
     bool is_stopping, node_is_stopping;
+    bool is_killed; /* a second Ctrl-C */
     pid_t daemon, root;
     int status;
     struct watch *watch;
@@ -194,6 +195,7 @@ static void stop_ours(struct up *up)
 /* Ends everything of ours at once. The guard kills what a killed root leaves behind. */
 static void kill_ours(struct up *up)
 {
+    up->is_killed = true;
     if (up->is_ours && up->root > 0)
         kill(up->root, SIGKILL);
     for (size_t i = 0; !up->is_ours && i < up->app_count; i++)
@@ -553,7 +555,7 @@ static void see_it_end(struct up *up)
 {
     if (!up->is_ours || up->is_detached)
         return;
-    ending_wait(&up->cli->client);
+    ending_wait(&up->cli->client, up->is_killed);
     while (waitpid(up->daemon, NULL, 0) < 0 && errno == EINTR)
         ;
 }

@@ -11,6 +11,7 @@ enum { CLEAR_MS = 2000 };
 struct ending {
     struct client *client;
     struct mono free_at;
+    bool killed;
     ev_timer timer;
 };
 
@@ -37,13 +38,13 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
         return;
     if (!mono_is_set(ending->free_at))
         ending->free_at = mono_now();
-    if (is_empty(ending->client->dir.path) || mono_diff_ms(mono_now(), ending->free_at) > CLEAR_MS)
+    if (ending->killed || is_empty(ending->client->dir.path) || mono_diff_ms(mono_now(), ending->free_at) > CLEAR_MS)
         ev_break(loop, EVBREAK_ALL);
 }
 
-void ending_wait(struct client *client)
+void ending_wait(struct client *client, bool killed)
 {
-    struct ending ending = {.client = client};
+    struct ending ending = {.client = client, .killed = killed};
 
     ev_timer_init(&ending.timer, on_look, 0, look_s);
     ev_timer_start(client->loop, &ending.timer);

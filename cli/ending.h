@@ -6,7 +6,7 @@
 
 #include "client.h"
 
-/* Returns when the node is gone. */
-void ending_wait(struct client *client);
+/* Returns when the node is gone. killed: nobody is left to clear its directory. */
+void ending_wait(struct client *client, bool killed);
 
 #endif
