@@ -70,6 +70,7 @@ struct child {
     enum child_order order;
     char fault_reason[REASON_MAX];
     bool to_stop, to_start, to_forget; /* the strategy's batch */
+    unsigned stop_rank;                /* the order among stops, if it is not the start order's reverse */
     enum child_order batch_order;      /* on whose behalf the batch stops it; NONE: its own */
     bool due;     /* shall start by itself, outside of a batch */
     bool doomed;  /* shall be forgotten when no callback can hold it any more */
@@ -133,8 +134,8 @@ void child_stop(struct child *child, enum child_order order);
 void child_fault(struct child *child, const char *reason);
 /* Tests whether the last member is gone, when its leader has ended. */
 void child_check_empty(struct child *child);
-/* Queues one datagram of text for the child. */
-void child_say(struct child *child, const char *text);
+/* Queues one datagram of text for the child. False when it cannot be told anything. */
+bool child_say(struct child *child, const char *text);
 /* A line that a member sent to NOTIFY_SOCKET, but READY=1. */
 void child_on_notify(struct child *child, const char *line);
 

@@ -1,6 +1,7 @@
 #include "depends.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 static size_t find(const struct depends_item *items, size_t n, const char *name)
@@ -99,5 +100,36 @@ int depends_order(const struct depends_item *items, size_t n, const char *const 
         }
         order[placed] = next;
     }
+    return 0;
+}
+
+struct stops {
+    const struct depends_item *items;
+    size_t n, *order, placed;
+    bool *seen;
+};
+
+static void place_stop(struct stops *stops, size_t item)
+{
+    if (stops->seen[item])
+        return;
+    stops->seen[item] = true;
+    for (size_t i = 0; i < stops->n; i++)
+        if (is_among((const char *const *)stops->items[i].needs, stops->items[item].name))
+            place_stop(stops, i);
+    stops->order[stops->placed++] = item;
+}
+
+int depends_stop_order(const struct depends_item *items, size_t n, size_t first, size_t *order)
+{
+    struct stops stops = {items, n, order, 0, calloc(n + 1, sizeof *stops.seen)};
+
+    if (!stops.seen)
+        return -1;
+    if (first < n)
+        place_stop(&stops, first);
+    for (size_t i = n; i-- > 0;)
+        place_stop(&stops, i);
+    free(stops.seen);
     return 0;
 }

@@ -19,4 +19,9 @@ struct depends_item {
 int depends_order(const struct depends_item *items, size_t n, const char *const *known,
                   size_t *order, size_t *item, const char **need, size_t *cycle);
 
+/* Fills order[n] with the order of stops: whatever needs an item stands before it, in declared
+ * order; else the latest declared first. items[first] and those that need it stand before all
+ * others (first == n: nobody is preferred). 0, or -1 with ENOMEM. */
+int depends_stop_order(const struct depends_item *items, size_t n, size_t first, size_t *order);
+
 #endif

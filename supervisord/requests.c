@@ -261,11 +261,11 @@ static void on_start(const struct request *request)
         start_for_person(request, child);
 }
 
-/* Applications that depend on this one stop first. Start order is the order of dependencies, so the
- * batch's reverse order is the right one. */
+/* Applications that depend on this one stop first. */
 static void stop_with_dependents(struct supervisor *supervisor, struct child *child,
                                  enum child_order order)
 {
+    supervisor->rank_stops(child);
     for (size_t i = 0; i < supervisor->count; i++) {
         struct child *other = supervisor->children[i];
 

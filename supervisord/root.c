@@ -84,19 +84,67 @@ static const char *missing(const struct child *child)
     return NULL;
 }
 
+static struct application *take_application(const char *name)
+{
+    for (struct application **at = &root.applications; *at; at = &(*at)->next)
+        if (!strcmp((*at)->name, name)) {
+            struct application *application = *at;
+
+            *at = application->next;
+            return application;
+        }
+    return calloc(1, sizeof(struct application));
+}
+
+/* Applications are kept in the order of their declaration. */
 static void note_application(const struct spec_application *spec)
 {
-    struct application *application = find_application(spec->root.name);
+    struct application *application = take_application(spec->root.name);
+    struct application **end = &root.applications;
 
-    if (!application) {
-        application = calloc(1, sizeof *application);
-        if (!application)
-            return;
-        application->name = spec->root.name;
-        application->next = root.applications;
-        root.applications = application;
+    if (!application)
+        return;
+    *application = (struct application){NULL, spec->root.name, spec->depends_on};
+    while (*end)
+        end = &(*end)->next;
+    *end = application;
+}
+
+static size_t list_applications(struct depends_item *items)
+{
+    size_t n = 0;
+
+    for (struct application *a = root.applications; a; a = a->next, n++)
+        if (items)
+            items[n] = (struct depends_item){a->name, a->depends_on};
+    return n;
+}
+
+/* Dependents first; else the reverse of the declared order. Without memory for it, the reverse of the
+ * start order stands. */
+static void rank_stops(const struct child *first)
+{
+    size_t n = list_applications(NULL), preferred = n;
+    struct depends_item *items = calloc(n + 1, sizeof *items);
+    size_t *order = calloc(n + 1, sizeof *order);
+
+    if (!items || !order)
+        goto done;
+    list_applications(items);
+    for (size_t i = 0; first && i < n; i++)
+        if (!strcmp(items[i].name, child_name(first)))
+            preferred = i;
+    if (depends_stop_order(items, n, preferred, order) < 0)
+        goto done;
+    for (size_t i = 0; i < n; i++) {
+        struct child *child = supervisor_find(&root.supervisor, items[order[i]].name);
+
+        if (child)
+            child->stop_rank = (unsigned)(n - i);
     }
-    application->depends_on = spec->depends_on;
+done:
+    free(items);
+    free(order);
 }
 
 /* Adds the tree's applications in the order of their dependencies; they start in that order. */
@@ -114,13 +162,14 @@ static int add_applications(struct spec_tree *tree, const char *const *existing,
                                          tree->applications[i].depends_on};
     if (depends_order(items, tree->application_count, existing, order, &item, &need, &cycle) < 0)
         goto done;
+    for (size_t i = 0; i < tree->application_count; i++)
+        note_application(&tree->applications[i]);
     for (size_t i = 0; i < tree->application_count; i++) {
         struct spec_application *application = &tree->applications[order[i]];
         struct child *child = supervisor_add(&root.supervisor, &application->root, NULL);
 
         if (!child)
             goto done;
-        note_application(application);
         child->to_start = to_start && !child->slot->held;
     }
     result = 0;
@@ -479,6 +528,7 @@ static int make_root(struct error *err)
         return error_set_errno(err, errno, "root supervisor");
     supervisor->depends = depends;
     supervisor->missing = missing;
+    supervisor->rank_stops = rank_stops;
     supervisor->on_boot = on_boot;
     supervisor->on_end = on_end;
     supervisor->requests.extra = on_request;

@@ -17,13 +17,18 @@ void strategy_restart(enum spec_strategy strategy, struct seat *seats, size_t n,
     }
 }
 
-/* Whoever is to stop and stands at the latest position; n when nobody is. */
+static bool stops_before(const struct seat *a, const struct seat *b)
+{
+    return a->stop_rank != b->stop_rank ? a->stop_rank > b->stop_rank : a->position > b->position;
+}
+
+/* Whoever is to stop and has the highest rank, then the latest position; n when nobody is. */
 static size_t last_to_stop(const struct seat *seats, size_t n)
 {
     size_t last = n;
 
     for (size_t i = 0; i < n; i++)
-        if (seats[i].to_stop && (last == n || seats[i].position >= seats[last].position))
+        if (seats[i].to_stop && (last == n || !stops_before(&seats[last], &seats[i])))
             last = i;
     return last;
 }
@@ -38,11 +43,11 @@ static size_t first_to_start(const struct seat *seats, size_t n)
     return first;
 }
 
-static enum step next_stop(const struct seat *seats, size_t n, unsigned position, bool parallel,
+static enum step next_stop(const struct seat *seats, size_t n, const struct seat *last, bool parallel,
                            size_t *which)
 {
     for (size_t i = n; i-- > 0;) {
-        if (!seats[i].to_stop || (!parallel && seats[i].position != position))
+        if (!seats[i].to_stop || (!parallel && stops_before(last, &seats[i])))
             continue;
         if (seats[i].is == SEAT_UP || seats[i].is == SEAT_RISING) {
             *which = i;
@@ -72,7 +77,7 @@ enum step strategy_next(const struct seat *seats, size_t n, bool parallel, size_
 
     i = last_to_stop(seats, n);
     if (i < n)
-        return next_stop(seats, n, seats[i].position, parallel, which);
+        return next_stop(seats, n, &seats[i], parallel, which);
     i = first_to_start(seats, n);
     if (i < n)
         return next_start(seats, n, seats[i].position, parallel, which);

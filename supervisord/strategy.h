@@ -20,6 +20,7 @@ struct seat {
         SEAT_FALLING, /* being stopped or buried */
     } is;
     unsigned position; /* replicas of one entry share a position */
+    unsigned stop_rank; /* a higher one stops first, whatever the position */
     bool temporary;
     bool held;         /* stopped by a person: stays down until `start` (ours, X14) */
     bool significant;
@@ -35,7 +36,7 @@ void strategy_restart(enum spec_strategy strategy, struct seat *seats, size_t n,
 
 enum step { STEP_STOP, STEP_START, STEP_WAIT, STEP_DONE };
 
-/* The next step of the batch, and whom it concerns. Stops come first, latest position first, one
+/* The next step of the batch, and whom it concerns. Stops come first, highest rank and latest position first, one
  * position at a time (all at once when parallel: templates); then starts, earliest position first,
  * the next position only when every one before is up; replicas of one position together.
  * STEP_WAIT: something is falling or rising; STEP_DONE: the batch is empty. Clear to_stop of a seat

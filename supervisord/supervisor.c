@@ -131,6 +131,7 @@ static struct seat seat_of(const struct child *child)
         .temporary = child->spec->restart == RESTART_TEMPORARY && !child->supervisor->is_root,
         .held = child->slot->held,
         .significant = child->spec->significant,
+        .stop_rank = child->stop_rank,
         .to_stop = child->to_stop,
         .to_start = child->to_start,
         .to_forget = child->to_forget,
@@ -322,6 +323,8 @@ void supervisor_end(struct supervisor *supervisor, enum need need, const char *f
     va_end(args);
     supervisor->final_need = need;
     supervisor->mode = SUPERVISOR_ENDING;
+    if (supervisor->rank_stops)
+        supervisor->rank_stops(NULL);
     for (size_t i = 0; i < supervisor->count; i++) {
         supervisor->children[i]->to_start = supervisor->children[i]->due = false;
         supervisor->children[i]->to_stop = supervisor->children[i]->state != CHILD_DOWN;

@@ -34,10 +34,12 @@ struct supervisor {
     struct intensity intensity;
     char final_reason[REASON_MAX];
     enum need final_need;
-    /* The root's: does one application depend on another, and which of those that it needs is not
-     * ready (NULL: all are)? NULL elsewhere. */
+    /* The root's: does one application depend on another, which of those that it needs is not
+     * ready (NULL: all are), and in which order are they stopped (stop_rank; `first` and those that
+     * depend on it before all others; NULL: nobody)? NULL elsewhere. */
     bool (*depends)(const struct child *child, const struct child *on);
     const char *(*missing)(const struct child *child);
+    void (*rank_stops)(const struct child *first);
     void (*on_boot)(struct supervisor *supervisor); /* the first batch is done */
     void (*on_end)(struct supervisor *supervisor);  /* the last child is gone, the loop ends */
 

@@ -113,6 +113,20 @@ int main(void)
               order[0] == 0,
           "D38: who needs itself is a cycle of one");
     CHECK(depends_order(items, 0, NULL, order, &item, &need, &cycle) == 0, "nothing is in order");
+    items[0].needs = items[1].needs = on_z;
+    CHECK(depends_stop_order(items, 3, 3, order) == 0 && order[0] == 0 && order[1] == 1 &&
+              order[2] == 2,
+          "D28: dependents stop first, in declared order");
+    items[0] = (struct depends_item){"z", NULL};
+    items[1] = (struct depends_item){"a", on_z};
+    items[2] = (struct depends_item){"b", on_z};
+    CHECK(depends_stop_order(items, 3, 0, order) == 0 && order[0] == 1 && order[1] == 2 &&
+              order[2] == 0,
+          "D28: so they do before the one that is to stop, wherever it was declared");
+    items[1].needs = items[2].needs = NULL;
+    CHECK(depends_stop_order(items, 3, 3, order) == 0 && order[0] == 2 && order[1] == 1 &&
+              order[2] == 0,
+          "D28: without needs the latest declared stops first");
     check_random();
     return tap_done();
 }
