@@ -317,6 +317,22 @@ assert_refused() { # TEXT FILE…
     assert_refused nobody one.yaml two.yaml
 }
 
+@test "seed 33: an application that the node has already is declared" {
+    plain one
+    plain two 'depends_on: [one]'
+    plain three 'depends_on: [one, nobody]'
+    node_up one.yaml
+    run node_up two.yaml
+    assert_success
+    run node_up three.yaml
+    assert_failure 7
+    assert_output --partial nobody
+    watch_events
+    run troupe_now stop one
+    assert_success
+    wait_until 5 order_is "two one" "" child.exit
+}
+
 @test "seed 34: every watcher is told of a change; the whole tree goes to who asks for it" {
     plain hello
     plain howdy
