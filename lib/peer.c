@@ -323,3 +323,9 @@ size_t peer_queued(const struct peer *peer)
 {
     return peer->conn ? sp_conn_queued(peer->conn) : 0;
 }
+
+void peer_flush(struct peer *peer)
+{
+    if (peer->conn)
+        sp_conn_flush(peer->conn);
+}

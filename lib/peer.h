@@ -60,5 +60,7 @@ const struct ucred *peer_creds(const struct peer *peer);
 /* The other's address from its HELLO; "" before. */
 const char *peer_remote(const struct peer *peer);
 size_t peer_queued(const struct peer *peer);
+/* As sp_conn_flush(). */
+void peer_flush(struct peer *peer);
 
 #endif

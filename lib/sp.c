@@ -1089,6 +1089,13 @@ void sp_listener_each(struct sp_listener *listener, void (*visit)(struct sp_conn
 
 /* ---- what an owner may do with a connection ----------------------------------------------- */
 
+void sp_conn_flush(struct sp_conn *conn)
+{
+    enter(conn);
+    flush(conn);
+    leave(conn);
+}
+
 size_t sp_conn_queued(const struct sp_conn *conn)
 {
     return buf_length(&conn->out);

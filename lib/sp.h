@@ -77,6 +77,8 @@ struct sp_conn *sp_dial(struct ev_loop *loop, const char *run_dir, const char *p
  * or -1 with EAGAIN (outbox full), EMSGSIZE (over max_message), ENOMEM, or ENOTCONN (closing). */
 int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd);
 
+/* Writes what is queued at once, as far as the socket takes it, not at the end of the loop's turn. */
+void sp_conn_flush(struct sp_conn *conn);
 /* Bytes that wait to be written. */
 size_t sp_conn_queued(const struct sp_conn *conn);
 /* Stops or resumes reading: this is how pressure reaches a sender. */

@@ -213,6 +213,8 @@ int logpipes_open_writer(const struct child *child, int stream)
 void logpipes_watch(struct logpipes *logpipes, struct child *child)
 {
     ask_watch(logpipes, child);
+    if (child->log_watch)
+        peer_flush(logpipes->peer);
 }
 
 void logpipes_unwatch(struct logpipes *logpipes, struct child *child)

@@ -37,7 +37,8 @@ void logpipes_destroy(struct child *child, bool gone);
 /* A fresh blocking descriptor for the child's stream (0 out, 1 err); -1 with errno. */
 int logpipes_open_writer(const struct child *child, int stream);
 
-/* `ready: log`: asks sys/log to tell of the first line that matches, from now on. */
+/* `ready: log`: asks sys/log to tell of the first line that matches, from now on. The request is on
+ * its way when this returns: what a child writes that is forked later comes after it. */
 void logpipes_watch(struct logpipes *logpipes, struct child *child);
 void logpipes_unwatch(struct logpipes *logpipes, struct child *child);
 

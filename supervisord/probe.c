@@ -317,6 +317,8 @@ int probe_prepare(struct probe *probe, int *child_end)
     probe->pipe_fd = ends[0];
     *child_end = ends[1];
     fcntl(ends[1], F_SETFL, 0); /* the child's end blocks, as a program expects */
+    if (spec->ready == READY_LOG)
+        logpipes_watch(&probe->child->supervisor->logpipes, probe->child);
     if (spec->kind == SPEC_PROGRAM && (spec->ready == READY_NOTIFY || spec->watchdog_ms > 0))
         return open_notify(probe);
     return 0;
@@ -331,8 +333,6 @@ void probe_watch(struct probe *probe)
         ev_io_set(&probe->notify, probe->notify_fd, EV_READ);
         ev_io_start(probe->loop, &probe->notify);
     }
-    if (probe->child->spec->ready == READY_LOG)
-        logpipes_watch(&probe->child->supervisor->logpipes, probe->child);
 }
 
 void probe_settle(struct probe *probe)

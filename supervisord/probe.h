@@ -34,7 +34,7 @@ struct probe {
 };
 
 void probe_init(struct probe *probe, struct child *child);
-/* Makes the descriptors of a start. *child_end is the pipe's end for the child, to be closed by the
+/* Makes the descriptors of a start, and has the log watched if that is what it waits for. *child_end is the pipe's end for the child, to be closed by the
  * caller. 0, or -1 with errno. */
 int probe_prepare(struct probe *probe, int *child_end);
 /* The child was forked: watch it. */

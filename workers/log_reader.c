@@ -689,6 +689,7 @@ struct log_reader *log_reader_create(struct ev_loop *loop, struct log_ring *ring
     ev_io_init(&reader->io, on_readable, reader->epoll_fd, EV_READ);
     ev_io_start(loop, &reader->io);
     ev_check_init(&reader->turn, on_turn);
+    ev_set_priority(&reader->turn, -1); /* after the peers: who asks to watch hears what follows */
     ev_check_start(loop, &reader->turn);
     ev_idle_init(&reader->spin, on_idle);
     ev_init(&reader->patience, on_patience);
