@@ -136,7 +136,7 @@ dependent_apps() {
     assert_success
     wait_until 5 happened child.exit Z
     wait_until 5 order_is "Z A B" "" child.ready
-    wait_until 5 order_is "B A Z" "" child.exit
+    wait_until 5 order_is "A B Z" "" child.exit
     assert_equal "$(state_of A)$(state_of B)$(state_of Z)" stoppedstoppedstopped
 }
 
@@ -148,7 +148,7 @@ dependent_apps() {
     interrupt
     wait_for_up
     assert_equal "$STATUS" 0
-    wait_until 5 order_is "B A Z" "" child.exit
+    wait_until 5 order_is "A B Z" "" child.exit
 }
 
 @test "seed 28: independent applications stop in the reverse of their declaration" {
