@@ -5,6 +5,7 @@
 #include "rundir.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -1046,6 +1047,7 @@ struct sp_listener *sp_listen(struct ev_loop *loop, int fd, const struct sp_limi
         return NULL;
     listener->loop = loop;
     listener->fd = fd;
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); /* it may have come blocking */
     listener->limits = with_defaults(limits);
     listener->handlers = *handlers;
     listener->data = data;

@@ -150,7 +150,8 @@ static void take_line(struct child *child, const struct ctl_line *line)
         child_handle(child, CHILD_EV_READY);
         break;
     case CTL_IGNORE:
-        child->ignored = true;
+        /* Only in place of READY; a program that is ready at once has had no chance before. */
+        child->ignored = !child->was_ready || child->spec->ready == READY_DEFAULT;
         break;
     case CTL_STATUS:
         note_status(child, line->rest);

@@ -204,7 +204,11 @@ static void set_user(const struct spec *spec)
 /* Last, because setuid and the like clear the signal of the parent's death. */
 static void tie_to_parent(const struct birth *birth)
 {
-    if (birth->child->spec->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    const struct spec *spec = birth->child->spec;
+
+    /* A supervisor hands it down to all below it, which may be declared otherwise. */
+    if (spec->no_new_privs && spec->kind != SPEC_SUPERVISOR &&
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         report(BOOT_FD_SPARE, STEP_PRIVILEGES, 0);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != birth->parent) {
         errno = ESRCH;
@@ -417,6 +421,8 @@ static int prepare_descriptors(struct birth *birth, int *control_end, struct err
     *control_end = control[0];
     birth->control = control[1];
     fcntl(control[1], F_SETFL, 0); /* the child's end blocks: a shell may read it */
+    if (child->mailbox_fd >= 0 && child->spec->kind == SPEC_PROGRAM)
+        fcntl(child->mailbox_fd, F_SETFL, 0); /* a plain program's accept waits */
     birth->out = logpipes_open_writer(child, 0);
     birth->err = logpipes_open_writer(child, 1);
     if (birth->out < 0 || birth->err < 0)

@@ -123,6 +123,11 @@ static void say_state(struct words *lines, const struct child *child)
             child->path, span, child->path);
         break;
     case ROW_EXITED:
+        if (child->ignored || child->need == NEED_FINISH) {
+            say(lines, "%s has ended %s ago and stays down, as it asked for itself.", child->path,
+                span);
+            break;
+        }
         say(lines, "%s has ended %s ago and stays down: it is %s%s.", child->path, span,
             spec_restart_text(spec->restart),
             spec->restart == RESTART_TRANSIENT ? ", and its end was in order" : "");
