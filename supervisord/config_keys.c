@@ -159,8 +159,9 @@ static const struct config_key child_keys[] = {
      .help = "Actors whose abnormal end ends this child too. It starts when all of them are "
              "ready."},
     {"groups", TYPE_PATHS, AT(groups), .kinds = FOR_ALL, .expected = "a list of names of groups",
-     .example = "[pages]",
-     .help = "Groups that it joins when it is ready and leaves when it ends."},
+     .example = "[pages]", .sample = SAMPLE_COMMENTED,
+     .help = "Groups that it joins when it is ready and leaves when it ends (read and kept; "
+             "groups come with a later version)."},
     {"replicas", TYPE_WHOLE, AT(replicas), .kinds = FOR_ALL, .min = 1, .max = 100000,
      .expected = "a number from 1 to 100000", .example = "2", .sample = SAMPLE_COMMENTED,
      .help = "So many children of this entry, NAME.1 and so on. They start together, and "

@@ -487,6 +487,18 @@ static void warn_of_replicas(struct reader *reader, const struct config_node *it
     reader_leave(reader);
 }
 
+/* Read and kept, so that a tree may declare them already: but nobody joins before groups are there. */
+static void warn_of_groups(struct reader *reader, const struct config_node *item)
+{
+    struct scope scope;
+
+    if (!is_given(item, "groups"))
+        return;
+    enter_key(reader, &scope, item, "groups");
+    warn_of(reader, "without effect in this version: process groups come with a later one");
+    reader_leave(reader);
+}
+
 /* Enters the child by its path, or by its number when its name is not known. */
 static void read_item(struct reader *reader, const struct config_node *item, size_t number,
                       bool is_full, struct spec_supervisor *supervisor)
@@ -505,6 +517,7 @@ static void read_item(struct reader *reader, const struct config_node *item, siz
         read_entry(reader, item, peek_replicas(reader, item), is_full, supervisor);
         reader->supervisor = supervisor;
         warn_of_replicas(reader, item, peek_replicas(reader, item));
+        warn_of_groups(reader, item);
     } else {
         snprintf(text, sizeof text, "item %zu", number);
         reader_enter(reader, &scope, text, item->line, item->column);

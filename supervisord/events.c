@@ -34,7 +34,7 @@ void events_subscribe(struct events *events, struct peer *peer, uint64_t ref)
         return;
     }
     events->subscribers = grown;
-    grown[events->count++] = (struct event_subscriber){peer, ref};
+    grown[events->count++] = (struct event_subscriber){.peer = peer, .ref = ref};
     peer_reply_rows(peer, ref, &rows);
     rows_finish(&rows);
 }
@@ -47,6 +47,13 @@ void events_drop_peer(struct events *events, const struct peer *peer)
         if (events->subscribers[i].peer != peer)
             events->subscribers[kept++] = events->subscribers[i];
     events->count = kept;
+}
+
+void events_drop_stalled(struct events *events)
+{
+    for (size_t i = events->count; i-- > 0;)
+        if (i < events->count && events->subscribers[i].stalled)
+            requests_drop(&events->supervisor->requests, events->subscribers[i].peer);
 }
 
 /* ---- the log line ------------------------------------------------------------------------------ */
@@ -120,8 +127,14 @@ static const char *level_of(const char *event, bool abnormal)
 
 static void emit(struct events *events, const char *event, const char *level, struct facts *facts)
 {
-    for (size_t i = events->count; i-- > 0;)
-        peer_event_facts(events->subscribers[i].peer, events->subscribers[i].ref, event, facts);
+    for (size_t i = events->count; i-- > 0;) {
+        struct event_subscriber *to = &events->subscribers[i];
+
+        if (to->stalled || peer_event_facts(to->peer, to->ref, event, facts) == 0)
+            continue;
+        to->stalled = true; /* it does not read; let go later, since it may be asking just now */
+        supervisor_kick(events->supervisor);
+    }
     if (strcmp(level, "debug"))
         write_line(events, facts);
     facts_finish(facts);

@@ -18,6 +18,7 @@ struct child;
 struct event_subscriber {
     struct peer *peer;
     uint64_t ref;
+    bool stalled; /* its outbox was full: an event is lost to it */
 };
 
 struct events {
@@ -31,6 +32,8 @@ void events_init(struct events *events, struct supervisor *supervisor);
 void events_finish(struct events *events);
 /* Answers with the snapshot and goes on with changes. */
 void events_subscribe(struct events *events, struct peer *peer, uint64_t ref);
+/* Closes the connections of those who have not read, so that they know that something is missing. */
+void events_drop_stalled(struct events *events);
 void events_drop_peer(struct events *events, const struct peer *peer);
 
 void events_child(struct child *child, const char *event);

@@ -529,15 +529,22 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     words_finish(&request.words);
 }
 
-static void on_close(struct peer *peer, const char *why)
+static void forget_peer(struct supervisor *supervisor, const struct peer *peer)
 {
-    struct supervisor *supervisor = peer_data(peer);
-
-    (void)why;
     drop_waiters(&supervisor->requests, peer);
     events_drop_peer(&supervisor->events, peer);
-    if (supervisor->requests.on_peer_gone)
-        supervisor->requests.on_peer_gone(supervisor, peer);
+}
+
+static void on_close(struct peer *peer, const char *why)
+{
+    (void)why;
+    forget_peer(peer_data(peer), peer);
+}
+
+void requests_drop(struct requests *requests, struct peer *peer)
+{
+    forget_peer(requests->supervisor, peer);
+    peer_close(peer, false);
 }
 
 static const struct peer_handlers handlers = {.on_envelope = on_envelope, .on_close = on_close};
@@ -557,7 +564,7 @@ static bool on_open(struct sp_conn *conn)
 int requests_init(struct requests *requests, struct supervisor *supervisor, int mailbox_fd)
 {
     static struct sp_handlers sp;
-    const struct sp_limits limits = {.max_outbox = 64 << 20, .max_conns = 4096};
+    const struct sp_limits limits = {.max_conns = 4096};
 
     sp = peer_sp_handlers(on_open);
     *requests = (struct requests){.supervisor = supervisor};

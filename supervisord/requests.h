@@ -28,7 +28,6 @@ struct requests {
     struct waiter *waiters;
     /* The root's own verbs; false when it is none of them. */
     bool (*extra)(const char *verb, const struct request *request);
-    void (*on_peer_gone)(struct supervisor *supervisor, const struct peer *peer);
 };
 
 /* Serves the bound socket (taken over). 0, or -1 with errno. */
@@ -40,6 +39,9 @@ void requests_on_ready(struct requests *requests, struct child *child);
 void requests_on_down(struct requests *requests, struct child *child);
 void requests_on_start_failure(struct requests *requests, struct child *child, const char *reason);
 void requests_on_forget(struct requests *requests, struct child *child);
+
+/* Lets an asker go that does not read: its waiters and subscriptions end with it. */
+void requests_drop(struct requests *requests, struct peer *peer);
 
 /* Stops children and forgets them: `rm`, and the root's `down APP...`. Answers when all are gone. */
 void requests_remove(const struct request *request);

@@ -289,6 +289,7 @@ static void on_advance(struct ev_loop *loop, ev_prepare *watcher, int revents)
 
     (void)loop;
     (void)revents;
+    events_drop_stalled(&supervisor->events);
     bury_doomed(supervisor);
     start_due(supervisor);
     while (step(supervisor, &what))
