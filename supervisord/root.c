@@ -188,6 +188,31 @@ static const char **existing_names(void)
     return names;
 }
 
+static void collect_uids(struct rights *rights, const struct spec *spec)
+{
+    const struct spec_supervisor *supervisor = spec->supervisor;
+    uid_t *grown;
+
+    if (spec->has_uid) {
+        grown = realloc((void *)rights->send_uids, (rights->send_count + 1) * sizeof *grown);
+        if (grown) {
+            grown[rights->send_count++] = spec->uid;
+            rights->send_uids = grown;
+        }
+    }
+    for (size_t i = 0; supervisor && i < supervisor->child_count; i++)
+        collect_uids(rights, &supervisor->children[i]);
+    if (supervisor && supervisor->template)
+        collect_uids(rights, supervisor->template);
+}
+
+/* Who runs under this tree may send to its actors. */
+static void note_users(const struct spec_tree *tree)
+{
+    for (size_t i = 0; i < tree->application_count; i++)
+        collect_uids(&root.node.rights, &tree->applications[i].root);
+}
+
 /* ---- the root's own requests ----------------------------------------------------------------------- */
 
 static const char *already_there(const struct spec_tree *tree)
@@ -259,6 +284,7 @@ static void on_up(const struct request *request)
     } else if (add_applications(tree, existing, true) < 0) {
         request_refuse(request, CONTROL_E_REFUSED, "%s", strerror(errno));
     } else {
+        note_users(tree);
         reply_names(request, tree); /* the tree stays: its specs are in use */
         supervisor_kick(&root.supervisor);
     }
@@ -340,13 +366,21 @@ static void on_end(struct supervisor *supervisor)
     tell_service_manager("STOPPING=1");
 }
 
-static void tell_starter(int ready_fd)
+/* From here on what we say goes to the log, and the starter is free to go. One that cannot be told
+ * would wait for ever, or is not there any more: then the node is not wanted. */
+static int leave_starter(int ready_fd, struct error *err)
 {
-    if (ready_fd < 0)
-        return;
-    if (write(ready_fd, "booted\n", 7) < 0)
-        perror("ready-fd");
+    int terminal = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, SLOT_FIRST_FREE), result = 0;
+
+    if (terminal < 0 || logpipes_capture_stderr(&root.supervisor.logpipes) < 0)
+        result = error_set_errno(err, errno, "log pipe");
+    else if (write(ready_fd, "booted\n", 7) < 0)
+        result = error_set_errno(err, errno, "telling that the node has booted");
+    if (result < 0 && terminal >= 0)
+        dup2(terminal, STDERR_FILENO);
+    close(terminal);
     close(ready_fd);
+    return result;
 }
 
 /* ---- the run directory ------------------------------------------------------------------------------ */
@@ -428,24 +462,6 @@ static void remove_run_dir(void)
 
 /* ---- the start ---------------------------------------------------------------------------------------- */
 
-static void collect_uids(struct rights *rights, const struct spec *spec)
-{
-    const struct spec_supervisor *supervisor = spec->supervisor;
-    uid_t *grown;
-
-    if (spec->has_uid) {
-        grown = realloc((void *)rights->send_uids, (rights->send_count + 1) * sizeof *grown);
-        if (grown) {
-            grown[rights->send_count++] = spec->uid;
-            rights->send_uids = grown;
-        }
-    }
-    for (size_t i = 0; supervisor && i < supervisor->child_count; i++)
-        collect_uids(rights, &supervisor->children[i]);
-    if (supervisor && supervisor->template)
-        collect_uids(rights, supervisor->template);
-}
-
 static int name_node(const struct root_options *options, struct error *err)
 {
     struct rundir dir;
@@ -460,8 +476,7 @@ static int name_node(const struct root_options *options, struct error *err)
     snprintf(node->state_dir, sizeof node->state_dir, "%s", dir.state);
     node->started_us = wall_now_us();
     node->rights.node_uid = getuid();
-    for (size_t i = 0; i < root.tree.application_count; i++)
-        collect_uids(&node->rights, &root.tree.applications[i].root);
+    note_users(&root.tree);
     if (getrandom(&node->generation, sizeof node->generation, 0) < 0)
         node->generation = (uint64_t)node->started_us;
     return 0;
@@ -562,11 +577,13 @@ int root_run(const struct root_options *options)
     /* First out of the slots, then fill them: what is opened later must not land in a free one. */
     if ((ready_fd >= 0 && (ready_fd = slots_move_up(ready_fd)) < 0) || slots_reserve() < 0)
         return error_set_errno(&err, errno, "descriptors"), fail(&err);
-    if (prepare_directories(&err) < 0 || make_root(&err) < 0)
+    root.node.lock_fd = -1;
+    if (prepare_directories(&err) < 0 || make_root(&err) < 0 ||
+        (ready_fd >= 0 && leave_starter(ready_fd, &err) < 0)) {
+        if (root.node.lock_fd >= 0)
+            remove_run_dir();
         return fail(&err);
-    if (ready_fd >= 0 && logpipes_capture_stderr(&root.supervisor.logpipes) < 0)
-        return error_set_errno(&err, errno, "log pipe"), fail(&err);
-    tell_starter(ready_fd);
+    }
     supervisor_run(&root.supervisor);
     status = strcmp(root.supervisor.final_reason, "shutdown") ? ROOT_FAILED : ROOT_DONE;
     remove_run_dir();
