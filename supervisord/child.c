@@ -102,17 +102,19 @@ static void send_queued(struct child *child)
     watch_control(child, EV_READ);
 }
 
-void child_say(struct child *child, const char *text)
+bool child_say(struct child *child, const char *text)
 {
     if (child->control_fd < 0)
-        return;
+        return false;
     if (!buf_length(&child->outgoing) &&
         send(child->control_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
-        return;
+        return true;
     if (errno != EAGAIN && !buf_length(&child->outgoing))
-        return;
-    if (buf_append(&child->outgoing, text, strlen(text) + 1) == 0)
-        watch_control(child, EV_READ | EV_WRITE);
+        return false;
+    if (buf_append(&child->outgoing, text, strlen(text) + 1) < 0)
+        return false;
+    watch_control(child, EV_READ | EV_WRITE);
+    return true;
 }
 
 static void feed_watchdog(struct child *child)
@@ -249,17 +251,15 @@ static void kill_members(struct child *child)
 }
 
 /* Links end an actor with the cause, so that it may tell it on; everything else is just a stop. */
-static void say_stop(struct child *child)
+static bool say_stop(struct child *child)
 {
     static const char cascade[] = "cascade ";
     char text[REASON_MAX + 8];
 
-    if (child->order != ORDER_FAULT || strncmp(child->fault_reason, cascade, strlen(cascade))) {
-        child_say(child, "STOP\n");
-        return;
-    }
+    if (child->order != ORDER_FAULT || strncmp(child->fault_reason, cascade, strlen(cascade)))
+        return child_say(child, "STOP\n");
     snprintf(text, sizeof text, "EXIT %s\n", child->fault_reason + strlen(cascade));
-    child_say(child, text);
+    return child_say(child, text);
 }
 
 /* Modules and supervisors are asked by their control socket, so that they can end in order; programs
@@ -274,7 +274,8 @@ static void ask_to_stop(struct child *child)
         return;
     }
     if (spec->kind != SPEC_PROGRAM && !child->leader_ended) {
-        say_stop(child);
+        if (!say_stop(child))
+            kill(child->pid, SIGTERM); /* it has closed its end, or the kernel has no room */
         kill(child->pid, SIGCONT);
     } else {
         scan(child, &strays);
