@@ -431,6 +431,31 @@ static int make_state_dir(const char *path)
     return make_directory("", full + 1);
 }
 
+/* Where our processes are is written down, for the root that follows if nobody of this node is left to
+ * clear up. */
+static void begin_cgroup(struct node *node)
+{
+    char link[PATH_MAX + sizeof RUNDIR_CGROUP + 1];
+
+    snprintf(link, sizeof link, "%s/%s", node->run_dir, RUNDIR_CGROUP);
+    if (*node->cgroup.path && symlink(node->cgroup.path, link) < 0)
+        node->cgroup.path[0] = '\0';
+    cgroup_begin(&node->cgroup);
+}
+
+static void end_last_cgroup(const struct node *node)
+{
+    char link[PATH_MAX + sizeof RUNDIR_CGROUP + 1];
+    struct cgroup_base last = {.in_proc = ""};
+    ssize_t n;
+
+    snprintf(link, sizeof link, "%s/%s", node->run_dir, RUNDIR_CGROUP);
+    n = readlink(link, last.path, sizeof last.path - 1);
+    last.path[n > 0 ? n : 0] = '\0';
+    if (n > 0 && cgroup_is_base(last.path))
+        cgroup_end(&last);
+}
+
 static int prepare_directories(struct error *err)
 {
     struct rundir dir;
@@ -446,8 +471,10 @@ static int prepare_directories(struct error *err)
                          node->run_dir);
     if (node->lock_fd < 0)
         return error_set_errno(err, errno, "%s/%s", node->run_dir, RUNDIR_LOCK);
+    end_last_cgroup(node);
     if (empty_directory(node->run_dir, RUNDIR_LOCK) < 0)
         return error_set_errno(err, errno, "emptying %s", node->run_dir);
+    begin_cgroup(node);
     if (make_state_dir(node->state_dir) < 0)
         return error_set_errno(err, errno, "state directory %s", node->state_dir);
     return 0;
@@ -456,6 +483,7 @@ static int prepare_directories(struct error *err)
 /* Nothing of an orderly ended node is left behind. The lock goes last, while it is still held. */
 static void remove_run_dir(void)
 {
+    cgroup_end(&root.node.cgroup);
     if (empty_directory(root.node.run_dir, RUNDIR_LOCK) == 0)
         remove_directory(root.node.run_dir);
 }
@@ -479,6 +507,7 @@ static int name_node(const struct root_options *options, struct error *err)
     note_users(&root.tree);
     if (getrandom(&node->generation, sizeof node->generation, 0) < 0)
         node->generation = (uint64_t)node->started_us;
+    cgroup_locate(&node->cgroup, node->name, node->generation);
     return 0;
 }
 
@@ -492,6 +521,8 @@ static int read_config(const struct root_options *options)
 
     if (buf_length(&messages))
         fprintf(stderr, "%.*s", (int)buf_length(&messages), (char *)buf_front(&messages));
+    else if (result < 0) /* no word could be said of it: there was no memory for that either */
+        fprintf(stderr, "troupe-supervisord: reading the config files: %s\n", strerror(ENOMEM));
     buf_finish(&messages);
     return result;
 }
@@ -570,7 +601,7 @@ int root_run(const struct root_options *options)
         return fail(&err);
     root.notify_socket = getenv("NOTIFY_SOCKET") ? strdup(getenv("NOTIFY_SOCKET")) : NULL;
     unsetenv("NOTIFY_SOCKET");
-    if (guard_split(options->foreground, ready_fd >= 0) < 0)
+    if (guard_split(options->foreground, ready_fd >= 0, &root.node.cgroup) < 0)
         return error_set_errno(&err, errno, "guard"), fail(&err);
     root.node.guard = getppid();
     raise_descriptors();

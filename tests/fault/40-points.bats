@@ -117,7 +117,7 @@ through() {
     for ((n = 1; n <= last; n++)); do
         one_life "$1" "$n" "$2" "$3" >life.log 2>&1 || {
             echo "--- the call $n of $1 fails with $2 in $3:"
-            cat hits life.log up.err up.out add.out 2>/dev/null
+            cat hits life.log up.err up.out add.out 2>/dev/null || true
             tree_is "${DECLARED[@]}" || true
             node_procs_of
             failures=$((failures + 1))
