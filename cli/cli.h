@@ -100,6 +100,9 @@ int cli_usage(const struct verb *verb);
 /* Connects cli->client to the node that --node, the environment or the run directories say.
  * 0, or the exit status after having said why. */
 int cli_open_node(struct cli *cli);
+/* A node closes strangers at once, which looks like an end; so who is neither root nor its owner asks
+ * first whether he may look at all. 0, or the exit status after having said why. */
+int cli_check_rights(struct cli *cli);
 /* The same, silently: why it was not 0 is in err. */
 int cli_find_node(struct cli *cli, struct error *err);
 

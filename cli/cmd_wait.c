@@ -254,6 +254,7 @@ static int run(struct cli *cli)
         return STATUS_DONE; /* what has no node is gone */
     if (status)
         return cli_fail(status, "%s", err.text);
+    status = cli_check_rights(cli);
     if (!status)
         status = targets_expand(cli, 0, &targets);
     if (!status)

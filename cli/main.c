@@ -1,6 +1,7 @@
 #include "cli.h"
 
 #include "columns.h"
+#include "control.h"
 #include "text.h"
 
 #include <errno.h>
@@ -10,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+enum { RIGHTS_MS = 6000 };
 
 int cli_fail(int status, const char *format, ...)
 {
@@ -120,6 +124,8 @@ static int say_closed(struct cli *cli, const char *what, const struct answer *an
         return cli_fail(STATUS_NO_NODE, "%s: the node in %s has ended", what, cli->client.dir.path);
     if (strcmp(answer->text, "noproc") == 0)
         return cli_fail(STATUS_NOPROC, "%s: its supervisor is not there", what);
+    if (strcmp(answer->text, "timeout") == 0)
+        return cli_fail(STATUS_TIMEOUT, "%s: its supervisor does not answer", what);
     return cli_fail(STATUS_NOT, "%s: its supervisor went away before it answered: %s", what,
                     answer->text);
 }
@@ -135,6 +141,25 @@ int cli_answer_status(struct cli *cli, const char *what, const struct answer *an
     return cli_fail(STATUS_NOT, "%s: an answer of another shape than expected", what);
 }
 
+int cli_check_rights(struct cli *cli)
+{
+    struct answer answer;
+    struct stat st;
+    int status = 0;
+
+    if (geteuid() == 0 || stat(cli->client.dir.path, &st) != 0 || st.st_uid == geteuid())
+        return 0;
+    cli_check_memory(client_call(&cli->client, RUNDIR_SUPERVISOR, CONTROL_PS_BRIEF, NULL, RIGHTS_MS,
+                                 &answer));
+    if (answer.kind == ANSWER_CLOSED && rundir_is_alive(&cli->client.dir))
+        status = cli_fail(STATUS_DENIED, "%s: not allowed to uid %u", cli->client.dir.path,
+                          (unsigned)geteuid());
+    else if (answer.kind != ANSWER_ROWS)
+        status = cli_answer_status(cli, cli->client.dir.path, &answer);
+    answer_finish(&answer);
+    return status;
+}
+
 static int run(struct cli *cli)
 {
     struct error err;
@@ -147,6 +172,8 @@ static int run(struct cli *cli)
         return cli_fail(STATUS_NOT, "cannot make an event loop: %s", strerror(errno));
     if (cli->verb->flags & NEEDS_NODE) {
         status = cli_open_node(cli);
+        if (!status)
+            status = cli_check_rights(cli);
         if (status)
             return status;
     }

@@ -85,7 +85,7 @@ static const char *ago(int64_t wall_us, char *out, size_t size)
 {
     int64_t ms = (wall_now_us() - wall_us) / 1000;
 
-    return text_of_duration(ms < 1000 ? ms : ms / 1000 * 1000, out, size);
+    return text_of_duration(ms < 1 ? 1 : ms < 1000 ? ms : ms / 1000 * 1000, out, size);
 }
 
 static void say_state(struct words *lines, const struct child *child)

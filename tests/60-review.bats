@@ -70,3 +70,37 @@ EOF
     is_back() { [[ $(incarnation_of t/late) -ge 2 ]]; }
     wait_until 10 is_back
 }
+
+@test "a uid without rights is told so at once, with status 5" {
+    ((EUID == 0)) || skip "needs root to become somebody else"
+    local verb as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+    yaml t.yaml <<EOF
+troupe: 1
+application: t
+supervisor: {children: [{name: c, exec: [sleep, 1000]}]}
+EOF
+    node_up "$DIR/t.yaml"
+    for verb in ps tree "why t/c" "stop t/c" "log t/c" "wait t/c" down; do
+        # shellcheck disable=SC2086
+        run timeout 10 "${as[@]}" troupe $verb
+        assert_failure 5
+        assert_output --partial "not allowed to uid 65534"
+    done
+    assert_equal "$(state_of t/c)" ready
+}
+
+@test "a supervisor that hangs is not said to have gone: status 6" {
+    yaml t.yaml <<EOF
+troupe: 1
+application: t
+supervisor: {children: [{name: c, exec: [sleep, 1000]}]}
+EOF
+    node_up "$DIR/t.yaml"
+    local pid
+    pid=$(pid_of t)
+    kill -STOP "$pid"
+    run timeout 20 troupe why t/c
+    kill -CONT "$pid"
+    assert_failure 6
+    assert_output --partial "does not answer"
+}
