@@ -27,7 +27,7 @@ CONFIG_SOURCES := supervisord/config.c supervisord/config_yaml.c supervisord/con
     supervisord/config_print.c supervisord/config_manual.c
 SUPERVISORD_SOURCES += $(CONFIG_SOURCES)
 SUPERVISORD_SOURCES += \
-    supervisord/child.c supervisord/events.c supervisord/files.c supervisord/guard.c \
+    supervisord/cgroup.c supervisord/child.c supervisord/environment.c supervisord/events.c supervisord/files.c supervisord/guard.c \
     supervisord/links.c supervisord/logpipes.c supervisord/main.c supervisord/members.c \
     supervisord/module.c supervisord/module_exec.c supervisord/probe.c supervisord/requests.c \
     supervisord/root.c supervisord/slots.c supervisord/spawn.c supervisord/status.c \

@@ -16,6 +16,7 @@
 #define RUNDIR_SUPERVISOR ".supervisor" /* a supervisor's mailbox, in its directory */
 #define RUNDIR_TABLE      ".table"      /* what outlives a supervisor (supervisord/table.h) */
 #define RUNDIR_LOCK       ".lock"       /* held by flock by the root and every supervisor */
+#define RUNDIR_CGROUP     ".cgroup"     /* a link to the node's directory in the cgroup file system */
 
 struct rundir {
     char node[65];

@@ -236,7 +236,7 @@ void child_on_notify(struct child *child, const char *line)
 
 static void scan(struct child *child, struct strays *strays)
 {
-    if (strays_scan(supervisor_is_leader, child->supervisor, strays) < 0)
+    if (members_scan(&child->members, supervisor_is_leader, child->supervisor, strays) < 0)
         *strays = (struct strays){0};
 }
 
@@ -313,16 +313,25 @@ static void hold_zombie(struct child *child, bool held)
     child->leader_ended = held;
 }
 
-/* The leader is gone: what else is left of the child is told to go. A dead supervisor's subtree is
- * not asked: whatever was adopted and is nobody's is killed. */
-static void stop_the_rest(struct child *child, const struct strays *strays)
+/* Whatever was adopted and is nobody's is killed: one of a dead supervisor's, or a child's that has
+ * shed its mark. False: there was none that could be. */
+static bool kill_orphans(struct child *child, const struct strays *strays)
 {
+    bool killed = false;
+
     for (size_t i = 0; i < strays->count; i++)
         if (!supervisor_owner(child->supervisor, &strays->at[i])) {
             events_stray(child, strays->at[i].pid);
-            stray_kill(&strays->at[i]);
+            killed |= stray_kill(&strays->at[i]);
         }
-    if (!members_among(&child->members, strays))
+    return killed;
+}
+
+/* The leader is gone: what else is left of the child is told to go. A dead supervisor's subtree is
+ * not asked. */
+static void stop_the_rest(struct child *child, const struct strays *strays)
+{
+    if (!members_are_left(&child->members, strays))
         return;
     child->left_members |= child->order == ORDER_NONE;
     if (child->spec->kind == SPEC_SUPERVISOR || child->killed ||
@@ -344,22 +353,32 @@ static bool reap_leader(struct child *child)
     return kill(-child->pid, 0) < 0 && errno == ESRCH;
 }
 
+/* Soon at first: whoever was killed is gone in a moment, but not each such end is told to us. */
+static void poll_later(struct child *child)
+{
+    child->poll_ms = child->poll_ms ? child->poll_ms * 2 : 1;
+    if (child->poll_ms > POLL_MS)
+        child->poll_ms = POLL_MS;
+    start_timer(child, &child->poll, child->poll_ms);
+}
+
 void child_check_empty(struct child *child)
 {
     struct strays strays;
-    bool empty;
+    bool empty, killed;
 
     if (!child->leader_ended && !child->reaped)
         return;
     scan(child, &strays);
+    killed = kill_orphans(child, &strays);
     stop_the_rest(child, &strays);
-    empty = !members_among(&child->members, &strays) &&
+    empty = !killed && !members_are_left(&child->members, &strays) &&
             (child->spec->kind != SPEC_SUPERVISOR || !supervisor_has_orphans(child->supervisor, &strays));
     strays_finish(&strays);
     if (empty && reap_leader(child))
         child_handle(child, CHILD_EV_EMPTY);
     else if (!ev_is_active(&child->poll))
-        start_timer(child, &child->poll, POLL_MS);
+        poll_later(child);
 }
 
 static void on_poll(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -628,6 +647,7 @@ static void start_timed_out(struct child *child)
 static void end_noticed(struct child *child)
 {
     hold_zombie(child, true);
+    child->poll_ms = 0;
     child->left_members = false;
     take_control(child, 1000);
     if (child->state == CHILD_READY || child->state == CHILD_STARTING) {
@@ -836,6 +856,7 @@ void child_destroy(struct child *child, bool gone)
         return;
     logpipes_destroy(child, gone);
     stats_release(child);
+    cgroup_remove(&child->supervisor->node->cgroup, child->path);
     if (gone && *child->path)
         remove_mailbox(child);
     if (child->mailbox_fd >= 0)

@@ -99,7 +99,8 @@ struct child {
     unsigned stats_index;
     ev_io control;
     ev_timer timer;    /* start timeout, grace, back-off: one at a time */
-    ev_timer poll;     /* every 100 ms while members are left after the leader */
+    ev_timer poll;     /* every 100 ms at last while members are left after the leader */
+    int poll_ms;
     ev_timer watchdog;
     struct probe probe;
     uint64_t log_watch; /* our request to sys/log while `ready: log` waits; 0 */

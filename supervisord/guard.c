@@ -70,7 +70,8 @@ static void let_go_of_output(void)
     close_range(STDERR_FILENO + 1, ~0U, 0);
 }
 
-static _Noreturn void guard(pid_t root, const sigset_t *set, bool quiet)
+static _Noreturn void guard(pid_t root, const sigset_t *set, bool quiet,
+                            const struct cgroup_base *cgroup)
 {
     int status;
 
@@ -79,10 +80,11 @@ static _Noreturn void guard(pid_t root, const sigset_t *set, bool quiet)
     title_set("troupe-supervisord (guard)");
     status = await(root, set);
     kill_what_is_left();
+    cgroup_end(cgroup);
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
-int guard_split(bool foreground, bool quiet)
+int guard_split(bool foreground, bool quiet, const struct cgroup_base *cgroup)
 {
     sigset_t set, before;
     pid_t root, self = getpid();
@@ -96,7 +98,7 @@ int guard_split(bool foreground, bool quiet)
     if (root < 0)
         return -1;
     if (root > 0)
-        guard(root, &set, quiet);
+        guard(root, &set, quiet, cgroup);
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
         return -1;

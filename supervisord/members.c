@@ -105,8 +105,16 @@ static int strays_append(struct strays *strays, pid_t pid)
     if (!grown)
         return -1;
     strays->at = grown;
-    grown[strays->count++] = (struct stray){pid, getpgid(pid), members_mark_of(pid)};
+    grown[strays->count++] =
+        (struct stray){pid, getpgid(pid), members_mark_of(pid), cgroup_of(pid)};
     return 0;
+}
+
+static void strays_clear(struct strays *strays)
+{
+    for (size_t i = 0; i < strays->count; i++)
+        free(strays->at[i].cgroup);
+    strays->count = 0;
 }
 
 /* Walks the pids of one reading of /proc/self/task/PID/children. *reaped: one was dead, so that
@@ -140,7 +148,7 @@ int strays_scan(bool (*is_leader)(pid_t pid, void *ctx), void *ctx, struct stray
 
         if (!file)
             return -1;
-        strays->count = 0;
+        strays_clear(strays);
         reaped = false;
         result = take(file, is_leader, ctx, strays, &reaped);
         fclose(file);
@@ -152,24 +160,73 @@ int strays_scan(bool (*is_leader)(pid_t pid, void *ctx), void *ctx, struct stray
 
 void strays_finish(struct strays *strays)
 {
+    strays_clear(strays);
     free(strays->at);
     *strays = (struct strays){0};
 }
 
-bool members_owns(const struct members *members, const struct stray *stray)
+static const struct stray *find_stray(const struct strays *strays, pid_t pid)
 {
-    if (stray->mark)
-        return stray->mark == members->mark;
-    return members->leader && stray->group == members->leader;
+    for (size_t i = 0; i < strays->count; i++)
+        if (strays->at[i].pid == pid)
+            return &strays->at[i];
+    return NULL;
 }
 
-size_t members_among(const struct members *members, const struct strays *strays)
-{
-    size_t n = 0;
+struct roll_call {
+    const struct members *members;
+    struct strays *strays;
+    int result;
+};
 
+static void add_inmate(pid_t pid, void *ctx)
+{
+    struct roll_call *call = ctx;
+
+    if (pid != call->members->leader && !find_stray(call->strays, pid) &&
+        strays_append(call->strays, pid) < 0)
+        call->result = -1;
+}
+
+int members_scan(const struct members *members, bool (*is_leader)(pid_t pid, void *ctx), void *ctx,
+                 struct strays *strays)
+{
+    struct roll_call call = {members, strays, strays_scan(is_leader, ctx, strays)};
+
+    if (call.result < 0)
+        return -1;
+    strays->populated = cgroup_is_populated(members->cgroup, members->path);
+    if (strays->populated)
+        cgroup_each(members->cgroup, members->path, add_inmate, &call);
+    if (call.result < 0)
+        strays_finish(strays);
+    return call.result;
+}
+
+bool members_owns(const struct members *members, const struct stray *stray)
+{
+    if (stray->mark && stray->mark == members->mark)
+        return true;
+    if (!stray->mark && members->leader && stray->group == members->leader)
+        return true;
+    return cgroup_contains(members->cgroup, members->path, stray->cgroup);
+}
+
+bool members_include(const struct members *members, pid_t pid)
+{
+    struct stray stray = {pid, getpgid(pid), members_mark_of(pid), cgroup_of(pid)};
+    bool result = members_owns(members, &stray);
+
+    free(stray.cgroup);
+    return result;
+}
+
+bool members_are_left(const struct members *members, const struct strays *strays)
+{
     for (size_t i = 0; i < strays->count; i++)
-        n += members_owns(members, &strays->at[i]);
-    return n;
+        if (members_owns(members, &strays->at[i]))
+            return true;
+    return strays->populated;
 }
 
 static bool was_told(const struct members *members, pid_t pid)
@@ -190,35 +247,54 @@ static void note_told(struct members *members, pid_t pid)
     grown[members->told_count++] = pid;
 }
 
-static void signal_stray(const struct stray *stray, int signal)
+static bool signal_stray(const struct stray *stray, int signal)
 {
     /* An escapee that leads a group of its own takes its family along. */
-    if (stray->group == stray->pid)
-        kill(-stray->pid, signal);
-    else
-        kill(stray->pid, signal);
+    return kill(stray->group == stray->pid ? -stray->pid : stray->pid, signal) == 0;
+}
+
+/* Does a signal reach it with its group? */
+static bool is_led(const struct members *members, const struct strays *strays,
+                   const struct stray *stray, bool with_group)
+{
+    const struct stray *leader = find_stray(strays, stray->group);
+
+    if (with_group && stray->group == members->leader)
+        return true;
+    return leader && leader != stray && members_owns(members, leader);
+}
+
+static void signal_group(struct members *members, int signal)
+{
+    kill(-members->leader, signal);
+    kill(-members->leader, SIGCONT);
+    members->group_told = true;
 }
 
 void members_signal(struct members *members, const struct strays *strays, int signal, bool group,
                     bool fresh_only)
 {
-    if (group && members->leader) {
-        kill(-members->leader, signal);
-        kill(-members->leader, SIGCONT);
-    }
+    bool to_group = group && members->leader;
+
+    if (signal == SIGKILL)
+        cgroup_kill(members->cgroup, members->path);
+    if (to_group && !(fresh_only && members->group_told))
+        signal_group(members, signal);
     for (size_t i = 0; strays && i < strays->count; i++) {
         const struct stray *stray = &strays->at[i];
 
         if (!members_owns(members, stray) || (fresh_only && was_told(members, stray->pid)))
             continue;
-        signal_stray(stray, signal);
-        signal_stray(stray, SIGCONT);
+        if (!is_led(members, strays, stray, to_group)) {
+            signal_stray(stray, signal);
+            signal_stray(stray, SIGCONT);
+        }
         if (fresh_only)
             note_told(members, stray->pid);
     }
 }
 
-void stray_kill(const struct stray *stray)
+bool stray_kill(const struct stray *stray)
 {
-    signal_stray(stray, SIGKILL);
+    return signal_stray(stray, SIGKILL);
 }

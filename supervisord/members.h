@@ -1,11 +1,14 @@
 /*
- * Members of a child: its process group, and whatever escaped by setsid, double fork or exec and was
- * re-parented to this supervisor, a subreaper (SEMANTICS 2). Whose escapee one is, is told by a mark
- * that survives setsid, exec, setuid and `env -i`: a hard RLIMIT_RTTIME that no real-time program
- * would ever reach. An unprivileged process can only lower a hard limit, so marks fall with depth.
+ * Members of a child: its process group, whoever is in its cgroup, and whatever escaped by setsid,
+ * double fork or exec and was re-parented to this supervisor, a subreaper (SEMANTICS 2). Whose escapee
+ * one is, is told by its cgroup, where there are any, and by a mark that survives setsid, exec, setuid
+ * and `env -i`: a hard RLIMIT_RTTIME that no real-time program would ever reach. An unprivileged
+ * process can only lower a hard limit, so marks fall with depth.
  */
 #ifndef TROUPE_MEMBERS_H
 #define TROUPE_MEMBERS_H
+
+#include "cgroup.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,19 +21,24 @@ typedef uint64_t mark_t;
 struct members {
     pid_t leader; /* also its process group; 0: none */
     mark_t mark;
-    pid_t *told; /* escapees that have had the stop signal */
+    const struct cgroup_base *cgroup; /* the node's */
+    const char *path;                 /* the child's, and so its cgroup's */
+    bool group_told;                  /* the group has had the stop signal */
+    pid_t *told;                      /* so have these, outside of it */
     size_t told_count;
 };
 
-/* A process that was re-parented to us. */
+/* A process beside the leaders: re-parented to us, or just found in a child's cgroup. */
 struct stray {
     pid_t pid, group;
-    mark_t mark; /* 0: cannot be read */
+    mark_t mark;  /* 0: it has none, or it cannot be read */
+    char *cgroup; /* cgroup_of(); NULL: not known */
 };
 
 struct strays {
     struct stray *at;
     size_t count;
+    bool populated; /* the child's cgroup is */
 };
 
 /* A fresh mark for a child of this process. */
@@ -44,16 +52,23 @@ void members_finish(struct members *members);
 /* All living children of this process that is_leader() does not know; dead ones are reaped on the
  * way. 0 or -1 (ENOMEM, no /proc). Free with strays_finish(). */
 int strays_scan(bool (*is_leader)(pid_t pid, void *ctx), void *ctx, struct strays *strays);
+/* The same, and whoever is in the child's cgroup, but its leader. */
+int members_scan(const struct members *members, bool (*is_leader)(pid_t pid, void *ctx), void *ctx,
+                 struct strays *strays);
 void strays_finish(struct strays *strays);
 
-/* How many of the strays are this child's: by mark, or by its process group. */
-size_t members_among(const struct members *members, const struct strays *strays);
+/* Is somebody of the child among the scanned, or below it in its cgroup? */
+bool members_are_left(const struct members *members, const struct strays *strays);
+/* Is it the child's: by mark, process group or cgroup? */
 bool members_owns(const struct members *members, const struct stray *stray);
+/* The same of any process. */
+bool members_include(const struct members *members, pid_t pid);
 
-/* Signals the group (only while the leader's number is held) and every escapee; CONT follows.
- * fresh_only: escapees that were told before are left alone. */
+/* Signals the group (only while the leader's number is held) and every other member, each once; CONT
+ * follows; KILL goes to the cgroup as well. fresh_only: who was told before is left alone. */
 void members_signal(struct members *members, const struct strays *strays, int signal,
                     bool group, bool fresh_only);
-void stray_kill(const struct stray *stray);
+/* True: it could be sent. */
+bool stray_kill(const struct stray *stray);
 
 #endif

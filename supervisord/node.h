@@ -5,6 +5,7 @@
 #define TROUPE_NODE_H
 
 #include "addr.h"
+#include "cgroup.h"
 #include "rights.h"
 
 #include <limits.h>
@@ -19,6 +20,7 @@ struct node {
     int64_t started_us;     /* wall clock */
     pid_t guard;
     int lock_fd;            /* shared open file: free when the last supervisor is gone */
+    struct cgroup_base cgroup;
     struct rights rights;
 };
 

@@ -135,9 +135,7 @@ static pid_t sender_of(struct msghdr *msg)
 /* Any member of the child may send, nobody else. */
 static bool is_member(const struct probe *probe, pid_t pid)
 {
-    const struct stray sender = {pid, getpgid(pid), members_mark_of(pid)};
-
-    return pid > 0 && members_owns(&probe->child->members, &sender);
+    return pid > 0 && members_include(&probe->child->members, pid);
 }
 
 static void on_datagram(struct probe *probe, char *text)

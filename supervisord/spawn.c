@@ -3,6 +3,7 @@
 #include "boot.h"
 #include "child.h"
 #include "config.h"
+#include "environment.h"
 #include "fault.h"
 #include "module.h"
 #include "module_exec.h"
@@ -40,6 +41,7 @@ static const char *const step_names[SPAWN_STEPS] = {
     [STEP_PARENT] = "parent",
     [STEP_EXEC] = "exec",
     [STEP_STATE] = "last state",
+    [STEP_ENVIRONMENT] = "environment",
 };
 
 /* What the forked child needs, made by its supervisor. */
@@ -49,6 +51,7 @@ struct birth {
     uint64_t incarnation; /* a copy: the table is not mapped in the child */
     const struct module *module;
     int control, out, err, failure_pipe;
+    int cgroup; /* its directory, while the child has to go there by itself; -1 */
     void *last_state;
     size_t last_state_size;
 };
@@ -216,67 +219,103 @@ static void tie_to_parent(const struct birth *birth)
     }
 }
 
-static void set_number(const char *name, unsigned long long value)
+/* The text as this replica has it: itself, if it does not speak of the replica. */
+static char *expanded(char *text, unsigned replica)
 {
-    char text[24];
-
-    snprintf(text, sizeof text, "%llu", value);
-    setenv(name, text, 1);
+    return strstr(text, "${") ? spec_expand_replica(text, replica) : text;
 }
 
-static void set_environment(const struct birth *birth)
+static void add_own(struct environment *environment, const struct spec *spec)
 {
-    const struct child *child = birth->child;
-    const struct spec *spec = child->spec;
-    const struct supervisor *supervisor = child->supervisor;
-    char mailbox[PATH_MAX + ADDR_PATH_MAX + 2];
-
     for (char **entry = spec->env; *entry; entry++) {
-        char *text = spec_expand_replica(*entry, spec->replica);
+        char *text = expanded(*entry, spec->replica);
 
         if (text)
-            putenv(text);
+            environment_add(environment, text);
     }
-    setenv("TROUPE_PATH", child->path, 1);
-    setenv("TROUPE_NODE", supervisor->node->name, 1);
-    setenv("TROUPE_RUN", supervisor->node->run_dir, 1);
-    set_number("TROUPE_INCARNATION", birth->incarnation);
-    set_number("TROUPE_REPLICA", spec->replica);
-    set_number("TROUPE_CONTROL", BOOT_FD_CONTROL);
+}
+
+static void tell_readiness(struct environment *environment, const struct child *child)
+{
+    const struct spec *spec = child->spec;
+
     if (spec->ready == READY_NOTIFY)
-        set_number("TROUPE_READY_FD", BOOT_FD_SPARE);
-    if (child->probe.notify_name[0])
-        setenv("NOTIFY_SOCKET", child->probe.notify_name, 1);
-    if (child->probe.notify_name[0] && spec->watchdog_ms > 0) {
-        set_number("WATCHDOG_USEC", (unsigned long long)spec->watchdog_ms * 1000);
-        set_number("WATCHDOG_PID", (unsigned long long)getpid());
+        environment_set(environment, "TROUPE_READY_FD", "%d", BOOT_FD_SPARE);
+    if (!child->probe.notify_name[0])
+        return;
+    environment_set(environment, "NOTIFY_SOCKET", "%s", child->probe.notify_name);
+    if (spec->watchdog_ms > 0) {
+        environment_set(environment, "WATCHDOG_USEC", "%llu",
+                        (unsigned long long)spec->watchdog_ms * 1000);
+        environment_set(environment, "WATCHDOG_PID", "%d", (int)getpid());
     }
+}
+
+static void tell_mailbox(struct environment *environment, const struct child *child)
+{
     if (child->mailbox_fd < 0)
         return;
-    snprintf(mailbox, sizeof mailbox, "%s/%s", supervisor->node->run_dir, child->path);
-    setenv("TROUPE_MAILBOX", mailbox, 1);
-    set_number("LISTEN_FDS", 1);
-    set_number("LISTEN_PID", (unsigned long long)getpid());
-    setenv("LISTEN_FDNAMES", "mailbox", 1);
-    snprintf(mailbox, sizeof mailbox, "%d:%llu", BOOT_FD_STATS,
-             (unsigned long long)child->stats_index * STATS_PAGE_SIZE);
-    setenv("TROUPE_STATS", mailbox, 1);
+    environment_set(environment, "TROUPE_MAILBOX", "%s/%s", child->supervisor->node->run_dir,
+                    child->path);
+    environment_set(environment, "LISTEN_FDS", "1");
+    environment_set(environment, "LISTEN_PID", "%d", (int)getpid());
+    environment_set(environment, "LISTEN_FDNAMES", "mailbox");
+    environment_set(environment, "TROUPE_STATS", "%d:%llu", BOOT_FD_STATS,
+                    (unsigned long long)child->stats_index * STATS_PAGE_SIZE);
+}
+
+static size_t length_of(char *const *words)
+{
+    size_t n = 0;
+
+    while (words[n])
+        n++;
+    return n;
+}
+
+static int set_environment(const struct birth *birth)
+{
+    const struct child *child = birth->child;
+    const struct node *node = child->supervisor->node;
+    struct environment environment;
+
+    environment_begin(&environment, length_of(child->spec->env));
+    environment_set(&environment, "TROUPE_PATH", "%s", child->path);
+    environment_set(&environment, "TROUPE_NODE", "%s", node->name);
+    environment_set(&environment, "TROUPE_RUN", "%s", node->run_dir);
+    environment_set(&environment, "TROUPE_INCARNATION", "%llu",
+                    (unsigned long long)birth->incarnation);
+    environment_set(&environment, "TROUPE_REPLICA", "%u", child->spec->replica);
+    environment_set(&environment, "TROUPE_CONTROL", "%d", BOOT_FD_CONTROL);
+    tell_readiness(&environment, child);
+    tell_mailbox(&environment, child);
+    add_own(&environment, child->spec);
+    return environment_finish(&environment);
+}
+
+/* exec's words as this replica has them; exec itself when all of them are plain. */
+static char **expanded_words(const struct spec *spec)
+{
+    size_t n = length_of(spec->exec), marked = 0;
+    char **words;
+
+    for (size_t i = 0; i < n; i++)
+        marked += strstr(spec->exec[i], "${") != NULL;
+    if (!marked)
+        return spec->exec;
+    words = calloc(n + 1, sizeof *words);
+    for (size_t i = 0; words && i < n; i++)
+        if (!(words[i] = expanded(spec->exec[i], spec->replica)))
+            return NULL;
+    return words;
 }
 
 static _Noreturn void become_program(const struct birth *birth)
 {
-    const struct spec *spec = birth->child->spec;
-    size_t n = 0;
-    char **argv;
+    char **words = expanded_words(birth->child->spec);
 
-    while (spec->exec[n])
-        n++;
-    argv = calloc(n + 1, sizeof *argv);
-    for (size_t i = 0; argv && i < n; i++)
-        argv[i] = spec_expand_replica(spec->exec[i], spec->replica);
-    if (argv)
-        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): exec has one word at least */
-        execvp(argv[0], argv);
+    if (words)
+        execvp(words[0], words);
     report(BOOT_FD_SPARE, STEP_EXEC, 0);
 }
 
@@ -368,6 +407,8 @@ static _Noreturn void be_born(const struct birth *birth)
         report(birth->failure_pipe, STEP_SESSION, 0);
     if (members_wear_mark(child->members.mark) < 0)
         report(birth->failure_pipe, STEP_MARK, 0);
+    if (birth->cgroup >= 0)
+        cgroup_enter(birth->cgroup);
     put_descriptors(birth);
     set_limits(spec);
     set_surroundings(spec);
@@ -375,7 +416,8 @@ static _Noreturn void be_born(const struct birth *birth)
     tie_to_parent(birth);
     if (spec->kind == SPEC_SUPERVISOR)
         become_supervisor(birth);
-    set_environment(birth);
+    if (set_environment(birth) < 0)
+        report(BOOT_FD_SPARE, STEP_ENVIRONMENT, 0);
     if (spec->kind == SPEC_PROGRAM)
         become_program(birth);
     if (spec->has_uid && spec->uid != birth->child->supervisor->node->rights.node_uid) {
@@ -439,6 +481,25 @@ static void finish_birth(struct birth *birth)
     free(birth->last_state);
 }
 
+/* Forks into the child's cgroup, if there is one. */
+static pid_t fork_child(struct birth *birth)
+{
+    struct child *child = birth->child;
+    const struct cgroup_base *base = &child->supervisor->node->cgroup;
+    int cgroup = cgroup_open(base, child->path), saved;
+    pid_t pid;
+
+    birth->cgroup = cgroup;
+    pid = fault_hits("fork") ? -1 : thinfork(&birth->cgroup);
+    saved = errno;
+    if (pid)
+        close_fd(cgroup);
+    child->members.cgroup = base;
+    child->members.path = child->path;
+    errno = saved;
+    return pid;
+}
+
 int spawn_child(struct child *child, struct error *err)
 {
     struct birth birth = {.child = child,
@@ -455,7 +516,7 @@ int spawn_child(struct child *child, struct error *err)
     if (prepare_module(&birth, err) < 0 || prepare_descriptors(&birth, &control_end, err) < 0)
         goto fail;
     birth.last_state = table_last_state(child->supervisor->table, child->slot, &birth.last_state_size);
-    pid = fault_hits("fork") ? -1 : thinfork();
+    pid = fork_child(&birth);
     if (pid < 0) {
         error_set_errno(err, errno, "fork");
         goto fail;
@@ -493,8 +554,8 @@ int spawn_helper(struct child *child, char *const *argv)
         slots_close_rest();
         if (child->spec->cwd && chdir(child->spec->cwd) < 0)
             _exit(126);
-        set_environment(&birth);
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != birth.parent)
+        if (set_environment(&birth) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
+            getppid() != birth.parent)
             _exit(126);
         execvp(argv[0], argv);
         dprintf(2, "ready: exec: %s: %s\n", argv[0], strerror(errno));

@@ -862,6 +862,8 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
     if (open_tables(supervisor) < 0 || requests_init(&supervisor->requests, supervisor, mailbox_fd) < 0)
         return -1;
     logpipes_init(&supervisor->logpipes, supervisor);
+    if (!supervisor->is_root)
+        cgroup_clear(&node->cgroup, supervisor->path);
     return create_children(supervisor);
 }
 
