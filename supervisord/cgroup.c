@@ -5,11 +5,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -82,10 +85,45 @@ void cgroup_locate(struct cgroup_base *base, const char *node, uint64_t generati
         base->path[0] = '\0';
 }
 
+pid_t cgroup_clone(int fd, uint64_t flags)
+{
+    struct clone_args args = {
+        .flags = flags | CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (uint64_t)fd};
+
+    return (pid_t)syscall(SYS_clone3, &args, sizeof args);
+}
+
+/* Kernels since 6.14 kill who is born into a cgroup that was not killed as often as its parent's. Ours
+ * are never killed and kept; whether our own was, before our time, is seen by a birth. Kernels that
+ * know no such births are in order, too. */
+static bool is_deadly(const struct cgroup_base *base)
+{
+    int fd = cgroup_open(base, ""), status = 0;
+    pid_t pid = fd < 0 ? -1 : cgroup_clone(fd, 0);
+
+    if (pid == 0)
+        _exit(0);
+    if (fd >= 0)
+        close(fd);
+    if (pid > 0)
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+    return WIFSIGNALED(status);
+}
+
 void cgroup_begin(struct cgroup_base *base)
 {
-    if (*base->path && mkdir(base->path, 0755) < 0)
-        base->path[0] = '\0';
+    if (!*base->path)
+        return;
+    if (mkdir(base->path, 0755) == 0 && !is_deadly(base))
+        return;
+    rmdir(base->path);
+    base->path[0] = '\0';
+}
+
+void cgroup_renew(const struct cgroup_base *base, const char *actor)
+{
+    cgroup_remove(base, actor); /* cgroup_open() makes it anew */
 }
 
 bool cgroup_is_base(const char *path)

@@ -23,7 +23,7 @@ struct cgroup_base {
 
 /* Where the directory would be; touches nothing. */
 void cgroup_locate(struct cgroup_base *base, const char *node, uint64_t generation);
-/* Makes it. path is "" afterwards when that cannot be. */
+/* Makes it, and tries whether a process can be born there. path is "" afterwards when that cannot be. */
 void cgroup_begin(struct cgroup_base *base);
 /* Kills whoever is still in it and removes it with all below. */
 void cgroup_end(const struct cgroup_base *base);
@@ -43,10 +43,16 @@ void cgroup_kill(const struct cgroup_base *base, const char *actor);
 /* Calls visit for each process in it, not below. */
 void cgroup_each(const struct cgroup_base *base, const char *actor,
                  void (*visit)(pid_t pid, void *ctx), void *ctx);
+/* The actor's next incarnation gets a new one, since this one was killed, or may have been. */
+void cgroup_renew(const struct cgroup_base *base, const char *actor);
 /* Removes it, if nobody lives there. */
 void cgroup_remove(const struct cgroup_base *base, const char *actor);
 /* Removes what is below a supervisor's, of an incarnation that is gone. */
 void cgroup_clear(const struct cgroup_base *base, const char *supervisor);
+
+/* As fork(), but without a copy of what libc does at a fork, and the child is born in the cgroup; flags
+ * are further ones of clone(2). -1 with errno. */
+pid_t cgroup_clone(int fd, uint64_t flags);
 
 /* ---- a process's ------------------------------------------------------------------------------- */
 

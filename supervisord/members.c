@@ -86,8 +86,10 @@ mark_t members_mark_of(pid_t pid)
     return is_mark(hard) ? hard : 0;
 }
 
-void members_finish(struct members *members)
+void members_finish(struct members *members, bool was_killed)
 {
+    if (was_killed || members->cgroup_killed)
+        cgroup_renew(members->cgroup, members->path);
     free(members->told);
     *members = (struct members){0};
 }
@@ -276,8 +278,10 @@ void members_signal(struct members *members, const struct strays *strays, int si
 {
     bool to_group = group && members->leader;
 
-    if (signal == SIGKILL)
+    if (signal == SIGKILL) {
         cgroup_kill(members->cgroup, members->path);
+        members->cgroup_killed = true;
+    }
     if (to_group && !(fresh_only && members->group_told))
         signal_group(members, signal);
     for (size_t i = 0; strays && i < strays->count; i++) {

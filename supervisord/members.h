@@ -24,6 +24,7 @@ struct members {
     const struct cgroup_base *cgroup; /* the node's */
     const char *path;                 /* the child's, and so its cgroup's */
     bool group_told;                  /* the group has had the stop signal */
+    bool cgroup_killed;               /* by us */
     pid_t *told;                      /* so have these, outside of it */
     size_t told_count;
 };
@@ -47,7 +48,8 @@ mark_t members_new_mark(void);
 int members_wear_mark(mark_t mark);
 mark_t members_mark_of(pid_t pid);
 
-void members_finish(struct members *members);
+/* Lets go of what is held for them. was_killed: their leader was; see cgroup_renew(). */
+void members_finish(struct members *members, bool was_killed);
 
 /* All living children of this process that is_leader() does not know; dead ones are reaped on the
  * way. 0 or -1 (ENOMEM, no /proc). Free with strays_finish(). */

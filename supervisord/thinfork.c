@@ -1,12 +1,12 @@
 #include "thinfork.h"
 
+#include "cgroup.h"
 #include "slots.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/futex.h>
-#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -78,14 +78,12 @@ static void restore_slots(void)
  * containers that do not have this get a plain clone. */
 static pid_t clone_thin(int *cgroup)
 {
-    struct clone_args args = {.flags = CLONE_FILES | CLONE_INTO_CGROUP, .exit_signal = SIGCHLD};
     int wanted = *cgroup;
     pid_t pid = -1;
 
     if (wanted >= 0) {
-        args.cgroup = (uint64_t)wanted;
         *cgroup = -1;
-        pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+        pid = cgroup_clone(wanted, CLONE_FILES);
         if (pid >= 0 || errno == EAGAIN || errno == ENOMEM)
             return pid;
         *cgroup = wanted;
