@@ -28,7 +28,8 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wco
 DEFINES  := -D_GNU_SOURCE -DTROUPE_VERSION='"$(VERSION)"' $(if $(FAULT),-DTROUPE_FAULT)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 ALL_CFLAGS  = -std=c11 $(WARNINGS) $(DEFINES) -Ilib -fPIC -fvisibility=hidden $(SANFLAGS) $(CFLAGS)
-ALL_LDFLAGS = $(SANFLAGS) $(LDFLAGS)
+# Symbols are bound once, by the supervisor, and not again by each child that it forks (15 pages).
+ALL_LDFLAGS = $(SANFLAGS) -Wl,-z,now $(LDFLAGS)
 
 include sources.mk
 
@@ -107,6 +108,14 @@ $$(BUILD)/tests/helpers/$(1): $$(BUILD)/obj/tests/helpers/$(1).o $$(BUILD)/lib/l
 endef
 $(foreach t,$(TEST_HELPERS),$(eval $(call test_helper,$(t))))
 
+# Libraries for LD_PRELOAD.
+PRELOAD_FILES := $(patsubst %,$(BUILD)/tests/helpers/%.so,$(TEST_PRELOADS))
+
+$(BUILD)/tests/helpers/%.so: $(BUILD)/obj/tests/helpers/%.o
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) -shared -o $@ $< $(LDFLAGS)
+
 TEST_MODULE_FILES := $(patsubst %,$(BUILD)/tests/modules/%.so,$(TEST_MODULES))
 
 $(BUILD)/tests/modules/%.so: $(BUILD)/obj/tests/modules/%.o $(BUILD)/lib/libtroupe.so
@@ -152,7 +161,7 @@ SPREAD = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)
 FAULT_BUILD ?= $(BUILD)-fault
 FAULT_PARTS := all test-parts
 
-test-parts: $(HELPER_BINARIES) $(TEST_MODULE_FILES)
+test-parts: $(HELPER_BINARIES) $(TEST_MODULE_FILES) $(PRELOAD_FILES)
 tests: all test-parts $(UNIT_BINARIES)
 bench-parts: $(BENCH_PARTS) $(BUILD)/tests/helpers/node_procs
 fuzzers: $(FUZZ_BINARIES)

@@ -50,6 +50,7 @@ UNIT_TESTS   :=
 UNIT_TESTS   += addr_test buf_test envelope_test raw_test reason_test text_test wire_test sp_test \
     peer_test rundir_test
 TEST_HELPERS :=
+TEST_PRELOADS := timejump
 TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful
 FUZZERS      :=
 

@@ -261,12 +261,13 @@ static void map_stats(struct troupe *self)
         self->stats = &self->own_stats;
 }
 
+/* Not dladdr(): it binds symbols and takes a lock, 13 pages of every start. */
 static void watch_crashes(const struct troupe *self, const struct troupe_actor *actor)
 {
-    Dl_info info = {0};
+    struct dl_find_object found = {0};
 
-    dladdr(actor, &info);
-    crash_install(self->boot->control_fd, info.dli_fbase);
+    _dl_find_object((void *)actor, &found);
+    crash_install(self->boot->control_fd, found.dlfo_map_start);
 }
 
 static struct troupe *create(const struct troupe_actor *actor, const struct troupe_boot *boot)

@@ -20,11 +20,16 @@ static int report_fd = -1;
 static uintptr_t module_base;
 static _Alignas(16) char alternate_stack[64 * 1024];
 
-void crash_prime(void)
+/* Runs when the library is loaded, too: a supervisor loads it once for all the modules it forks,
+ * which then share what the first backtrace() writes (6 pages). */
+__attribute__((constructor)) void crash_prime(void)
 {
+    static bool primed;
     void *frame;
 
-    backtrace(&frame, 1);
+    if (!primed)
+        backtrace(&frame, 1);
+    primed = true;
 }
 
 /* ---- formatting: async-signal-safe --------------------------------------------------------- */

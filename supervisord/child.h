@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct module;
 struct supervisor;
 
 enum child_state {
@@ -61,6 +62,7 @@ enum child_order {
 struct child {
     struct supervisor *supervisor;
     const struct spec *spec;
+    const struct module *module; /* found and loaded by its first start */
     struct spec *own_spec; /* children added while running own theirs; else NULL */
     char path[ADDR_PATH_MAX + 1];
     struct table_slot *slot; /* what outlives the supervisor: incarnation, held, ends … */

@@ -589,6 +589,14 @@ static int fail(const struct error *err)
     return ROOT_FAILED;
 }
 
+/* What our starter ignored, no child of ours shall: spawn.c then resets only what we have set. */
+static void ignore_nothing(void)
+{
+    for (int number = 1; number < NSIG; number++)
+        if (number != SIGKILL && number != SIGSTOP)
+            signal(number, SIG_DFL);
+}
+
 int root_run(const struct root_options *options)
 {
     struct error err = {0};
@@ -604,6 +612,7 @@ int root_run(const struct root_options *options)
     if (guard_split(options->foreground, ready_fd >= 0, &root.node.cgroup) < 0)
         return error_set_errno(&err, errno, "guard"), fail(&err);
     root.node.guard = getppid();
+    ignore_nothing();
     raise_descriptors();
     /* First out of the slots, then fill them: what is opened later must not land in a free one. */
     if ((ready_fd >= 0 && (ready_fd = slots_move_up(ready_fd)) < 0) || slots_reserve() < 0)

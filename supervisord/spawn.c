@@ -107,15 +107,22 @@ static _Noreturn void report(int pipe, enum spawn_step step, unsigned detail)
     _exit(127);
 }
 
+/* Those that a supervisor handles or ignores; the root began with none ignored. */
 static void reset_signals(void)
 {
+    static const int ours[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGPIPE};
     sigset_t none;
 
-    for (int number = 1; number < NSIG; number++)
-        if (number != SIGKILL && number != SIGSTOP)
-            signal(number, SIG_DFL);
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        signal(ours[i], SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The text as this replica has it: itself, if it does not speak of the replica. */
+static char *expanded(char *text, unsigned replica)
+{
+    return strstr(text, "${") ? spec_expand_replica(text, replica) : text;
 }
 
 static int put_stdin(const struct spec *spec)
@@ -177,11 +184,10 @@ static int set_oom(int adjustment)
 static void set_surroundings(const struct spec *spec)
 {
     if (spec->cwd) {
-        char *cwd = spec_expand_replica(spec->cwd, spec->replica);
+        char *cwd = expanded(spec->cwd, spec->replica);
 
         if (!cwd || chdir(cwd) < 0)
             report(BOOT_FD_SPARE, STEP_CWD, 0);
-        free(cwd);
     }
     if (spec->umask >= 0)
         umask((mode_t)spec->umask);
@@ -217,12 +223,6 @@ static void tie_to_parent(const struct birth *birth)
         errno = ESRCH;
         report(BOOT_FD_SPARE, STEP_PARENT, 0);
     }
-}
-
-/* The text as this replica has it: itself, if it does not speak of the replica. */
-static char *expanded(char *text, unsigned replica)
-{
-    return strstr(text, "${") ? spec_expand_replica(text, replica) : text;
 }
 
 static void add_own(struct environment *environment, const struct spec *spec)
@@ -443,11 +443,13 @@ static int prepare_module(struct birth *birth, struct error *err)
     const struct spec *spec = birth->child->spec;
     char file[PATH_MAX];
 
-    if (spec->kind != SPEC_MODULE)
+    if (spec->kind != SPEC_MODULE || birth->child->module) {
+        birth->module = birth->child->module;
         return 0;
+    }
     if (config_module_path(spec->module, spec->cwd, file) < 0)
         return error_set(err, ENOENT, "module %s: no such file on the module path", spec->module);
-    birth->module = module_load(file, err);
+    birth->module = birth->child->module = module_load(file, err);
     return birth->module ? 0 : -1;
 }
 
@@ -466,7 +468,7 @@ static int prepare_descriptors(struct birth *birth, int *control_end, struct err
     if (child->mailbox_fd >= 0 && child->spec->kind == SPEC_PROGRAM)
         fcntl(child->mailbox_fd, F_SETFL, 0); /* a plain program's accept waits */
     birth->out = logpipes_open_writer(child, 0);
-    birth->err = logpipes_open_writer(child, 1);
+    birth->err = child->spec->stderr_separate ? logpipes_open_writer(child, 1) : birth->out;
     if (birth->out < 0 || birth->err < 0)
         return error_set_errno(err, errno, "log pipe");
     return 0;
@@ -476,7 +478,8 @@ static void finish_birth(struct birth *birth)
 {
     close_fd(birth->control);
     close_fd(birth->out);
-    close_fd(birth->err);
+    if (birth->err != birth->out)
+        close_fd(birth->err);
     close_fd(birth->failure_pipe);
     free(birth->last_state);
 }

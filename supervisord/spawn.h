@@ -36,6 +36,7 @@ enum spawn_step {
     STEP_PARENT,
     STEP_EXEC,
     STEP_STATE,
+    STEP_ENVIRONMENT,
     SPAWN_STEPS
 };
 
