@@ -21,11 +21,13 @@ static int make_words(struct cli *cli, struct words *words)
 static int run(struct cli *cli)
 {
     struct words words = {0};
+    struct ending *ending = NULL;
     struct answer answer;
     int status = make_words(cli, &words);
 
     if (status)
         goto out;
+    ending = ending_create(&cli->client);
     cli_check_memory(
         client_call(&cli->client, RUNDIR_SUPERVISOR, CONTROL_DOWN, &words, 0, &answer));
     /* A node that goes down may close before its answer is out: its lock tells. */
@@ -33,8 +35,9 @@ static int run(struct cli *cli)
         status = cli_answer_status(cli, cli->arg_count ? cli->args[0] : ".", &answer);
     answer_finish(&answer);
     if (!status && cli->arg_count == 0)
-        ending_wait(&cli->client, false);
+        ending_wait(ending, false);
 out:
+    ending_destroy(ending);
     words_finish(&words);
     return status;
 }

@@ -54,6 +54,7 @@ struct up {
     bool is_stopping, node_is_stopping;
     bool is_killed; /* a second Ctrl-C */
     pid_t daemon, root;
+    struct ending *ending;
     int status;
     struct watch *watch;
     struct exchange *question; /* `why`, or `down` */
@@ -347,10 +348,8 @@ static void on_last_words(struct exchange *exchange, struct answer *answer)
 
     app->is_seen = true;
     app->outcome = GAVE_UP;
-    if (answer->kind != ANSWER_WORDS) { /* not gone: only not there yet */
-        app->is_seen = false;
-        app->outcome = COMING;
-    }
+    if (answer->kind != ANSWER_WORDS) /* the node has read another file than we have */
+        snprintf(app->reason, sizeof app->reason, "the node does not know it: was its file replaced?");
     exchange_destroy(up->question);
     up->question = NULL;
     judge(up);
@@ -555,7 +554,7 @@ static void see_it_end(struct up *up)
 {
     if (!up->is_ours || up->is_detached)
         return;
-    ending_wait(&up->cli->client, up->is_killed);
+    ending_wait(up->ending, up->is_killed);
     while (waitpid(up->daemon, NULL, 0) < 0 && errno == EINTR)
         ;
 }
@@ -566,6 +565,7 @@ static int watch_it(struct up *up)
 
     if (status)
         return status;
+    up->ending = ending_create(&up->cli->client);
     start_watching(up);
     ev_run(up->cli->client.loop, 0);
     see_it_end(up);
@@ -586,6 +586,7 @@ static int run(struct cli *cli)
         prepare(&up);
         status = watch_it(&up);
     }
+    ending_destroy(up.ending);
     free(up.apps);
     plan_finish(&up.plan);
     return status;

@@ -79,6 +79,7 @@ struct child *supervisor_add(struct supervisor *supervisor, const struct spec *s
                              struct spec *own_spec)
 {
     struct child **grown, *child;
+    struct seat *seats;
 
     if (reserve_is_in_use()) {
         errno = ENOMEM;
@@ -92,6 +93,10 @@ struct child *supervisor_add(struct supervisor *supervisor, const struct spec *s
     if (!grown)
         return NULL;
     supervisor->children = grown;
+    seats = realloc(supervisor->seats, (supervisor->count + 1) * sizeof *seats);
+    if (!seats)
+        return NULL;
+    supervisor->seats = seats;
     child = child_create(supervisor, spec, own_spec);
     if (child)
         grown[supervisor->count++] = child;
@@ -163,12 +168,13 @@ static bool same_entry(const struct spec *a, const struct spec *b)
            a->replica == b->replica + 1;
 }
 
+/* Valid until asked for again. The room is made when a child is added: a decision needs no memory. */
 static struct seat *seats_of(const struct supervisor *supervisor)
 {
-    struct seat *seats = calloc(supervisor->count + 1, sizeof *seats);
+    struct seat *seats = supervisor->seats;
     unsigned position = 0;
 
-    for (size_t i = 0; seats && i < supervisor->count; i++) {
+    for (size_t i = 0; i < supervisor->count; i++) {
         seats[i] = seat_of(supervisor->children[i]);
         if (i && !same_entry(supervisor->children[i]->spec, supervisor->children[i - 1]->spec))
             position++;
@@ -226,11 +232,7 @@ static bool step(struct supervisor *supervisor, enum step *what)
     struct seat *seats = seats_of(supervisor);
     size_t which = 0;
 
-    *what = STEP_WAIT;
-    if (!seats)
-        return false;
     *what = strategy_next(seats, supervisor->count, supervisor->spec->template != NULL, &which);
-    free(seats);
     if (*what == STEP_STOP)
         stop_in_batch(supervisor->children[which]);
     else if (*what == STEP_START)
@@ -381,13 +383,12 @@ static void restart(struct supervisor *supervisor, size_t failed)
 {
     struct seat *seats = seats_of(supervisor);
 
-    if (supervisor->spec->strategy == ONE_FOR_ONE || !seats) {
+    if (supervisor->spec->strategy == ONE_FOR_ONE) {
         supervisor->children[failed]->due = true;
     } else {
         strategy_restart(supervisor->spec->strategy, seats, supervisor->count, failed);
         take_batch(supervisor, seats);
     }
-    free(seats);
 }
 
 static size_t index_of(const struct supervisor *supervisor, const struct child *child)
@@ -424,11 +425,10 @@ static void check_auto_shutdown(struct supervisor *supervisor, struct child *chi
 {
     struct seat *seats = seats_of(supervisor);
 
-    if (seats && strategy_auto_shutdown(supervisor->spec->auto_shutdown, seats, supervisor->count,
+    if (strategy_auto_shutdown(supervisor->spec->auto_shutdown, seats, supervisor->count,
                                         index_of(supervisor, child)))
         supervisor_end(supervisor, NEED_NONE, "%s%s has ended", auto_text,
                        child->path);
-    free(seats);
 }
 
 /* It stays down. A temporary child's spec goes with it; an application is kept to be looked at. */

@@ -29,6 +29,7 @@ struct supervisor {
     enum supervisor_mode mode;
     struct child **children; /* start order */
     size_t count;
+    struct seat *seats; /* room for one each, for strategy.c */
     struct child *by_pid;
     size_t zombies_held;
     struct intensity intensity;
