@@ -872,6 +872,7 @@ void child_destroy(struct child *child, bool gone)
             table_release(child->supervisor->table, child->slot);
     }
     intensity_finish(&child->restarts);
+    intensity_finish(&child->allowance);
     buf_finish(&child->outgoing);
     if (child->own_spec) {
         spec_finish(child->own_spec);

@@ -114,6 +114,8 @@ struct child {
     int64_t scarce_ms; /* delay of the last try that failed for want of resources; 0 */
     struct mono scarce_since;
     struct intensity restarts; /* its own, for RST */
+    struct intensity allowance; /* `sys`: its restarts weigh on this, not on the root's intensity */
+    bool has_allowance;
 
     UT_hash_handle by_pid;
 };

@@ -304,6 +304,17 @@ static bool is_stopped_for_good(const struct request *request)
            table_gone(supervisor->table, name);
 }
 
+/* `sys` and what is below it belong to the node: they can be restarted, not taken away from it. */
+static bool is_of_the_node(const struct request *request, const struct child *child)
+{
+    if (!addr_is_within(child->path, "sys"))
+        return false;
+    request_refuse(request, CONTROL_E_REFUSED,
+                   "%s belongs to the node: `troupe down` ends it, `troupe restart` starts it anew",
+                   child->path);
+    return true;
+}
+
 static void on_stop(const struct request *request)
 {
     struct child *child;
@@ -314,6 +325,8 @@ static void on_stop(const struct request *request)
     }
     child = named_child(request);
     if (!child)
+        return;
+    if (is_of_the_node(request, child))
         return;
     wait_for(request, child, WISH_DOWN);
     take_down(child, ORDER_PERSON);
@@ -340,7 +353,7 @@ void requests_remove(const struct request *request)
 {
     struct child *child = named_child(request);
 
-    if (!child)
+    if (!child || is_of_the_node(request, child))
         return;
     wait_for(request, child, WISH_GONE);
     take_down(child, ORDER_REMOVE);

@@ -553,6 +553,14 @@ static struct spec *make_sys(struct error *err)
     return sys;
 }
 
+/* A sys that is killed comes back, up to 30 times in 60 s; its own giving up ends the node. */
+static void give_allowance(struct child *sys)
+{
+    intensity_init(&sys->allowance, sys->spec->supervisor->intensity,
+                   sys->spec->supervisor->period_ms);
+    sys->has_allowance = true;
+}
+
 static int make_root(struct error *err)
 {
     struct supervisor *supervisor = &root.supervisor;
@@ -572,6 +580,7 @@ static int make_root(struct error *err)
         return error_set_errno(err, errno, "%s/%s", root.node.run_dir, RUNDIR_SUPERVISOR);
     if (supervisor_init(supervisor, &root.node, "", 1, &root.spec, mailbox, -1) < 0)
         return error_set_errno(err, errno, "root supervisor");
+    give_allowance(supervisor_find(supervisor, "sys"));
     supervisor->depends = depends;
     supervisor->missing = missing;
     supervisor->rank_stops = rank_stops;

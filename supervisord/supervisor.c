@@ -400,6 +400,14 @@ static size_t index_of(const struct supervisor *supervisor, const struct child *
     return i;
 }
 
+/* The node's own part may come back where an application may not; but not when it gave up itself. */
+static bool is_allowed(struct child *child, const char *reason, int64_t now_ms)
+{
+    if (!child->has_allowance)
+        return intensity_add(&child->supervisor->intensity, now_ms);
+    return !was_defeated(child, reason) && intensity_add(&child->allowance, now_ms);
+}
+
 /* counted: it weighs on the intensity. */
 static void restart_child(struct child *child, const char *reason, bool counted)
 {
@@ -408,7 +416,7 @@ static void restart_child(struct child *child, const char *reason, bool counted)
 
     if (supervisor->mode == SUPERVISOR_ENDING)
         return;
-    if (counted && !intensity_add(&supervisor->intensity, now_ms)) {
+    if (counted && !is_allowed(child, reason, now_ms)) {
         give_up(supervisor, child, reason);
         return;
     }
