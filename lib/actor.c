@@ -3,6 +3,7 @@
 
 #include "crash.h"
 #include "logline.h"
+#include "nursery.h"
 #include "text.h"
 
 #include <dlfcn.h>
@@ -16,7 +17,10 @@
 
 _Static_assert((int)TROUPE_ABI == (int)TROUPE_BOOT_ABI, "one number for both borders");
 
-enum { ACTOR_DRAIN_MS = 1000 }; /* at the end, for answers and for last words each */
+enum {
+    ACTOR_DRAIN_MS = 1000, /* at the end, for answers and for last words each */
+    ACTOR_SLACK = 64,      /* for the alignment of what the nursery holds */
+};
 
 /* ---- ending -------------------------------------------------------------------------------- */
 
@@ -272,16 +276,17 @@ static void watch_crashes(const struct troupe *self, const struct troupe_actor *
 
 static struct troupe *create(const struct troupe_actor *actor, const struct troupe_boot *boot)
 {
-    struct troupe *self = calloc(1, sizeof *self);
+    struct troupe *self;
 
-    if (!self)
+    if (nursery_open(sizeof *self + actor->state_size + ACTOR_SLACK) < 0)
         return NULL;
+    self = nursery_take(sizeof *self);
     self->boot = boot;
     copy_actor(self, actor);
+    self->state = nursery_take(self->actor.state_size + 1);
     self->loop = loop_create();
-    self->state = calloc(1, self->actor.state_size + 1);
-    if (!self->loop || !self->state)
-        goto fail;
+    if (!self->loop)
+        return NULL;
     format_address(self);
     map_stats(self);
     watch_crashes(self, actor);
@@ -289,13 +294,6 @@ static struct troupe *create(const struct troupe_actor *actor, const struct trou
     mailbox_init(self);
     ev_signal_init(&self->term, on_term, SIGTERM);
     return self;
-
-fail:
-    if (self->loop)
-        ev_loop_destroy(self->loop);
-    free(self->state);
-    free(self);
-    return NULL;
 }
 
 static void destroy(struct troupe *self)
@@ -305,8 +303,6 @@ static void destroy(struct troupe *self)
     parent_finish(&self->parent);
     ev_loop_destroy(self->loop);
     free(self->last_state);
-    free(self->state);
-    free(self);
 }
 
 /* Runs init, and what it forgot to say is an error too. */
