@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static int make_words(struct cli *cli, struct words *words)
 {
@@ -18,6 +19,23 @@ static int make_words(struct cli *cli, struct words *words)
     return 0;
 }
 
+/* A node that boots holds its lock before it can be reached, one that ends for a while after: what
+ * reached nobody is asked again while the node lives. */
+static int ask(struct cli *cli, const struct words *words, struct answer *answer)
+{
+    const struct timespec pause = {.tv_nsec = 20000000};
+
+    for (;;) {
+        if (client_call(&cli->client, RUNDIR_SUPERVISOR, CONTROL_DOWN, words, 0, answer) != 0)
+            return -1;
+        if (answer->kind != ANSWER_CLOSED || strcmp(answer->text, CONTROL_E_NOPROC) != 0 ||
+            !rundir_is_alive(&cli->client.dir))
+            return 0;
+        answer_finish(answer);
+        nanosleep(&pause, NULL);
+    }
+}
+
 static int run(struct cli *cli)
 {
     struct words words = {0};
@@ -28,8 +46,7 @@ static int run(struct cli *cli)
     if (status)
         goto out;
     ending = ending_create(&cli->client);
-    cli_check_memory(
-        client_call(&cli->client, RUNDIR_SUPERVISOR, CONTROL_DOWN, &words, 0, &answer));
+    cli_check_memory(ask(cli, &words, &answer));
     /* A node that goes down may close before its answer is out: its lock tells. */
     if (answer.kind != ANSWER_WORDS && !(cli->arg_count == 0 && answer.kind == ANSWER_CLOSED))
         status = cli_answer_status(cli, cli->arg_count ? cli->args[0] : ".", &answer);

@@ -606,6 +606,19 @@ static void ignore_nothing(void)
             signal(number, SIG_DFL);
 }
 
+/* What our own starter told us, be it a service manager or another node, is not our children's. */
+static void forget_own_birth(void)
+{
+    static const char *const names[] = {
+        "NOTIFY_SOCKET",    "WATCHDOG_USEC",   "WATCHDOG_PID",  "LISTEN_FDS",
+        "LISTEN_PID",       "LISTEN_FDNAMES",  "TROUPE_PATH",   "TROUPE_INCARNATION",
+        "TROUPE_REPLICA",   "TROUPE_CONTROL",  "TROUPE_MAILBOX", "TROUPE_STATS",
+        "TROUPE_READY_FD"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        unsetenv(names[i]);
+}
+
 int root_run(const struct root_options *options)
 {
     struct error err = {0};
@@ -617,7 +630,7 @@ int root_run(const struct root_options *options)
     if (name_node(options, &err) < 0)
         return fail(&err);
     root.notify_socket = getenv("NOTIFY_SOCKET") ? strdup(getenv("NOTIFY_SOCKET")) : NULL;
-    unsetenv("NOTIFY_SOCKET");
+    forget_own_birth();
     if (guard_split(options->foreground, ready_fd >= 0, &root.node.cgroup) < 0)
         return error_set_errno(&err, errno, "guard"), fail(&err);
     root.node.guard = getppid();

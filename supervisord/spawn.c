@@ -293,26 +293,27 @@ static int set_environment(const struct birth *birth)
     return environment_finish(&environment);
 }
 
-/* exec's words as this replica has them; exec itself when all of them are plain. */
-static char **expanded_words(const struct spec *spec)
+/* A command's words as this replica has them; the command itself when all of them are plain. */
+static char *const *expanded_words(char *const *command, unsigned replica)
 {
-    size_t n = length_of(spec->exec), marked = 0;
+    size_t n = length_of(command), marked = 0;
     char **words;
 
     for (size_t i = 0; i < n; i++)
-        marked += strstr(spec->exec[i], "${") != NULL;
+        marked += strstr(command[i], "${") != NULL;
     if (!marked)
-        return spec->exec;
+        return command;
     words = calloc(n + 1, sizeof *words);
     for (size_t i = 0; words && i < n; i++)
-        if (!(words[i] = expanded(spec->exec[i], spec->replica)))
+        if (!(words[i] = expanded(command[i], replica)))
             return NULL;
     return words;
 }
 
 static _Noreturn void become_program(const struct birth *birth)
 {
-    char **words = expanded_words(birth->child->spec);
+    const struct spec *spec = birth->child->spec;
+    char *const *words = expanded_words(spec->exec, spec->replica);
 
     if (words)
         execvp(words[0], words);
@@ -555,10 +556,11 @@ int spawn_helper(struct child *child, char *const *argv)
         for (int slot = 3; slot < SLOT_FIRST_FREE; slot++)
             close(slot);
         slots_close_rest();
-        if (child->spec->cwd && chdir(child->spec->cwd) < 0)
-            _exit(126);
-        if (set_environment(&birth) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
-            getppid() != birth.parent)
+        /* As its child is; what fails here has no pipe to say so, and ends with 126. */
+        set_surroundings(child->spec);
+        set_user(child->spec);
+        tie_to_parent(&birth);
+        if (set_environment(&birth) < 0 || !(argv = expanded_words(argv, child->spec->replica)))
             _exit(126);
         execvp(argv[0], argv);
         dprintf(2, "ready: exec: %s: %s\n", argv[0], strerror(errno));

@@ -104,3 +104,62 @@ EOF
     assert_failure 6
     assert_output --partial "does not answer"
 }
+
+@test "ready: exec runs as its child does: user, cwd and replica" {
+    ((EUID == 0)) || skip "needs root to become somebody else"
+    mkdir "$DIR/at.1" "$DIR/at.2"
+    yaml t.yaml <<EOT
+troupe: 1
+application: t
+supervisor:
+  children:
+    - name: asked
+      replicas: 2
+      exec: [sleep, 1000]
+      user: nobody
+      cwd: "at.\${replica}"
+      start_timeout: 5s
+      ready: {exec: [sh, -c, 'echo "\$1 \$(id -un) \$(pwd)"', x, "no.\${replica}"]}
+EOT
+    node_up "$DIR/t.yaml"
+    said() { troupe log "t/asked.$1" | grep -q "no.$1 nobody $DIR/at.$1\$"; }
+    wait_until 5 said 1
+    wait_until 5 said 2
+}
+
+@test "what a node was told at its own start does not reach its children" {
+    yaml t.yaml <<EOT
+troupe: 1
+application: t
+supervisor: {children: [{name: c, exec: [sleep, 1000]}]}
+EOT
+    (
+        export LISTEN_FDS=1 LISTEN_PID=1 WATCHDOG_USEC=1000000 TROUPE_MAILBOX=/other/box
+        export TROUPE_CONTROL=99 TROUPE_READY_FD=77 TROUPE_PATH=other/child
+        troupe up -d "$DIR/t.yaml"
+    )
+    run bash -c "tr '\\0' '\\n' </proc/$(pid_of t/c)/environ"
+    assert_line "TROUPE_PATH=t/c"
+    refute_output --partial LISTEN_
+    refute_output --partial WATCHDOG_
+    refute_output --partial TROUPE_MAILBOX
+    refute_output --partial TROUPE_READY_FD
+    refute_output --partial TROUPE_CONTROL=99
+}
+
+@test "down meets a node that boots: it ends, and so does down" {
+    yaml t.yaml <<EOT
+troupe: 1
+application: t
+supervisor: {children: [{name: c, exec: [sleep, 1000]}]}
+EOT
+    for _ in {1..20}; do
+        troupe up -d "$DIR/t.yaml" >"$DIR/up.out" 2>&1 3>&- &
+        local starter=$!
+        wait_until 5 test -e "$TROUPE_RUN/.lock"
+        run timeout $((15 * TEST_SCALE)) troupe down
+        [[ $status -ne 124 ]] || fail "down hangs"
+        wait "$starter" || true
+        timeout 20 troupe down || true
+    done
+}
