@@ -20,7 +20,8 @@
 #define ACTOR_SUFFIX ".actor"
 #define NODE_PREFIX  "troupe-"
 
-enum { DEEP_PATH = PATH_MAX + ADDR_PATH_MAX * 4, REMOVE_TRIES = 200, REMOVE_PAUSE_MS = 5 };
+enum { DEEP_PATH = PATH_MAX + ADDR_PATH_MAX * 4, REMOVE_TRIES = 200, REMOVE_PAUSE_MS = 5,
+       STALE_S = 60 };
 
 /* ---- where we are ---------------------------------------------------------------------------- */
 
@@ -109,16 +110,6 @@ static bool is_deadly(const struct cgroup_base *base)
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
     return WIFSIGNALED(status);
-}
-
-void cgroup_begin(struct cgroup_base *base)
-{
-    if (!*base->path)
-        return;
-    if (mkdir(base->path, 0755) == 0 && !is_deadly(base))
-        return;
-    rmdir(base->path);
-    base->path[0] = '\0';
 }
 
 void cgroup_renew(const struct cgroup_base *base, const char *actor)
@@ -330,9 +321,7 @@ void cgroup_end(const struct cgroup_base *base)
 {
     const struct timespec moment = {0, REMOVE_PAUSE_MS * 1000000L};
 
-    if (has_none(base))
-        return;
-    for (int i = 0; i < REMOVE_TRIES; i++) {
+    for (int i = 0; !has_none(base) && i < REMOVE_TRIES; i++) {
         if (cgroup_is_populated(base, ""))
             cgroup_kill(base, "");
         clear_path(base->path);
@@ -340,6 +329,48 @@ void cgroup_end(const struct cgroup_base *base)
             return;
         nanosleep(&moment, NULL);
     }
+}
+
+static bool is_stale(const struct cgroup_base *base)
+{
+    struct stat st;
+
+    return stat(base->path, &st) == 0 && st.st_mtime + STALE_S < time(NULL) &&
+           !cgroup_is_populated(base, "");
+}
+
+/* Every node has somebody in its cgroup, from its first moments to its last. */
+static void sweep(const struct cgroup_base *base)
+{
+    size_t folder = (size_t)(strrchr(base->path, '/') - base->path) + 1;
+    size_t common = (size_t)(strrchr(base->path, '-') - base->path) + 1 - folder;
+    struct cgroup_base other = *base;
+    struct dirent *entry;
+    DIR *dir;
+
+    other.path[folder] = '\0';
+    dir = opendir(other.path);
+    while (dir && (entry = readdir(dir))) {
+        if (strncmp(entry->d_name, base->path + folder, common) ||
+            strlen(entry->d_name) != strlen(base->path + folder))
+            continue;
+        strcpy(other.path + folder, entry->d_name);
+        if (is_stale(&other))
+            cgroup_end(&other);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+void cgroup_begin(struct cgroup_base *base)
+{
+    if (!*base->path)
+        return;
+    sweep(base);
+    if (mkdir(base->path, 0755) == 0 && !is_deadly(base))
+        return;
+    rmdir(base->path);
+    base->path[0] = '\0';
 }
 
 /* ---- processes ------------------------------------------------------------------------------- */

@@ -23,7 +23,9 @@ struct cgroup_base {
 
 /* Where the directory would be; touches nothing. */
 void cgroup_locate(struct cgroup_base *base, const char *node, uint64_t generation);
-/* Makes it, and tries whether a process can be born there. path is "" afterwards when that cannot be. */
+/* Makes it, and tries whether a process can be born there. path is "" afterwards when that cannot be.
+ * Removes those of nodes with the same name that nobody has lived in for a minute: all of their
+ * processes were killed at once. */
 void cgroup_begin(struct cgroup_base *base);
 /* Kills whoever is still in it and removes it with all below. */
 void cgroup_end(const struct cgroup_base *base);
