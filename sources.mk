@@ -104,3 +104,7 @@ UNIT_TESTS += log_line_test log_plan_test log_ring_test
 log_line_test_UNITS := workers/log_line.c
 log_plan_test_UNITS := workers/log_plan.c
 log_ring_test_UNITS := workers/log_ring.c workers/log_line.c
+
+# The reserve's memory is rationed by its test.
+UNIT_TESTS += reserve_test
+reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free -lev
