@@ -307,7 +307,7 @@ void cgroup_remove(const struct cgroup_base *base, const char *actor)
 {
     char path[DEEP_PATH];
 
-    if (has_none(base))
+    if (has_none(base) || !*actor)
         return;
     path_of(base, actor, "", path);
     if (rmdir(path) == 0 || errno == ENOENT)

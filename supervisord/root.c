@@ -147,11 +147,24 @@ done:
     free(order);
 }
 
+/* All of a tree's applications are taken, or none. */
+static void forget_since(size_t before)
+{
+    int saved = errno;
+
+    for (size_t i = before; i < root.supervisor.count; i++) {
+        root.supervisor.children[i]->to_start = false;
+        supervisor_forget(&root.supervisor, root.supervisor.children[i]);
+    }
+    errno = saved;
+}
+
 /* Adds the tree's applications in the order of their dependencies; they start in that order. */
 static int add_applications(struct spec_tree *tree, const char *const *existing, bool to_start)
 {
     struct depends_item *items = calloc(tree->application_count + 1, sizeof *items);
     size_t *order = calloc(tree->application_count + 1, sizeof *order), item, cycle;
+    size_t before = root.supervisor.count;
     const char *need;
     int result = -1;
 
@@ -168,8 +181,10 @@ static int add_applications(struct spec_tree *tree, const char *const *existing,
         struct spec_application *application = &tree->applications[order[i]];
         struct child *child = supervisor_add(&root.supervisor, &application->root, NULL);
 
-        if (!child)
+        if (!child) {
+            forget_since(before);
             goto done;
+        }
         child->to_start = to_start && !child->slot->held;
     }
     result = 0;
@@ -269,6 +284,10 @@ static void on_up(const struct request *request)
     }
     /* words_append() keeps the list ended by NULL: what follows the files is an environment. */
     context.environment = request->words.at + 1 + count;
+    if (reserve_is_in_use()) {
+        request_refuse(request, CONTROL_E_REFUSED, "out of memory: nothing new is taken on meanwhile");
+        return;
+    }
     if (refuse_known(request, files, count, &context))
         return;
     tree = calloc(1, sizeof *tree);
