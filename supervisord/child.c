@@ -490,16 +490,19 @@ static int bind_mailbox(struct child *child)
     return child->mailbox_fd < 0 ? -1 : 0;
 }
 
-/* Who stays down cannot be reached: what waits in the queue, and who dials, hears of it at once. */
+/* Who stays down cannot be reached: what waits in the queue, and who dials, hears of it at once. With
+ * a supervisor all that was below it stays down. */
 void child_unbind(struct child *child)
 {
-    char path[PATH_MAX + ADDR_PATH_MAX + sizeof RUNDIR_SUPERVISOR + 2];
+    char path[PATH_MAX + ADDR_PATH_MAX + 2];
 
     if (child->mailbox_fd < 0)
         return;
-    snprintf(path, sizeof path, "%s/%s%s", child->supervisor->node->run_dir, child->path,
-             child->spec->kind == SPEC_SUPERVISOR ? "/" RUNDIR_SUPERVISOR : "");
-    unlink(path);
+    snprintf(path, sizeof path, "%s/%s", child->supervisor->node->run_dir, child->path);
+    if (child->spec->kind == SPEC_SUPERVISOR)
+        remove_sockets(path);
+    else
+        unlink(path);
     close(child->mailbox_fd);
     child->mailbox_fd = -1;
 }

@@ -98,3 +98,39 @@ int remove_directory(const char *path)
         return -1;
     return rmdir(path);
 }
+
+/* Takes the descriptor over. */
+static void remove_sockets_at(int dir_fd)
+{
+    DIR *dir = fdopendir(dir_fd);
+    struct dirent *entry;
+    struct stat st;
+
+    if (!dir) {
+        close(dir_fd);
+        return;
+    }
+    while ((entry = readdir(dir))) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
+            fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        if (S_ISSOCK(st.st_mode))
+            unlinkat(dirfd(dir), entry->d_name, 0);
+        else if (S_ISDIR(st.st_mode)) {
+            int below = openat(dirfd(dir), entry->d_name,
+                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+            if (below >= 0)
+                remove_sockets_at(below);
+        }
+    }
+    closedir(dir);
+}
+
+void remove_sockets(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd >= 0)
+        remove_sockets_at(fd);
+}

@@ -163,3 +163,20 @@ EOT
         timeout 20 troupe down || true
     done
 }
+
+@test "what was below an application that gave up keeps nobody waiting" {
+    yaml t.yaml <<EOT
+troupe: 1
+application: t
+supervisor:
+  intensity: 0
+  children:
+    - {name: s, supervisor: {intensity: 0, children: [{name: c, exec: [sleep, 1000]}, {name: m, module: counter}]}}
+EOT
+    node_up "$DIR/t.yaml"
+    kill -KILL "$(pid_of t/s/c)"
+    wait_until 5 test ! -e "$TROUPE_RUN/t/.supervisor"
+    assert_equal "$(find "$TROUPE_RUN/t" -type s)" ""
+    troupe start t
+    assert_equal "$(state_of t/s/m)" ready
+}
