@@ -101,13 +101,23 @@ static int status_of_head(const char *head)
     return STATUS_ACTOR;
 }
 
+/* Its length without the newlines at its end. */
+static size_t length_of_lines(const char *text)
+{
+    size_t n = strlen(text);
+
+    while (n && text[n - 1] == '\n')
+        n--;
+    return n;
+}
+
 static int say_error(const char *what, const struct answer *answer)
 {
     int status = status_of_head(answer->head);
 
     if (status == STATUS_CONFIG) { /* many lines, each with its place */
         fflush(stdout);
-        fprintf(stderr, "%s\n", answer->text);
+        fprintf(stderr, "%.*s\n", (int)length_of_lines(answer->text), answer->text);
         return status;
     }
     /* Most texts begin with the path already. */

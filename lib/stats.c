@@ -1,5 +1,6 @@
 #include "stats.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -7,11 +8,13 @@ _Static_assert(sizeof(struct stats_page) <= STATS_PAGE_SIZE, "a stats page is on
 
 int stats_create(unsigned n)
 {
-    int fd = memfd_create("troupe-stats", MFD_CLOEXEC);
+    int fd = memfd_create("troupe-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
     if (fd < 0)
         return -1;
-    if (ftruncate(fd, (off_t)n * STATS_PAGE_SIZE)) {
+    /* Children hold it too: none of them shall cut it short under everybody's mappings. */
+    if (ftruncate(fd, (off_t)n * STATS_PAGE_SIZE) ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
         close(fd);
         return -1;
     }

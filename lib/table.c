@@ -132,7 +132,7 @@ struct table *table_open(const char *run_dir, const char *path, unsigned max)
         errno = ENAMETOOLONG;
         goto fail;
     }
-    table->fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    table->fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (table->fd < 0 || adopt(table, max) < 0)
         goto fail;
     madvise(table->header, table->mapped, MADV_DONTFORK);

@@ -378,6 +378,11 @@ static void add_spec(const struct request *request, struct spec *spec)
         goto refused;
     }
     child = supervisor_add(supervisor, spec, spec);
+    if (!child && supervisor->count >= supervisor->spec->max_children) {
+        request_refuse(request, CONTROL_E_REFUSED, "%s: max_children is reached: %u", spec->name,
+                       supervisor->spec->max_children);
+        goto refused;
+    }
     if (!child) {
         request_refuse(request, CONTROL_E_REFUSED, "%s: %s", spec->name, strerror(errno));
         goto refused;
