@@ -6,12 +6,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { RETRY_FIRST_MS = 20, RETRY_MAX_MS = 1000, DIAL_MS = 5000 };
 
 static const char log_path[] = "sys/log", own_path[] = "sys/root";
+
+/* What a child printed that sys/log has not heard of yet, and whose child is gone for good. */
+struct farewell {
+    struct farewell *next;
+    char path[ADDR_PATH_MAX + 1];
+    bool separate;
+    int fd[2];
+};
 
 static int open_again(int fd, int flags)
 {
@@ -55,6 +64,54 @@ static void tell_child(struct logpipes *logpipes, const struct child *child)
         tell_open(logpipes, child->path, "err", child->log_fd[1]);
 }
 
+static void tell_close(struct logpipes *logpipes, char *path)
+{
+    struct words list = {1, &path};
+
+    peer_request(logpipes->peer, CONTROL_LOG_CLOSE, &list, -1);
+}
+
+static void close_both(int fd[2])
+{
+    for (int stream = 0; stream < 2; stream++) {
+        if (fd[stream] >= 0)
+            close(fd[stream]);
+        fd[stream] = -1;
+    }
+}
+
+/* Takes over the child's pipes until they can be told. False: there is no memory for that. */
+static bool keep_farewell(struct logpipes *logpipes, struct child *child)
+{
+    struct farewell *farewell, **last = &logpipes->farewells;
+
+    if (child->log_fd[0] < 0 || !(farewell = calloc(1, sizeof *farewell)))
+        return false;
+    snprintf(farewell->path, sizeof farewell->path, "%s", child->path);
+    farewell->separate = child->spec->stderr_separate;
+    memcpy(farewell->fd, child->log_fd, sizeof farewell->fd);
+    child->log_fd[0] = child->log_fd[1] = -1;
+    while (*last)
+        last = &(*last)->next;
+    *last = farewell;
+    return true;
+}
+
+static void tell_farewells(struct logpipes *logpipes)
+{
+    struct farewell *farewell;
+
+    while ((farewell = logpipes->farewells) != NULL) {
+        logpipes->farewells = farewell->next;
+        tell_open(logpipes, farewell->path, farewell->separate ? "out" : "both", farewell->fd[0]);
+        if (farewell->separate)
+            tell_open(logpipes, farewell->path, "err", farewell->fd[1]);
+        tell_close(logpipes, farewell->path);
+        close_both(farewell->fd);
+        free(farewell);
+    }
+}
+
 static void ask_watch(struct logpipes *logpipes, struct child *child)
 {
     char since[24]; /* asked again, a line that was read since the start counts too */
@@ -64,6 +121,17 @@ static void ask_watch(struct logpipes *logpipes, struct child *child)
     snprintf(since, sizeof since, "%lld", (long long)child->slot->started_us);
     if (logpipes->open)
         child->log_watch = peer_request(logpipes->peer, CONTROL_LOG_WATCH, &list, -1);
+}
+
+static void tell_all(struct logpipes *logpipes)
+{
+    struct supervisor *supervisor = logpipes->supervisor;
+
+    if (logpipes->own_fd >= 0)
+        tell_open(logpipes, own_path, "both", logpipes->own_fd);
+    tell_farewells(logpipes);
+    for (size_t i = 0; i < supervisor->count; i++)
+        tell_child(logpipes, supervisor->children[i]);
 }
 
 /* The watches go first: no line may pass before them. */
@@ -78,10 +146,7 @@ static void on_open(struct peer *peer)
         if (supervisor->children[i]->probe.watching &&
             supervisor->children[i]->spec->ready == READY_LOG)
             ask_watch(logpipes, supervisor->children[i]);
-    if (logpipes->own_fd >= 0)
-        tell_open(logpipes, own_path, "both", logpipes->own_fd);
-    for (size_t i = 0; i < supervisor->count; i++)
-        tell_child(logpipes, supervisor->children[i]);
+    tell_all(logpipes);
 }
 
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
@@ -153,6 +218,9 @@ void logpipes_init(struct logpipes *logpipes, struct supervisor *supervisor)
 void logpipes_finish(struct logpipes *logpipes)
 {
     ev_timer_stop(logpipes->supervisor->loop, &logpipes->retry);
+    /* A short life may end before sys/log has answered: what is sent now waits in its socket. */
+    if (logpipes->peer && !logpipes->open)
+        tell_all(logpipes);
     peer_close(logpipes->peer, true);
     logpipes->peer = NULL;
     logpipes->open = false;
@@ -191,16 +259,12 @@ int logpipes_create(struct child *child)
 void logpipes_destroy(struct child *child, bool gone)
 {
     struct logpipes *logpipes = &child->supervisor->logpipes;
-    char *words[] = {child->path};
-    struct words list = {1, words};
 
     if (gone && logpipes->open)
-        peer_request(logpipes->peer, CONTROL_LOG_CLOSE, &list, -1);
-    for (int stream = 0; stream < 2; stream++) {
-        if (child->log_fd[stream] >= 0)
-            close(child->log_fd[stream]);
-        child->log_fd[stream] = -1;
-    }
+        tell_close(logpipes, child->path);
+    if (gone && !logpipes->open && keep_farewell(logpipes, child))
+        return;
+    close_both(child->log_fd);
 }
 
 int logpipes_open_writer(const struct child *child, int stream)

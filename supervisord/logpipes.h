@@ -13,12 +13,14 @@
 
 struct supervisor;
 struct child;
+struct farewell;
 
 struct logpipes {
     struct supervisor *supervisor;
     struct peer *peer; /* to sys/log; NULL while it cannot be reached */
     bool open;         /* its HELLO has come */
     int own_fd;        /* the root's pipe of its own; -1 */
+    struct farewell *farewells; /* pipes of children that were gone before sys/log could be told */
     ev_timer retry;
     int64_t retry_ms;
 };

@@ -138,3 +138,23 @@ END
     run troupe why jobs/poll
     assert_output --partial "exit:75"
 }
+
+@test "the words of jobs that are gone at once are kept" {
+    yaml quick.yaml <<'END'
+troupe: 1
+application: quick
+supervisor:
+  children:
+    - {name: first, restart: temporary, exec: [sh, -c, 'echo "first words"']}
+    - {name: second, restart: temporary, exec: [sh, -c, 'echo "second words"']}
+    - {name: steady, exec: [sh, -c, 'while :; do sleep 60; done']}
+END
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        rm -rf "$TROUPE_STATE"
+        node_up quick.yaml
+        node_down
+        run cat "$TROUPE_STATE/log/quick/first.log" "$TROUPE_STATE/log/quick/second.log"
+        assert_output --partial "first words"
+        assert_output --partial "second words"
+    done
+}
