@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -810,10 +811,38 @@ static void init_watchers(struct child *child)
     probe_init(&child->probe, child);
 }
 
+struct child *child_cribs(size_t n)
+{
+    void *at = mmap(NULL, n * sizeof(struct child), PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (at == MAP_FAILED)
+        return NULL;
+    madvise(at, n * sizeof(struct child), MADV_DONTFORK); /* at worst the forks are slower */
+    return at;
+}
+
+/* An empty crib has no supervisor. */
+static struct child *take_crib(struct supervisor *supervisor)
+{
+    size_t n = supervisor->spec->max_children;
+
+    for (size_t i = 0; i < n; i++) {
+        struct child *crib = &supervisor->cribs[(supervisor->crib_hint + i) % n];
+
+        if (crib->supervisor)
+            continue;
+        supervisor->crib_hint = (supervisor->crib_hint + i + 1) % n;
+        return crib;
+    }
+    errno = ENOSPC;
+    return NULL;
+}
+
 struct child *child_create(struct supervisor *supervisor, const struct spec *spec,
                            struct spec *own_spec)
 {
-    struct child *child = calloc(1, sizeof *child);
+    struct child *child = take_crib(supervisor);
     int saved;
 
     if (!child)
@@ -881,5 +910,5 @@ void child_destroy(struct child *child, bool gone)
         spec_finish(child->own_spec);
         free(child->own_spec);
     }
-    free(child);
+    *child = (struct child){0};
 }

@@ -120,6 +120,8 @@ struct child {
     UT_hash_handle by_pid;
 };
 
+/* Room for n children, zeroed, which forked processes do not have; NULL with errno. */
+struct child *child_cribs(size_t n);
 /* A child that is down. Takes over own_spec (may be NULL: spec is then the supervisor's).
  * NULL with errno: ENOSPC, ENOMEM, ENAMETOOLONG. */
 struct child *child_create(struct supervisor *supervisor, const struct spec *spec,

@@ -493,13 +493,13 @@ static pid_t fork_child(struct birth *birth)
     int cgroup = cgroup_open(base, child->path), saved;
     pid_t pid;
 
+    child->members.cgroup = base;
+    child->members.path = child->path;
     birth->cgroup = cgroup;
     pid = fault_hits("fork") ? -1 : thinfork(&birth->cgroup);
     saved = errno;
     if (pid)
         close_fd(cgroup);
-    child->members.cgroup = base;
-    child->members.path = child->path;
     errno = saved;
     return pid;
 }
@@ -513,6 +513,7 @@ int spawn_child(struct child *child, struct error *err)
                           .out = -1,
                           .err = -1,
                           .failure_pipe = -1};
+    struct child twin; /* the forked process has no cribs */
     int control_end = -1;
     pid_t pid;
 
@@ -520,13 +521,16 @@ int spawn_child(struct child *child, struct error *err)
     if (prepare_module(&birth, err) < 0 || prepare_descriptors(&birth, &control_end, err) < 0)
         goto fail;
     birth.last_state = table_last_state(child->supervisor->table, child->slot, &birth.last_state_size);
+    twin = *child;
     pid = fork_child(&birth);
     if (pid < 0) {
         error_set_errno(err, errno, "fork");
         goto fail;
     }
-    if (pid == 0)
+    if (pid == 0) {
+        birth.child = &twin;
         be_born(&birth);
+    }
     child->pid = pid;
     child->members.leader = pid;
     child->control_fd = control_end;
@@ -541,26 +545,27 @@ fail:
 
 int spawn_helper(struct child *child, char *const *argv)
 {
+    struct child twin = *child;
     const struct birth birth = {
-        .child = child, .parent = getpid(), .incarnation = child->slot->incarnation};
+        .child = &twin, .parent = getpid(), .incarnation = child->slot->incarnation};
     int out = logpipes_open_writer(child, 0);
     pid_t pid = out < 0 ? -1 : fork();
 
     if (pid == 0) {
-        supervisor_after_fork(child->supervisor);
+        supervisor_after_fork(twin.supervisor);
         reset_signals();
         setpgid(0, 0);
-        members_wear_mark(child->members.mark);
+        members_wear_mark(twin.members.mark);
         slots_put(out, 1);
         slots_put(out, 2);
         for (int slot = 3; slot < SLOT_FIRST_FREE; slot++)
             close(slot);
         slots_close_rest();
         /* As its child is; what fails here has no pipe to say so, and ends with 126. */
-        set_surroundings(child->spec);
-        set_user(child->spec);
+        set_surroundings(twin.spec);
+        set_user(twin.spec);
         tie_to_parent(&birth);
-        if (set_environment(&birth) < 0 || !(argv = expanded_words(argv, child->spec->replica)))
+        if (set_environment(&birth) < 0 || !(argv = expanded_words(argv, twin.spec->replica)))
             _exit(126);
         execvp(argv[0], argv);
         dprintf(2, "ready: exec: %s: %s\n", argv[0], strerror(errno));

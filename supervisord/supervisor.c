@@ -805,7 +805,9 @@ static int open_tables(struct supervisor *supervisor)
     supervisor->table = table_open(supervisor->node->run_dir, supervisor->path, max);
     supervisor->stats_used = calloc(max, sizeof *supervisor->stats_used);
     supervisor->stats_fd = stats_create(max);
-    if (!supervisor->table || !supervisor->stats_used || supervisor->stats_fd < 0)
+    supervisor->cribs = child_cribs(max);
+    if (!supervisor->table || !supervisor->stats_used || supervisor->stats_fd < 0 ||
+        !supervisor->cribs)
         return -1;
     supervisor->stats = stats_map_all(supervisor->stats_fd, max);
     return supervisor->stats ? 0 : -1;
