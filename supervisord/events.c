@@ -29,11 +29,12 @@ void events_subscribe(struct events *events, struct peer *peer, uint64_t ref)
         realloc(events->subscribers, (events->count + 1) * sizeof *grown);
     struct rows rows;
 
+    if (grown)
+        events->subscribers = grown;
     if (!grown || status_rows(events->supervisor, NULL, true, &rows) < 0) {
         peer_reply_error(peer, ref, CONTROL_E_REFUSED " out of memory");
         return;
     }
-    events->subscribers = grown;
     grown[events->count++] = (struct event_subscriber){.peer = peer, .ref = ref};
     peer_reply_rows(peer, ref, &rows);
     rows_finish(&rows);

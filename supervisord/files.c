@@ -134,3 +134,16 @@ void remove_sockets(const char *path)
     if (fd >= 0)
         remove_sockets_at(fd);
 }
+
+bool directory_is_empty(const char *path)
+{
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    bool empty = dir != NULL;
+
+    while (empty && (entry = readdir(dir)))
+        empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
+    if (dir)
+        closedir(dir);
+    return empty;
+}

@@ -13,6 +13,8 @@ int empty_directory(const char *path, const char *keep);
 /* Removes from a directory whatever keep() does not want to keep. 0, or -1 with errno. */
 int keep_in_directory(const char *path, bool (*keep)(const char *name, void *ctx), void *ctx);
 int remove_directory(const char *path);
+/* False, too, when it cannot be read. */
+bool directory_is_empty(const char *path);
 /* Removes every socket in a directory and below it; the rest stays. */
 void remove_sockets(const char *path);
 

@@ -475,6 +475,16 @@ static void end_last_cgroup(const struct node *node)
         cgroup_end(&last);
 }
 
+/* We empty what a node has left behind, never somebody's folder: ours has its lock from the first
+ * moment to the last. */
+static bool is_foreign(const char *run_dir)
+{
+    char lock[PATH_MAX + sizeof RUNDIR_LOCK + 1];
+
+    snprintf(lock, sizeof lock, "%s/%s", run_dir, RUNDIR_LOCK);
+    return access(lock, F_OK) < 0 && !directory_is_empty(run_dir) && access(lock, F_OK) < 0;
+}
+
 static int prepare_directories(struct error *err)
 {
     struct rundir dir;
@@ -484,6 +494,9 @@ static int prepare_directories(struct error *err)
     snprintf(dir.path, sizeof dir.path, "%s", node->run_dir);
     if (rundir_create(&dir, err) < 0)
         return -1;
+    if (is_foreign(node->run_dir))
+        return error_set(err, ENOTEMPTY, "%s: holds files of somebody else: expected a directory that "
+                         "a node has made, an empty one, or none", node->run_dir);
     node->lock_fd = hold_lock(node);
     if (node->lock_fd < 0 && errno == EWOULDBLOCK)
         return error_set(err, EEXIST, "node %s is already running in %s", node->name,

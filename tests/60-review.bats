@@ -232,3 +232,19 @@ EOT
     node_up "$DIR/t.yaml"
     assert_equal "$(stat -c %a "$TROUPE_RUN/t/.table")" 600
 }
+
+@test "a folder with somebody's files is not emptied to become a run directory" {
+    yaml t.yaml <<EOT
+troupe: 1
+application: t
+supervisor: {children: [{name: c, exec: [sleep, 1000]}]}
+EOT
+    mkdir -p "$TROUPE_RUN/sub"
+    echo precious >"$TROUPE_RUN/sub/file"
+    run timeout 20 troupe up -d "$DIR/t.yaml"
+    assert_failure 1
+    assert_output --partial "holds files of somebody else"
+    assert_equal "$(cat "$TROUPE_RUN/sub/file")" precious
+    rm -r "$TROUPE_RUN/sub"
+    node_up "$DIR/t.yaml"
+}
