@@ -116,18 +116,18 @@ static void test_alive(void)
           "a node that does not run is not found");
 }
 
-/* Several nodes can only be looked for where this user's are: in a runtime directory of the test.
- */
+/* Root's nodes are in /run/troupe, which is not ours to fill: root looks as somebody else. Others are
+ * looked for in a runtime directory of the test. */
 static void test_search(void)
 {
     struct rundir found;
     struct error err;
     int locks[2];
 
-    if (geteuid() == 0) {
-        tap_skip("a lonely node is found", "root's nodes are in /run/troupe");
-        return;
-    }
+    uid_t user = geteuid();
+
+    if (user == 0 && (chown(top, 65534, 65534) || seteuid(65534)))
+        tap_note("cannot be another user");
     unsetenv("TROUPE_NODE");
     setenv("XDG_RUNTIME_DIR", top, 1);
     if (mkdir(below("troupe"), 0711) || mkdir(below("troupe/one"), 0711) ||
@@ -144,6 +144,8 @@ static void test_search(void)
     close(locks[0]);
     close(locks[1]);
     CHECK(rundir_find(NULL, &found, &err) && err.code == ENOENT, "none is none");
+    if (seteuid(user))
+        tap_note("cannot be the first user again");
 }
 
 static bool reaches(const char *run, const char *path, int listening)
