@@ -71,7 +71,7 @@ has_another_pid() { # ADDRESS PID
     [[ $(state_of "$1") == ready && $(pid_of "$1") != "$2" ]]
 }
 
-@test "SIGKILL of a supervisor at depth 1, 2 or 3 under load: exactly the tree, nothing else" {
+kill_at_every_depth() { # ROUNDS
     local round path
     local depths=(load/d1 load/d1/d2 load/d1/d2/d3)
 
@@ -80,7 +80,7 @@ has_another_pid() { # ADDRESS PID
     declare_tree
     node_up load.yaml
     wait_for_tree 10 "${TREE[@]}"
-    for ((round = 0; round < ${ROUNDS:-$(rounds 100)}; round++)); do
+    for ((round = 0; round < $1; round++)); do
         path=${depths[round % 3]}
         kill_supervisor "$path"
         # Every other time once more while it recovers, anywhere.
@@ -100,7 +100,17 @@ has_another_pid() { # ADDRESS PID
     wait_for_nothing 2
 }
 
+@test "SIGKILL of a supervisor at depth 1, 2 or 3 under load, by marks: exactly the tree" {
+    export TROUPE_CGROUP=off
+    kill_at_every_depth "${ROUNDS:-$(rounds 100)}"
+}
+
+@test "SIGKILL of a supervisor at depth 1, 2 or 3 under load, by cgroups where they are writable" {
+    kill_at_every_depth "${ROUNDS:-$(rounds 50)}"
+}
+
 @test "SIGKILL of the root: the guard leaves nothing of the node, escapees included" {
+    export TROUPE_CGROUP=off
     local marks round
 
     write_load
