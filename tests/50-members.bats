@@ -10,7 +10,8 @@ setup() {
     troupe_setup
     [[ $BATS_TEST_DESCRIPTION != *"marks only"* ]] || export TROUPE_CGROUP=off
     write_program
-    wanderer= KILLED=
+    wanderer=''
+    KILLED=''
 }
 
 teardown() {
@@ -329,7 +330,7 @@ guard_and_root() {
     needs_cgroups
     wait_until 5 escapee_runs
     escapee_runs
-    assert_equal "$(cat "$CGROUP/shop.actor/sub.actor/program.actor/cgroup.procs" | sort -n)" \
+    assert_equal "$(sort -n "$CGROUP/shop.actor/sub.actor/program.actor/cgroup.procs")" \
         "$(printf '%s\n' "$(pid_of shop/sub/program)" "$wanderer" | sort -n)"
     inode=$(stat -c %i "$CGROUP/shop.actor/sub.actor/deeper.actor/plain.actor")
     life=$(incarnation_of shop/sub/deeper/plain)
@@ -416,5 +417,5 @@ guard_and_root() {
     assert_equal "$(incarnation_of shop/program)" $((life + 1))
     node_down
     wait_until 5 rmdir "$KILLED"
-    KILLED=
+    KILLED=''
 }
