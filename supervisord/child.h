@@ -64,13 +64,12 @@ struct child {
     const struct spec *spec;
     const struct module *module; /* found and loaded by its first start */
     struct spec *own_spec; /* children added while running own theirs; else NULL */
-    char path[ADDR_PATH_MAX + 1];
     struct table_slot *slot; /* what outlives the supervisor: incarnation, held, ends … */
 
+    /* asked of every child at every turn, so side by side */
     enum child_state state;
     enum child_rest rest;
     enum child_order order;
-    char fault_reason[REASON_MAX];
     bool to_stop, to_start, to_forget; /* the strategy's batch */
     unsigned stop_rank;                /* the order among stops, if it is not the start order's reverse */
     enum child_order batch_order;      /* on whose behalf the batch stops it; NONE: its own */
@@ -80,6 +79,9 @@ struct child {
     bool dynamic;                      /* came by `add` */
     bool asked_by_person;              /* the start under way is a person's: no automatic retry */
     bool was_ready;                    /* in the present incarnation */
+
+    char path[ADDR_PATH_MAX + 1];
+    char fault_reason[REASON_MAX];
 
     pid_t pid;
     struct members members;

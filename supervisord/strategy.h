@@ -20,6 +20,7 @@ struct seat {
         SEAT_FALLING, /* being stopped or buried */
     } is;
     unsigned position; /* replicas of one entry share a position */
+    unsigned child;    /* the caller's own: whose seat it is */
     unsigned stop_rank; /* a higher one stops first, whatever the position */
     bool temporary;
     bool held;         /* stopped by a person: stays down until `start` (ours, X14) */
