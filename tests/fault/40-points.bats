@@ -83,11 +83,20 @@ exec: [sleep, "90022"]' </dev/null >add.out 2>&1 3>&- 4>&-; then
     fi
 }
 
+# The order to end may be what fails: then it says so, and the next one works.
+ends_in_order() {
+    if ! timeout 20 troupe down </dev/null >down.out 2>&1 3>&- 4>&-; then
+        [[ -s down.out ]] || return 1
+        node_is_there && timeout 20 troupe down </dev/null >>down.out 2>&1 3>&- 4>&-
+    fi
+    wait_until 10 nothing_is_left
+}
+
 # One life; the nth call fails.
 one_life() { # POINT N ERRNO PATH
     local before
 
-    rm -f hits up.err up.out add.out
+    rm -f hits up.err up.out add.out down.out
     WAS_UP=0
     if TROUPE_FAULT_POINT=$1:$2:$3:$4 TROUPE_FAULT_HITS=$DIR/hits \
         timeout 20 troupe up -d small.yaml </dev/null >up.out 2>up.err 3>&- 4>&- 9>&-; then
@@ -104,8 +113,7 @@ one_life() { # POINT N ERRNO PATH
         failed_by_name || return 1
     fi
     node_is_there || return 0
-    timeout 20 troupe down </dev/null >down.out 2>&1 3>&- 4>&- || true
-    wait_until 10 nothing_is_left
+    ends_in_order
 }
 
 # through POINT ERRNO PATH: until no call is left to fail; `check` takes larger and larger steps,
@@ -119,7 +127,7 @@ through() {
         one_life "$1" "$n" "$2" "$3" >life.log 2>&1 || {
             {
                 echo "--- the call $n of $1 fails with $2 in $3:"
-                cat hits life.log up.err up.out add.out 2>/dev/null || true
+                cat hits life.log up.err up.out add.out down.out 2>/dev/null || true
                 tree_is "${DECLARED[@]}" || true
                 node_procs_of
             } | sed 's/^/# /' >&3
