@@ -27,13 +27,13 @@ CONFIG_SOURCES := supervisord/config.c supervisord/config_yaml.c supervisord/con
     supervisord/config_print.c supervisord/config_manual.c
 SUPERVISORD_SOURCES += $(CONFIG_SOURCES)
 SUPERVISORD_SOURCES += \
-    supervisord/cgroup.c supervisord/child.c supervisord/environment.c supervisord/events.c supervisord/files.c supervisord/guard.c \
-    supervisord/links.c supervisord/logpipes.c supervisord/main.c supervisord/members.c \
-    supervisord/module.c supervisord/module_exec.c supervisord/probe.c supervisord/requests.c \
-    supervisord/root.c supervisord/slots.c supervisord/spawn.c supervisord/status.c \
-    supervisord/supervisor.c supervisord/sys_tree.c supervisord/thinfork.c supervisord/title.c supervisord/why.c
-# libyaml is the root's alone: linked in, it is not five mappings more that every fork copies. A build
-# with fault points leaves it out of them.
+    supervisord/batch.c supervisord/cgroup.c supervisord/child.c supervisord/environment.c \
+    supervisord/events.c supervisord/files.c supervisord/guard.c supervisord/links.c \
+    supervisord/logpipes.c supervisord/main.c supervisord/members.c supervisord/module.c \
+    supervisord/module_exec.c supervisord/outcome.c supervisord/probe.c supervisord/reap.c \
+    supervisord/requests.c supervisord/root.c supervisord/slots.c supervisord/spawn.c \
+    supervisord/status.c supervisord/supervisor.c supervisord/sys_tree.c supervisord/thinfork.c \
+    supervisord/title.c supervisord/why.c
 SUPERVISORD_LIBS    := $(if $(FAULT),-lyaml,-Wl,-Bstatic -lyaml -Wl,-Bdynamic)
 comma := ,
 # Fault points (test builds only): calls of libc that can be made to fail.
