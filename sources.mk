@@ -27,12 +27,13 @@ CONFIG_SOURCES := supervisord/config.c supervisord/config_yaml.c supervisord/con
     supervisord/config_print.c supervisord/config_manual.c
 SUPERVISORD_SOURCES += $(CONFIG_SOURCES)
 SUPERVISORD_SOURCES += \
-    supervisord/batch.c supervisord/cgroup.c supervisord/child.c supervisord/environment.c \
-    supervisord/events.c supervisord/files.c supervisord/guard.c supervisord/links.c \
-    supervisord/logpipes.c supervisord/main.c supervisord/members.c supervisord/module.c \
-    supervisord/module_exec.c supervisord/outcome.c supervisord/probe.c supervisord/reap.c \
-    supervisord/requests.c supervisord/root.c supervisord/slots.c supervisord/spawn.c \
-    supervisord/status.c supervisord/supervisor.c supervisord/sys_tree.c supervisord/thinfork.c \
+    supervisord/batch.c supervisord/cgroup.c supervisord/child.c supervisord/end.c \
+    supervisord/environment.c supervisord/events.c supervisord/files.c supervisord/guard.c \
+    supervisord/links.c supervisord/logpipes.c supervisord/mailbox_file.c supervisord/main.c \
+    supervisord/members.c supervisord/module.c supervisord/module_exec.c supervisord/outcome.c \
+    supervisord/probe.c supervisord/reap.c supervisord/requests.c supervisord/root.c \
+    supervisord/slots.c supervisord/spawn.c supervisord/status.c supervisord/stop.c \
+    supervisord/supervisor.c supervisord/sys_tree.c supervisord/talk.c supervisord/thinfork.c \
     supervisord/title.c supervisord/why.c
 SUPERVISORD_LIBS    := $(if $(FAULT),-lyaml,-Wl,-Bstatic -lyaml -Wl,-Bdynamic)
 comma := ,

@@ -1,26 +1,17 @@
-#include "child.h"
+#include "child_parts.h"
 
-#include "ctl.h"
-#include "files.h"
-#include "rundir.h"
 #include "spawn.h"
 #include "status.h"
 #include "supervisor.h"
-#include "text.h"
-#include "why.h"
 
 #include <errno.h>
-#include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { POLL_MS = 100, SCARCE_FIRST_MS = 100, SCARCE_MAX_MS = 5000, RESTARTS_KEPT = 1000 };
+enum { SCARCE_FIRST_MS = 100, SCARCE_MAX_MS = 5000, RESTARTS_KEPT = 1000 };
 
 const char *child_name(const struct child *child)
 {
@@ -58,7 +49,7 @@ const char *child_state_text(const struct child *child)
     return row_state_text((enum row_state)child_row_state(child));
 }
 
-static void set_state(struct child *child, enum child_state state)
+void child_set_state(struct child *child, enum child_state state)
 {
     child->state = state;
     child->slot->state = (uint8_t)child_row_state(child);
@@ -66,12 +57,12 @@ static void set_state(struct child *child, enum child_state state)
     child->slot->since_us = wall_now_us();
 }
 
-static void stop_timer(struct child *child)
+void child_stop_timer(struct child *child)
 {
     ev_timer_stop(child->supervisor->loop, &child->timer);
 }
 
-static void start_timer(struct child *child, ev_timer *timer, int64_t ms)
+void child_start_timer(struct child *child, ev_timer *timer, int64_t ms)
 {
     struct ev_loop *loop = child->supervisor->loop;
 
@@ -79,433 +70,6 @@ static void start_timer(struct child *child, ev_timer *timer, int64_t ms)
     ev_now_update(loop);
     ev_timer_set(timer, (double)ms / 1000., 0.);
     ev_timer_start(loop, timer);
-}
-
-/* ---- the control socket ---------------------------------------------------------------------- */
-
-static void watch_control(struct child *child, int events)
-{
-    ev_io_stop(child->supervisor->loop, &child->control);
-    ev_io_set(&child->control, child->control_fd, events);
-    ev_io_start(child->supervisor->loop, &child->control);
-}
-
-static void send_queued(struct child *child)
-{
-    while (buf_length(&child->outgoing) > 0) {
-        const char *text = (const char *)buf_front(&child->outgoing);
-        size_t length = strlen(text);
-
-        if (send(child->control_fd, text, length, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EAGAIN)
-            return;
-        buf_consume(&child->outgoing, length + 1);
-    }
-    watch_control(child, EV_READ);
-}
-
-bool child_say(struct child *child, const char *text)
-{
-    if (child->control_fd < 0)
-        return false;
-    if (!buf_length(&child->outgoing) &&
-        send(child->control_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
-        return true;
-    if (errno != EAGAIN && !buf_length(&child->outgoing))
-        return false;
-    if (buf_append(&child->outgoing, text, strlen(text) + 1) < 0)
-        return false;
-    watch_control(child, EV_READ | EV_WRITE);
-    return true;
-}
-
-static void feed_watchdog(struct child *child)
-{
-    bool is_module = child->spec->kind == SPEC_MODULE;
-
-    child->pinged = false;
-    if (child->spec->watchdog_ms > 0 && child->state == CHILD_READY)
-        start_timer(child, &child->watchdog, child->spec->watchdog_ms / (is_module ? 2 : 1));
-}
-
-static void note_status(struct child *child, const char *text)
-{
-    text_escape(text, strlen(text), child->slot->status, sizeof child->slot->status);
-    events_child_text(child, EVENT_CHILD_STATUS, "text", child->slot->status);
-}
-
-/* EXIT REASON | NEED: what the child says of the end that it is about to make. */
-static void note_exit(struct child *child, char *rest)
-{
-    char *reason, *need;
-
-    ctl_exit_parts(rest, &reason, &need);
-    reason_copy(reason, "normal", child->said_reason);
-    if (*need && need_parse(need, &child->need, &child->need_delay_ms) < 0)
-        events_child_text(child, EVENT_CHILD_STATUS, "unknown_need", need);
-}
-
-static void take_line(struct child *child, const struct ctl_line *line)
-{
-    switch (line->verb) {
-    case CTL_READY:
-        if (*line->rest)
-            note_status(child, line->rest);
-        child_handle(child, CHILD_EV_READY);
-        break;
-    case CTL_IGNORE:
-        /* Only in place of READY; a program that is ready at once has had no chance before. */
-        child->ignored = !child->was_ready || child->spec->ready == READY_DEFAULT;
-        break;
-    case CTL_STATUS:
-        note_status(child, line->rest);
-        break;
-    case CTL_HEARTBEAT:
-        feed_watchdog(child);
-        break;
-    case CTL_EXIT:
-        note_exit(child, line->rest);
-        break;
-    case CTL_LAST_STATE:
-        if (table_set_last_state(child->supervisor->table, child->slot, line->bytes,
-                                 line->bytes_size) < 0)
-            events_child_text(child, EVENT_CHILD_STATUS, "last_state", strerror(errno));
-        break;
-    case CTL_CRASH:
-        why_record_crash(child, line->rest);
-        break;
-    default:
-        events_child_text(child, EVENT_CHILD_STATUS, "not_understood", ctl_verb_text(line->verb));
-        break;
-    }
-}
-
-/* Reads what the child has said, at most `bound` datagrams; false when its end is closed. */
-static bool take_control(struct child *child, int bound)
-{
-    static char datagram[CTL_DATAGRAM_MAX + 1];
-
-    for (int i = 0; i < bound && child->control_fd >= 0; i++) {
-        ssize_t n = recv(child->control_fd, datagram, CTL_DATAGRAM_MAX, MSG_DONTWAIT);
-        struct ctl_line line;
-        size_t at = 0;
-
-        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-            return false;
-        if (n < 0)
-            return true;
-        datagram[n] = '\0';
-        while (ctl_next(datagram, (size_t)n, &at, &line))
-            take_line(child, &line);
-    }
-    return true;
-}
-
-static void on_control(struct ev_loop *loop, ev_io *io, int revents)
-{
-    struct child *child = container_of(io, struct child, control);
-
-    if (revents & EV_WRITE)
-        send_queued(child);
-    if (child->control_fd >= 0 && !take_control(child, 16))
-        ev_io_stop(loop, &child->control); /* its end will come as SIGCHLD, or it means to go on without */
-}
-
-static void close_control(struct child *child)
-{
-    ev_io_stop(child->supervisor->loop, &child->control);
-    if (child->control_fd >= 0)
-        close(child->control_fd);
-    child->control_fd = -1;
-    buf_consume(&child->outgoing, buf_length(&child->outgoing));
-}
-
-void child_on_notify(struct child *child, const char *line)
-{
-    if (!strncmp(line, "STATUS=", 7))
-        note_status(child, line + 7);
-    else if (!strcmp(line, "WATCHDOG=1"))
-        feed_watchdog(child);
-    else if (!strcmp(line, "WATCHDOG=trigger"))
-        child_fault(child, "timeout:watchdog");
-    else if (!strcmp(line, "STOPPING=1"))
-        note_status(child, "stopping");
-    else if (!strcmp(line, "RELOADING=1"))
-        note_status(child, "reloading");
-}
-
-/* ---- stopping and burying -------------------------------------------------------------------- */
-
-static void scan(struct child *child, struct strays *strays)
-{
-    if (members_scan(&child->members, supervisor_is_leader, child->supervisor, strays) < 0)
-        *strays = (struct strays){0};
-}
-
-static void kill_members(struct child *child)
-{
-    struct strays strays;
-
-    scan(child, &strays);
-    child->killed |= !child->leader_ended;
-    members_signal(&child->members, &strays, SIGKILL, !child->reaped, false);
-    strays_finish(&strays);
-}
-
-/* Links end an actor with the cause, so that it may tell it on; everything else is just a stop. */
-static bool say_stop(struct child *child)
-{
-    static const char cascade[] = "cascade ";
-    char text[REASON_MAX + 8];
-
-    if (child->order != ORDER_FAULT || strncmp(child->fault_reason, cascade, strlen(cascade)))
-        return child_say(child, "STOP\n");
-    snprintf(text, sizeof text, "EXIT %s\n", child->fault_reason + strlen(cascade));
-    return child_say(child, text);
-}
-
-/* Modules and supervisors are asked by their control socket, so that they can end in order; programs
- * by the stop signal, which goes to the whole group. */
-static void ask_to_stop(struct child *child)
-{
-    const struct spec *spec = child->spec;
-    struct strays strays;
-
-    if (spec->shutdown_ms == SHUTDOWN_BRUTAL_KILL) {
-        kill_members(child);
-        return;
-    }
-    if (spec->kind != SPEC_PROGRAM && !child->leader_ended) {
-        if (!say_stop(child))
-            kill(child->pid, SIGTERM); /* it has closed its end, or the kernel has no room */
-        kill(child->pid, SIGCONT);
-    } else {
-        scan(child, &strays);
-        members_signal(&child->members, &strays, spec->stop_signal, true, true);
-        strays_finish(&strays);
-    }
-    if (spec->shutdown_ms != SHUTDOWN_INFINITY)
-        start_timer(child, &child->timer, spec->shutdown_ms);
-}
-
-static const char *order_text(enum child_order order)
-{
-    static const char *const texts[] = {
-        [ORDER_NONE] = "itself",   [ORDER_FAULT] = "fault",     [ORDER_BATCH] = "supervisor",
-        [ORDER_PERSON] = "person", [ORDER_RESTART] = "person",  [ORDER_REMOVE] = "person",
-    };
-
-    return texts[order];
-}
-
-static void begin_stopping(struct child *child)
-{
-    probe_settle(&child->probe);
-    stop_timer(child);
-    ev_timer_stop(child->supervisor->loop, &child->watchdog);
-    set_state(child, CHILD_STOPPING);
-    events_child_text(child, EVENT_CHILD_STOP, "by", order_text(child->order));
-    ask_to_stop(child);
-}
-
-static void hold_zombie(struct child *child, bool held)
-{
-    if (child->leader_ended != held)
-        child->supervisor->zombies_held += held ? 1 : (size_t)-1;
-    child->leader_ended = held;
-}
-
-/* Whatever was adopted and is nobody's is killed: one of a dead supervisor's, or a child's that has
- * shed its mark. False: there was none that could be. */
-static bool kill_orphans(struct child *child, const struct strays *strays)
-{
-    bool killed = false;
-
-    for (size_t i = 0; i < strays->count; i++)
-        if (!supervisor_owner(child->supervisor, &strays->at[i])) {
-            events_stray(child, strays->at[i].pid);
-            killed |= stray_kill(&strays->at[i]);
-        }
-    return killed;
-}
-
-/* The leader is gone: what else is left of the child is told to go. A dead supervisor's subtree is
- * not asked. */
-static void stop_the_rest(struct child *child, const struct strays *strays)
-{
-    if (!members_are_left(&child->members, strays))
-        return;
-    child->left_members |= child->order == ORDER_NONE;
-    if (child->spec->kind == SPEC_SUPERVISOR || child->killed ||
-        child->spec->shutdown_ms == SHUTDOWN_BRUTAL_KILL)
-        members_signal(&child->members, strays, SIGKILL, !child->reaped, false);
-    else
-        members_signal(&child->members, strays, child->spec->stop_signal, !child->reaped, true);
-}
-
-/* Reaps the leader at last. False when its group is, against expectation, not empty. */
-static bool reap_leader(struct child *child)
-{
-    if (!child->reaped) {
-        while (waitpid(child->pid, &child->wait_status, 0) < 0 && errno == EINTR)
-            ;
-        child->reaped = true;
-        hold_zombie(child, false);
-    }
-    return kill(-child->pid, 0) < 0 && errno == ESRCH;
-}
-
-/* Soon at first: whoever was killed is gone in a moment, but not each such end is told to us. */
-static void poll_later(struct child *child)
-{
-    child->poll_ms = child->poll_ms ? child->poll_ms * 2 : 1;
-    if (child->poll_ms > POLL_MS)
-        child->poll_ms = POLL_MS;
-    start_timer(child, &child->poll, child->poll_ms);
-}
-
-void child_check_empty(struct child *child)
-{
-    struct strays strays;
-    bool empty, killed;
-
-    if (!child->leader_ended && !child->reaped)
-        return;
-    scan(child, &strays);
-    killed = kill_orphans(child, &strays);
-    stop_the_rest(child, &strays);
-    empty = !killed && !members_are_left(&child->members, &strays) &&
-            (child->spec->kind != SPEC_SUPERVISOR || !supervisor_has_orphans(child->supervisor, &strays));
-    strays_finish(&strays);
-    if (empty && reap_leader(child))
-        child_handle(child, CHILD_EV_EMPTY);
-    else if (!ev_is_active(&child->poll))
-        poll_later(child);
-}
-
-static void on_poll(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-    (void)loop;
-    (void)revents;
-    child_check_empty(container_of(timer, struct child, poll));
-}
-
-/* ---- the end ----------------------------------------------------------------------------------- */
-
-static bool was_asked(const struct child *child)
-{
-    return child->order != ORDER_NONE && child->order != ORDER_FAULT;
-}
-
-static void apply_exit_code(struct child *child)
-{
-    const struct spec *spec = child->spec;
-
-    if (child->need != NEED_NONE || !WIFEXITED(child->wait_status))
-        return;
-    for (size_t i = 0; i < spec->exit_code_count; i++)
-        if (spec->exit_codes[i].code == WEXITSTATUS(child->wait_status)) {
-            child->need = (enum need)spec->exit_codes[i].need;
-            child->need_delay_ms = (long)spec->exit_codes[i].delay_ms;
-        }
-}
-
-/* The reason of the end (SEMANTICS 4): our own cause first, then what the kernel says of a violent
- * end, then what the child said itself, then its status. */
-static void reason_of_end(struct child *child, char reason[REASON_MAX])
-{
-    if (child->order == ORDER_FAULT && *child->fault_reason) {
-        reason_copy(child->fault_reason, "shutdown", reason);
-        return;
-    }
-    reason_of_status(child->wait_status, was_asked(child), child->spec->stop_signal, child->killed,
-                     reason);
-    if (*child->said_reason && WIFEXITED(child->wait_status))
-        reason_copy(child->said_reason, "normal", reason);
-}
-
-static void record_end(struct child *child, const char *reason)
-{
-    struct table_end end = {.incarnation = child->slot->incarnation,
-                            .wall_us = wall_now_us(),
-                            .ran_ms = mono_diff_ms(mono_now(), child->started)};
-
-    reason_copy(reason, "", end.reason);
-    table_record_end(child->slot, &end);
-}
-
-static void finish_incarnation(struct child *child)
-{
-    struct supervisor *supervisor = child->supervisor;
-
-    take_control(child, 1000); /* its last words may have been overtaken by its end */
-    close_control(child);
-    probe_finish(&child->probe);
-    stop_timer(child);
-    ev_timer_stop(supervisor->loop, &child->poll);
-    ev_timer_stop(supervisor->loop, &child->watchdog);
-    HASH_DELETE(by_pid, supervisor->by_pid, child);
-    members_finish(&child->members, WIFSIGNALED(child->wait_status) &&
-                                        WTERMSIG(child->wait_status) == SIGKILL);
-    child->pid = 0;
-    child->paused = child->reaped = false;
-    child->slot->started_us = 0;
-    child->slot->status[0] = '\0';
-    stats_reset(child);
-}
-
-static void bury(struct child *child)
-{
-    char reason[REASON_MAX];
-
-    finish_incarnation(child);
-    child->left_members &= WIFEXITED(child->wait_status) && WEXITSTATUS(child->wait_status) == 0;
-    apply_exit_code(child);
-    reason_of_end(child, reason);
-    record_end(child, reason);
-    set_state(child, CHILD_DOWN);
-    supervisor_on_end(child, reason);
-}
-
-/* ---- the mailbox ------------------------------------------------------------------------------ */
-
-/* Modules and programs with a mailbox are reached by PATH, supervisors by PATH/.supervisor. The
- * socket is bound here and kept across restarts: who connects meanwhile waits in its queue. */
-static int bind_mailbox(struct child *child)
-{
-    const struct spec *spec = child->spec;
-    const char *run_dir = child->supervisor->node->run_dir;
-    char path[ADDR_PATH_MAX + sizeof RUNDIR_SUPERVISOR + 2];
-
-    if (child->mailbox_fd >= 0)
-        return 0;
-    if (spec->kind == SPEC_SUPERVISOR) {
-        if (make_directory(run_dir, child->path) < 0)
-            return -1;
-        snprintf(path, sizeof path, "%s/%s", child->path, RUNDIR_SUPERVISOR);
-        child->mailbox_fd = rundir_listen(run_dir, path);
-    } else if (spec->has_mailbox) {
-        child->mailbox_fd = rundir_listen(run_dir, child->path);
-    } else {
-        return 0;
-    }
-    return child->mailbox_fd < 0 ? -1 : 0;
-}
-
-/* Who stays down cannot be reached: what waits in the queue, and who dials, hears of it at once. With
- * a supervisor all that was below it stays down. */
-void child_unbind(struct child *child)
-{
-    char path[PATH_MAX + ADDR_PATH_MAX + 2];
-
-    if (child->mailbox_fd < 0)
-        return;
-    snprintf(path, sizeof path, "%s/%s", child->supervisor->node->run_dir, child->path);
-    if (child->spec->kind == SPEC_SUPERVISOR)
-        remove_sockets(path);
-    else
-        unlink(path);
-    close(child->mailbox_fd);
-    child->mailbox_fd = -1;
 }
 
 /* ---- starting ---------------------------------------------------------------------------------- */
@@ -522,8 +86,8 @@ static void forget_last_life(struct child *child)
 
 static void fail_start(struct child *child, const char *reason)
 {
-    record_end(child, reason);
-    set_state(child, CHILD_DOWN);
+    end_record(child, reason);
+    child_set_state(child, CHILD_DOWN);
     supervisor_on_end(child, reason);
 }
 
@@ -544,9 +108,9 @@ static void wait_for_resources(struct child *child, const struct error *err)
     child->scarce_ms = child->scarce_ms ? child->scarce_ms * 2 : SCARCE_FIRST_MS;
     if (child->scarce_ms > SCARCE_MAX_MS)
         child->scarce_ms = SCARCE_MAX_MS;
-    set_state(child, CHILD_BACKOFF);
+    child_set_state(child, CHILD_BACKOFF);
     events_child_text(child, EVENT_CHILD_BACKOFF, "no_resources", err->text);
-    start_timer(child, &child->timer, child->scarce_ms);
+    child_start_timer(child, &child->timer, child->scarce_ms);
 }
 
 static void spawn(struct child *child)
@@ -558,7 +122,7 @@ static void spawn(struct child *child)
     forget_last_life(child);
     child->started = mono_now();
     child->slot->incarnation++;
-    if (bind_mailbox(child) < 0)
+    if (mailbox_bind(child) < 0)
         error_set_errno(&err, errno, "mailbox of %s", child->path);
     if (err.code || spawn_child(child, &err) < 0) {
         if (spawn_is_scarcity(err.code)) {
@@ -573,11 +137,11 @@ static void spawn(struct child *child)
     child->scarce_ms = 0;
     child->slot->started_us = wall_now_us();
     HASH_ADD(by_pid, supervisor->by_pid, pid, sizeof child->pid, child);
-    watch_control(child, EV_READ);
-    set_state(child, CHILD_STARTING);
+    talk_watch(child, EV_READ);
+    child_set_state(child, CHILD_STARTING);
     probe_watch(&child->probe);
     if (child->spec->kind != SPEC_SUPERVISOR)
-        start_timer(child, &child->timer, child->spec->start_timeout_ms);
+        child_start_timer(child, &child->timer, child->spec->start_timeout_ms);
     events_child(child, EVENT_CHILD_START);
 }
 
@@ -587,7 +151,7 @@ static void start_when_linked(struct child *child)
         spawn(child);
         return;
     }
-    set_state(child, CHILD_WAITING);
+    child_set_state(child, CHILD_WAITING);
     events_child_text(child, EVENT_CHILD_WAITING, "for", child->spec->link[0]);
 }
 
@@ -599,9 +163,9 @@ static void begin(struct child *child)
         start_when_linked(child);
         return;
     }
-    set_state(child, CHILD_BACKOFF);
+    child_set_state(child, CHILD_BACKOFF);
     events_child_ms(child, EVENT_CHILD_BACKOFF, "restart_in", left_ms);
-    start_timer(child, &child->timer, left_ms);
+    child_start_timer(child, &child->timer, left_ms);
 }
 
 /* ---- the machine: what each event means in each state ------------------------------------------ */
@@ -619,27 +183,27 @@ static void on_due(struct child *child)
 
 static void start_at_once(struct child *child)
 {
-    stop_timer(child);
+    child_stop_timer(child);
     on_due(child);
 }
 
 static void cancel_start(struct child *child)
 {
-    stop_timer(child);
+    child_stop_timer(child);
     child->scarce_ms = 0;
-    set_state(child, CHILD_DOWN);
+    child_set_state(child, CHILD_DOWN);
     supervisor_on_down(child);
 }
 
 static void become_ready(struct child *child)
 {
-    stop_timer(child);
+    child_stop_timer(child);
     probe_settle(&child->probe);
     child->was_ready = true;
     child->asked_by_person = false;
     child->start_took_ms = mono_diff_ms(mono_now(), child->started);
-    set_state(child, CHILD_READY);
-    feed_watchdog(child);
+    child_set_state(child, CHILD_READY);
+    talk_feed_watchdog(child);
     events_child_ms(child, EVENT_CHILD_READY, "took", child->start_took_ms);
     supervisor_on_ready(child);
 }
@@ -651,16 +215,16 @@ static void start_timed_out(struct child *child)
 
 static void end_noticed(struct child *child)
 {
-    hold_zombie(child, true);
+    stop_hold_zombie(child, true);
     child->poll_ms = 0;
     child->left_members = false;
-    take_control(child, 1000);
+    talk_take(child, 1000);
     if (child->state == CHILD_READY || child->state == CHILD_STARTING) {
         probe_settle(&child->probe);
-        set_state(child, CHILD_BURYING);
-        stop_timer(child);
+        child_set_state(child, CHILD_BURYING);
+        child_stop_timer(child);
         if (child->spec->shutdown_ms >= 0)
-            start_timer(child, &child->timer, child->spec->shutdown_ms);
+            child_start_timer(child, &child->timer, child->spec->shutdown_ms);
     }
     child_check_empty(child);
 }
@@ -689,7 +253,7 @@ static void end_noticed_in_start(struct child *child)
 
 static void grace_is_over(struct child *child)
 {
-    kill_members(child);
+    stop_kill(child);
     child_check_empty(child);
 }
 
@@ -723,14 +287,14 @@ static const action machine[CHILD_STATES][CHILD_EVENTS] = {
     },
     [CHILD_STARTING] = {
         [CHILD_EV_START] = ignore,
-        [CHILD_EV_STOP] = begin_stopping,
+        [CHILD_EV_STOP] = stop_begin,
         [CHILD_EV_READY] = become_ready,
         [CHILD_EV_ENDED] = end_noticed_in_start,
         [CHILD_EV_TIMEOUT] = start_timed_out,
     },
     [CHILD_READY] = {
         [CHILD_EV_START] = ignore,
-        [CHILD_EV_STOP] = begin_stopping,
+        [CHILD_EV_STOP] = stop_begin,
         [CHILD_EV_READY] = ignore,
         [CHILD_EV_ENDED] = end_noticed,
     },
@@ -738,12 +302,12 @@ static const action machine[CHILD_STATES][CHILD_EVENTS] = {
         [CHILD_EV_READY] = ignore,
         [CHILD_EV_STOP] = ignore,
         [CHILD_EV_ENDED] = end_noticed,
-        [CHILD_EV_EMPTY] = bury,
+        [CHILD_EV_EMPTY] = end_bury,
         [CHILD_EV_TIMEOUT] = grace_is_over,
     },
     [CHILD_BURYING] = {
         [CHILD_EV_STOP] = stop_while_burying,
-        [CHILD_EV_EMPTY] = bury,
+        [CHILD_EV_EMPTY] = end_bury,
         [CHILD_EV_TIMEOUT] = grace_is_over,
     },
 };
@@ -786,28 +350,12 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
     child_handle(container_of(timer, struct child, timer), CHILD_EV_TIMEOUT);
 }
 
-/* A program sends its heartbeats unasked; a module is asked at half time, and its loop answers. */
-static void on_watchdog(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-    struct child *child = container_of(timer, struct child, watchdog);
-
-    (void)loop;
-    (void)revents;
-    if (child->spec->kind != SPEC_MODULE || child->pinged) {
-        child_fault(child, "timeout:watchdog");
-        return;
-    }
-    child->pinged = true;
-    child_say(child, "PING\n");
-    start_timer(child, &child->watchdog, child->spec->watchdog_ms / 2);
-}
-
 static void init_watchers(struct child *child)
 {
-    ev_init(&child->control, on_control);
+    ev_init(&child->control, talk_on_control);
     ev_timer_init(&child->timer, on_timer, 0., 0.);
-    ev_timer_init(&child->poll, on_poll, 0., 0.);
-    ev_timer_init(&child->watchdog, on_watchdog, 0., 0.);
+    ev_timer_init(&child->poll, stop_on_poll, 0., 0.);
+    ev_timer_init(&child->watchdog, talk_on_watchdog, 0., 0.);
     probe_init(&child->probe, child);
 }
 
@@ -856,31 +404,21 @@ struct child *child_create(struct supervisor *supervisor, const struct spec *spe
     if (addr_join(supervisor->path, spec->name, child->path, sizeof child->path) < 0)
         goto fail;
     child->slot = table_slot(supervisor->table, spec->name);
-    if (!child->slot || (!child->slot->held && bind_mailbox(child) < 0) || stats_claim(child) < 0 ||
+    if (!child->slot || (!child->slot->held && mailbox_bind(child) < 0) || stats_claim(child) < 0 ||
         logpipes_create(child) < 0)
         goto fail;
+    end_record_lost(child);
     child->slot->present = true;
     child->slot->kind = (uint8_t)spec_row_kind(spec->kind);
     child->rest = child->slot->held ? REST_STOPPED : REST_NEW;
     child->own_spec = own_spec;
-    set_state(child, CHILD_DOWN);
+    child_set_state(child, CHILD_DOWN);
     return child;
 fail:
     saved = errno;
     child_destroy(child, true);
     errno = saved;
     return NULL;
-}
-
-static void remove_mailbox(const struct child *child)
-{
-    char path[PATH_MAX + ADDR_PATH_MAX + 2];
-
-    snprintf(path, sizeof path, "%s/%s", child->supervisor->node->run_dir, child->path);
-    if (child->spec->kind == SPEC_SUPERVISOR)
-        remove_directory(path);
-    else if (child->mailbox_fd >= 0)
-        unlink(path);
 }
 
 void child_destroy(struct child *child, bool gone)
@@ -891,7 +429,7 @@ void child_destroy(struct child *child, bool gone)
     stats_release(child);
     cgroup_remove(&child->supervisor->node->cgroup, child->path);
     if (gone && *child->path)
-        remove_mailbox(child);
+        mailbox_remove(child);
     if (child->mailbox_fd >= 0)
         close(child->mailbox_fd);
     if (gone && child->slot) {
