@@ -248,3 +248,22 @@ EOT
     rm -r "$TROUPE_RUN/sub"
     node_up "$DIR/t.yaml"
 }
+
+@test "the end of a child that went with its killed supervisor is on record" {
+    yaml deep.yaml <<'EOF'
+troupe: 1
+application: deep
+supervisor:
+  children:
+    - name: web
+      supervisor:
+        children:
+          - {name: page, exec: [sleep, "1000"]}
+EOF
+    node_up deep.yaml
+    kill -KILL "$(pid_of deep/web | head -n 1)"
+    second_life() { [[ $(incarnation_of deep/web/page) == 2 && $(state_of deep/web/page) == ready ]]; }
+    wait_until 5 second_life
+    run troupe why deep/web/page
+    assert_line --regexp '^Incarnation 1 of deep/web/page ended .* ago after .*: killed\.$'
+}
