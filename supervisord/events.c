@@ -1,27 +1,17 @@
 #include "events.h"
 
 #include "buf.h"
+#include "loop.h"
 #include "status.h"
 #include "supervisor.h"
 #include "text.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-void events_init(struct events *events, struct supervisor *supervisor)
-{
-    *events = (struct events){.supervisor = supervisor};
-}
-
-void events_finish(struct events *events)
-{
-    free(events->subscribers);
-    events->subscribers = NULL;
-    events->count = 0;
-}
 
 void events_subscribe(struct events *events, struct peer *peer, uint64_t ref)
 {
@@ -96,7 +86,41 @@ static void append_fact(struct buf *line, const struct fact *fact)
         buf_printf(line, "%s", value);
 }
 
+/* As many whole lines as a pipe takes at once, or one that is longer. */
+static size_t next_write(const struct buf *lines)
+{
+    size_t length = buf_length(lines);
+    const uint8_t *front = buf_front(lines), *newline;
+
+    if (length <= PIPE_BUF)
+        return length;
+    newline = memrchr(front, '\n', PIPE_BUF);
+    if (!newline)
+        newline = memchr(front, '\n', length);
+    return newline ? (size_t)(newline - front) + 1 : length;
+}
+
 /* Standard error is our log pipe and does not block: better to lose a line of ours than to stop. */
+static void flush(struct events *events)
+{
+    while (buf_length(&events->lines)) {
+        size_t size = next_write(&events->lines);
+
+        if (write(STDERR_FILENO, buf_front(&events->lines), size) < 0)
+            events->lines_lost++;
+        buf_consume(&events->lines, size);
+    }
+}
+
+static void on_turn_end(struct ev_loop *loop, ev_prepare *watcher, int revents)
+{
+    (void)loop;
+    (void)revents;
+    flush(container_of(watcher, struct events, turn_end));
+}
+
+/* A few lines wait for the end of the turn: sys/log, which each write wakes, would otherwise take
+ * a processor from the child that is just being started again. */
 static void write_line(struct events *events, const struct facts *facts)
 {
     struct buf line = {0};
@@ -104,9 +128,11 @@ static void write_line(struct events *events, const struct facts *facts)
     for (size_t i = 0; i < facts->count; i++)
         append_fact(&line, &facts->at[i]);
     buf_append(&line, "\n", 1);
-    if (line.data && write(STDERR_FILENO, buf_front(&line), buf_length(&line)) < 0)
+    if (!line.data || buf_append(&events->lines, buf_front(&line), buf_length(&line)) < 0)
         events->lines_lost++;
     buf_finish(&line);
+    if (buf_length(&events->lines) >= PIPE_BUF / 2)
+        flush(events);
 }
 
 /* ---- emitting ---------------------------------------------------------------------------------- */
@@ -234,4 +260,24 @@ void events_self(struct supervisor *supervisor, const char *event, const char *k
     if (key)
         facts_add(&facts, 's', key, text);
     emit(&supervisor->events, event, level, &facts);
+}
+
+/* ---- life --------------------------------------------------------------------------------------- */
+
+void events_init(struct events *events, struct supervisor *supervisor)
+{
+    *events = (struct events){.supervisor = supervisor};
+    ev_prepare_init(&events->turn_end, on_turn_end);
+    ev_set_priority(&events->turn_end, EV_MINPRI);
+    ev_prepare_start(supervisor->loop, &events->turn_end);
+}
+
+void events_finish(struct events *events)
+{
+    ev_prepare_stop(events->supervisor->loop, &events->turn_end);
+    flush(events);
+    buf_finish(&events->lines);
+    free(events->subscribers);
+    events->subscribers = NULL;
+    events->count = 0;
 }

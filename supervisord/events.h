@@ -6,9 +6,11 @@
 #ifndef TROUPE_EVENTS_H
 #define TROUPE_EVENTS_H
 
+#include "buf.h"
 #include "control.h"
 #include "peer.h"
 
+#include <ev.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,6 +28,8 @@ struct events {
     struct event_subscriber *subscribers;
     size_t count;
     uint64_t lines_lost; /* log lines that found the log pipe full */
+    struct buf lines;    /* of this turn of the loop, for the log pipe */
+    ev_prepare turn_end;
 };
 
 void events_init(struct events *events, struct supervisor *supervisor);

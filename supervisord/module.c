@@ -121,6 +121,24 @@ static struct module *find(const char *file)
     return NULL;
 }
 
+static const struct module *last;
+static char last_name[64];
+
+/* A name with a slash means another file in another cwd. */
+const struct module *module_last(const char *name)
+{
+    return last && !strcmp(last_name, name) ? last : NULL;
+}
+
+void module_set_last(const struct module *module, const char *name)
+{
+    last = NULL;
+    if (strchr(name, '/') || strlen(name) >= sizeof last_name)
+        return;
+    last = module;
+    strcpy(last_name, name);
+}
+
 struct module *module_load(const char *file, struct error *err)
 {
     struct module *module = find(file);

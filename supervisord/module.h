@@ -25,6 +25,10 @@ struct module; /* a file that was loaded, for the life of this process */
 
 /* NULL with err. */
 struct module *module_load(const char *file, struct error *err);
+/* The one that was loaded last, if it was for that name; else NULL: many siblings are one module,
+ * and looking through the module path takes a dozen system calls. */
+const struct module *module_last(const char *name);
+void module_set_last(const struct module *module, const char *name);
 /* In the child: its actor; loads the file anew when it was replaced. NULL with err. */
 const struct module_actor *module_actor(const struct module *module, struct error *err);
 /* Loads without a trial: for a process that is to be that actor. */

@@ -54,11 +54,12 @@ static int64_t delay_of(struct child *child)
 
 static void restart(struct supervisor *supervisor, size_t failed)
 {
-    struct seat *seats = batch_seats(supervisor);
+    struct seat *seats;
 
     if (supervisor->spec->strategy == ONE_FOR_ONE) {
         supervisor->children[failed]->due = true;
     } else {
+        seats = batch_seats(supervisor);
         strategy_restart(supervisor->spec->strategy, seats, supervisor->count, failed);
         batch_take(supervisor, seats);
     }
@@ -104,10 +105,10 @@ static void restart_child(struct child *child, const char *reason, bool counted)
 
 static void check_auto_shutdown(struct supervisor *supervisor, struct child *child)
 {
-    struct seat *seats = batch_seats(supervisor);
-
-    if (strategy_auto_shutdown(supervisor->spec->auto_shutdown, seats, supervisor->count,
-                                        index_of(supervisor, child)))
+    if (supervisor->spec->auto_shutdown == AUTO_NEVER)
+        return;
+    if (strategy_auto_shutdown(supervisor->spec->auto_shutdown, batch_seats(supervisor),
+                               supervisor->count, index_of(supervisor, child)))
         supervisor_end(supervisor, NEED_NONE, "%s%s has ended", auto_text,
                        child->path);
 }

@@ -444,13 +444,17 @@ static int prepare_module(struct birth *birth, struct error *err)
     const struct spec *spec = birth->child->spec;
     char file[PATH_MAX];
 
-    if (spec->kind != SPEC_MODULE || birth->child->module) {
-        birth->module = birth->child->module;
+    if (spec->kind != SPEC_MODULE)
         return 0;
-    }
+    if (!birth->child->module)
+        birth->child->module = module_last(spec->module);
+    birth->module = birth->child->module;
+    if (birth->module)
+        return 0;
     if (config_module_path(spec->module, spec->cwd, file) < 0)
         return error_set(err, ENOENT, "module %s: no such file on the module path", spec->module);
     birth->module = birth->child->module = module_load(file, err);
+    module_set_last(birth->module, spec->module);
     return birth->module ? 0 : -1;
 }
 
