@@ -107,7 +107,7 @@ EOF
     one_child 'intensity: 3, period: 400ms'
     sup=$(pid_of shop)
     for _ in {1..10}; do
-        next=$(($(now_ms) + 150))
+        next=$(($(now_ms) + 220))
         crash_and_wait shop/child1
         while (($(now_ms) < next)); do
             pause 0.01

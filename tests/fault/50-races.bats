@@ -324,8 +324,7 @@ EOF
     run node_down
     assert_success
     wait_for_nothing 2
-    run wait "$up"
-    assert_failure
+    wait "$up" && return 1
     [[ -s $DIR/up.out ]]
 }
 
