@@ -119,42 +119,63 @@ static void strays_clear(struct strays *strays)
     strays->count = 0;
 }
 
-/* Walks the pids of one reading of /proc/self/task/PID/children. *reaped: one was dead, so that
- * its own children may have come to us meanwhile. */
-static int take(FILE *file, bool (*is_leader)(pid_t, void *), void *ctx, struct strays *strays,
-                bool *reaped)
-{
-    int pid;
+struct walk {
+    bool (*is_leader)(pid_t pid, void *ctx);
+    void *ctx;
+    struct strays *strays;
+    bool reaped; /* one was dead, so that its own children may have come to us meanwhile */
+};
 
-    while (fscanf(file, "%d", &pid) == 1) {
-        if (is_leader(pid, ctx))
-            continue;
-        if (reap_if_dead(pid))
-            *reaped = true;
-        else if (strays_append(strays, pid) < 0)
-            return -1;
-    }
+static int visit(struct walk *walk, pid_t pid)
+{
+    if (walk->is_leader(pid, walk->ctx))
+        return 0;
+    if (!reap_if_dead(pid))
+        return strays_append(walk->strays, pid);
+    walk->reaped = true;
     return 0;
+}
+
+/* Walks the pids of one reading of /proc/self/task/PID/children. By hand, since a supervisor of
+ * 1,000 reads them all at every end: with stdio that took twice as long. */
+static int walk_children(struct walk *walk, int fd)
+{
+    char bytes[4096];
+    pid_t pid = 0;
+    ssize_t n;
+
+    while ((n = read(fd, bytes, sizeof bytes)) > 0)
+        for (ssize_t i = 0; i < n; i++) {
+            if (bytes[i] >= '0' && bytes[i] <= '9') {
+                pid = pid * 10 + (bytes[i] - '0');
+                continue;
+            }
+            if (pid && visit(walk, pid) < 0)
+                return -1;
+            pid = 0;
+        }
+    if (n < 0)
+        return -1;
+    return pid ? visit(walk, pid) : 0;
 }
 
 int strays_scan(bool (*is_leader)(pid_t pid, void *ctx), void *ctx, struct strays *strays)
 {
+    struct walk walk = {is_leader, ctx, strays, false};
     char path[64];
-    bool reaped;
-    int result;
+    int fd, result;
 
     *strays = (struct strays){0};
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
     do {
-        FILE *file = fopen(path, "re");
-
-        if (!file)
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
             return -1;
         strays_clear(strays);
-        reaped = false;
-        result = take(file, is_leader, ctx, strays, &reaped);
-        fclose(file);
-    } while (!result && reaped);
+        walk.reaped = false;
+        result = walk_children(&walk, fd);
+        close(fd);
+    } while (!result && walk.reaped);
     if (result < 0)
         strays_finish(strays);
     return result;
