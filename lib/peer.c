@@ -247,19 +247,32 @@ static int send_rows(struct peer *peer, struct envelope env, const struct rows *
     return wire_pack_rows(rows, &image) || send_image(peer, &env, &image, -1) ? -1 : 0;
 }
 
+/* Who asked would wait for ever for an answer that there was no room for: the end of the connection
+ * is an answer, too. */
+static int or_break(struct peer *peer, int result)
+{
+    if (result && peer->conn) {
+        int code = errno;
+
+        sp_conn_break(peer->conn);
+        errno = code;
+    }
+    return result;
+}
+
 int peer_reply_words(struct peer *peer, uint64_t ref, const struct words *words, int fd)
 {
-    return send_words(peer, envelope_of(ENVELOPE_CONTROL_REPLY, ref, "words"), words, fd);
+    return or_break(peer, send_words(peer, envelope_of(ENVELOPE_CONTROL_REPLY, ref, "words"), words, fd));
 }
 
 int peer_reply_facts(struct peer *peer, uint64_t ref, const struct facts *facts)
 {
-    return send_facts(peer, envelope_of(ENVELOPE_CONTROL_REPLY, ref, "facts"), facts);
+    return or_break(peer, send_facts(peer, envelope_of(ENVELOPE_CONTROL_REPLY, ref, "facts"), facts));
 }
 
 int peer_reply_rows(struct peer *peer, uint64_t ref, const struct rows *rows)
 {
-    return send_rows(peer, envelope_of(ENVELOPE_CONTROL_REPLY, ref, "rows"), rows);
+    return or_break(peer, send_rows(peer, envelope_of(ENVELOPE_CONTROL_REPLY, ref, "rows"), rows));
 }
 
 int peer_reply_error(struct peer *peer, uint64_t ref, const char *format, ...)
@@ -274,7 +287,7 @@ int peer_reply_error(struct peer *peer, uint64_t ref, const char *format, ...)
     va_end(args);
     if (length < 0) {
         errno = ENOMEM;
-        return -1;
+        return or_break(peer, -1);
     }
     env.payload = text;
     env.payload_size = length < ERROR_MAX ? (uint32_t)length : ERROR_MAX;
@@ -282,7 +295,7 @@ int peer_reply_error(struct peer *peer, uint64_t ref, const char *format, ...)
     code = errno;
     free(text);
     errno = code;
-    return result;
+    return or_break(peer, result);
 }
 
 int peer_event_facts(struct peer *peer, uint64_t ref, const char *type, const struct facts *facts)

@@ -1130,6 +1130,12 @@ void sp_conn_set_idle_close(struct sp_conn *conn, int64_t ms)
         watch_age(conn);
 }
 
+void sp_conn_break(struct sp_conn *conn)
+{
+    if (conn->fd >= 0)
+        shutdown(conn->fd, SHUT_RDWR);
+}
+
 void sp_conn_close(struct sp_conn *conn, bool and_flush)
 {
     if (conn->state >= FLUSHING)

@@ -87,6 +87,8 @@ void sp_conn_pause(struct sp_conn *conn, bool paused);
  * connection ends with on_close("idle"). 0, which is the default: never. Whoever waits for a reply
  * or has a subscription sets 0 meanwhile. */
 void sp_conn_set_idle_close(struct sp_conn *conn, int64_t ms);
+/* Lets the connection end as if the other side had closed it: soon, and with on_close. */
+void sp_conn_break(struct sp_conn *conn);
 /* Closes without on_close. flush: first writes what is queued (at most 5 s). Safe in callbacks. */
 void sp_conn_close(struct sp_conn *conn, bool flush);
 

@@ -425,7 +425,7 @@ int wire_pack_facts(const struct facts *facts, struct wire_image *image)
                       .list = (void *)facts,
                       .image = image};
 
-    return pack(&job);
+    return facts->incomplete ? fail(ENOMEM) : pack(&job);
 }
 
 int wire_unpack_facts(const void *image, size_t size, struct facts *facts)
@@ -454,6 +454,7 @@ int facts_add(struct facts *facts, char type, const char *key, const char *value
     if (!at) {
         free(fact.key);
         free(fact.value);
+        facts->incomplete = true;
         return fail(ENOMEM);
     }
     facts->at = at;
@@ -470,8 +471,10 @@ int facts_addf(struct facts *facts, char type, const char *key, const char *form
     va_start(args, format);
     result = vasprintf(&value, format, args);
     va_end(args);
-    if (result < 0)
+    if (result < 0) {
+        facts->incomplete = true;
         return fail(ENOMEM);
+    }
     result = facts_add(facts, type, key, value);
     free(value);
     return result;

@@ -45,6 +45,7 @@ struct fact {
 struct facts {
     size_t count;
     struct fact *at;
+    bool incomplete; /* an addition has failed: nothing that could be packed */
 };
 
 int wire_pack_facts(const struct facts *facts, struct wire_image *image);
