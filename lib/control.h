@@ -36,8 +36,10 @@
 #define CONTROL_LOG       "log"       /* PATH("" all) COUNT FOLLOW(0|1) → EVENTs `lines` with words
                                        * PATH STREAM WALL_US TEXT ×n, oldest first; the history's
                                        * end is the reply; then more EVENTs when FOLLOW is 1 */
-#define CONTROL_LOG_WATCH "log-watch" /* PATH REGEX [SINCE_US] → words (the line) when a line matches;
-                                       * lines written since that wall clock count too */
+#define CONTROL_LOG_WATCH "log-watch" /* PATH REGEX [SINCE_US [UNREAD [UNREAD_ERR]]] → words (the line)
+                                       * when a line matches that comes after the request; SINCE_US
+                                       * not 0: or was written since that wall clock. UNREAD: bytes
+                                       * that were in the pipe when it was asked: they came before */
 
 /* ---- heads of errors, and the exit status that the command line gives for them ------------- */
 #define CONTROL_E_NOPROC   "noproc"   /* 3: no such child */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { RETRY_FIRST_MS = 20, RETRY_MAX_MS = 1000, DIAL_MS = 5000 };
@@ -112,13 +113,27 @@ static void tell_farewells(struct logpipes *logpipes)
     }
 }
 
+/* What the pipe holds was said by the incarnation before. sys/log cannot know how much that was: when
+ * it hears of the watch, the new one may have spoken already. */
+static void put_unread(int pipe, char *out, size_t size)
+{
+    int unread = 0;
+
+    if (pipe >= 0)
+        ioctl(pipe, FIONREAD, &unread);
+    snprintf(out, size, "%d", unread);
+}
+
 static void ask_watch(struct logpipes *logpipes, struct child *child)
 {
     char since[24]; /* asked again, a line that was read since the start counts too */
-    char *words[] = {child->path, child->spec->ready_log, since};
-    struct words list = {3, words};
+    char unread[2][16];
+    char *words[] = {child->path, child->spec->ready_log, since, unread[0], unread[1]};
+    struct words list = {5, words};
 
     snprintf(since, sizeof since, "%lld", (long long)child->slot->started_us);
+    for (int stream = 0; stream < 2; stream++)
+        put_unread(child->log_fd[stream], unread[stream], sizeof unread[stream]);
     if (logpipes->open)
         child->log_watch = peer_request(logpipes->peer, CONTROL_LOG_WATCH, &list, -1);
 }

@@ -626,7 +626,7 @@ int log_reader_close(struct log_reader *reader, const char *path)
 }
 
 uint64_t log_reader_offset(const struct log_reader *reader, const char *path,
-                           enum log_stream_kind kind)
+                           enum log_stream_kind kind, uint64_t unread)
 {
     const struct stream *stream = find(reader, path, kind);
     int waiting = 0;
@@ -636,7 +636,7 @@ uint64_t log_reader_offset(const struct log_reader *reader, const char *path,
     if (stream->offset == stream->base)
         return 0;
     ioctl(stream->fd, FIONREAD, &waiting);
-    return stream->offset + (uint64_t)waiting;
+    return stream->offset + (unread < (uint64_t)waiting ? unread : (uint64_t)waiting);
 }
 
 /* ---- beginning and end

@@ -53,10 +53,10 @@ int log_reader_open(struct log_reader *reader, const char *path, enum log_stream
 /* The actor is gone for good: reads what its pipes hold, then closes them. Returns how many. */
 int log_reader_close(struct log_reader *reader, const char *path);
 
-/* Where the stream of path will be when everything that is in its pipe now has been read. 0: no
+/* Where the stream of path will be when `unread` bytes of what is in its pipe have been read. 0: no
  * such stream, or nothing was read since it was opened. */
 uint64_t log_reader_offset(const struct log_reader *reader, const char *path,
-                           enum log_stream_kind kind);
+                           enum log_stream_kind kind, uint64_t unread);
 
 /* A line of sys/log's own in the log of path. False when the ring is full. */
 bool log_reader_note(struct log_reader *reader, const char *path, const char *format, ...)

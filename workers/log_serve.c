@@ -265,19 +265,24 @@ static void look_back(struct request *request, struct log_watch *watch, int64_t 
 
 static void do_watch(struct request *request)
 {
-    uint64_t from[LOG_KINDS] = {0}, since_us = 0;
+    uint64_t from[LOG_KINDS] = {0}, since_us = 0, unread[2] = {0};
     const char *path = word(request, 0);
     struct log_watch *watch;
     char why[128];
 
     if (!addr_is_path(path) || request->words->count < 2 ||
         (request->words->count > 2 &&
-         text_unsigned(word(request, 2), 0, INT64_MAX, &since_us) < 0)) {
-        reply_bad(request, "log-watch: expected PATH REGEX [SINCE_US]");
+         text_unsigned(word(request, 2), 0, INT64_MAX, &since_us) < 0) ||
+        (request->words->count > 3 &&
+         text_unsigned(word(request, 3), 0, INT64_MAX, &unread[0]) < 0) ||
+        (request->words->count > 4 &&
+         text_unsigned(word(request, 4), 0, INT64_MAX, &unread[1]) < 0)) {
+        reply_bad(request, "log-watch: expected PATH REGEX [SINCE_US [UNREAD [UNREAD_ERR]]]");
         return;
     }
     for (int kind = LOG_OUT; since_us == 0 && kind <= LOG_BOTH; kind++)
-        from[kind] = log_reader_offset(request->server->reader, path, kind);
+        from[kind] = log_reader_offset(request->server->reader, path, kind,
+                                       unread[kind == LOG_ERR]);
     watch = log_watch_add(request->server->watches, request->peer, request->ref, path,
                           word(request, 1), from, why);
     if (!watch) {
