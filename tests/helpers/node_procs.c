@@ -26,7 +26,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-enum { PROCS_MAX = 65536, MARKS_MAX = 65536, TEXT_MAX = 65536 };
+enum { PROCS_MAX = 65536, MARKS_MAX = 65536, TEXT_MAX = 65536, PID_LIMIT = 1 << 22 };
 
 struct proc {
     pid_t pid, parent, group, session;
@@ -40,6 +40,7 @@ struct proc {
 
 static struct proc procs[PROCS_MAX];
 static size_t proc_count;
+static unsigned by_pid[PID_LIMIT]; /* its place in procs, from 1 */
 static unsigned long long marks[MARKS_MAX];
 static size_t mark_count;
 static const char *run_dir;
@@ -173,7 +174,7 @@ static void read_proc(pid_t pid)
     read_command(proc);
     if (!strncmp(proc->program, "troupe-supervisord", strlen("troupe-supervisord")))
         read_lock(proc);
-    proc_count++;
+    by_pid[pid] = (unsigned)++proc_count;
 }
 
 static void read_all(void)
@@ -190,10 +191,7 @@ static void read_all(void)
 
 static struct proc *find(pid_t pid)
 {
-    for (size_t i = 0; i < proc_count; i++)
-        if (procs[i].pid == pid)
-            return &procs[i];
-    return NULL;
+    return pid >= 0 && pid < PID_LIMIT && by_pid[pid] ? &procs[by_pid[pid] - 1] : NULL;
 }
 
 static bool has_mark(unsigned long long mark)
