@@ -34,6 +34,7 @@ struct app {
     bool is_seen;
     pid_t pid;
     char reason[REASON_MAX];
+    bool is_stopped; /* by a person */
 };
 
 /* Every actor that has been heard of: for the progress line. */
@@ -265,6 +266,15 @@ static void accuse(struct up *up, struct app *app)
 
 /* ---- how the applications stand --------------------------------------------------------- */
 
+/* Of a start that is over: somebody may have stopped what was to become ready. */
+static int status_of_start(const struct up *up)
+{
+    for (size_t i = 0; i < up->app_count; i++)
+        if (up->apps[i].is_stopped)
+            return cli_fail(STATUS_NOT, "%s was stopped while it started", up->apps[i].name);
+    return STATUS_DONE;
+}
+
 static void judge(struct up *up)
 {
     size_t ready = 0, ended = 0;
@@ -283,7 +293,7 @@ static void judge(struct up *up)
         tell_settled(up);
         up->is_settled = true;
         if (up->is_detached)
-            finish(up, STATUS_DONE);
+            finish(up, status_of_start(up));
     }
     if (ended == up->app_count && !up->is_detached && !up->node_is_stopping)
         stop_ours(up);
@@ -327,6 +337,7 @@ static void learn(struct app *app, enum row_state state, const char *reason, pid
     if (reason && *reason)
         snprintf(app->reason, sizeof app->reason, "%s", reason);
     app->outcome = outcome_of(app, state);
+    app->is_stopped = state == ROW_STOPPED;
 }
 
 static void on_row(void *data, const struct row *row)

@@ -23,10 +23,11 @@ static const char *number(char scratch[COLUMN_TEXT_SIZE], uint64_t value)
 }
 
 /* A figure that only a live process has. */
+/* Of one whose supervisor is silent nothing was measured: 0 would be a claim. */
 static const char *number_of_process(const struct row *row, char scratch[COLUMN_TEXT_SIZE],
                                      uint64_t value)
 {
-    return row->pid ? number(scratch, value) : "";
+    return row->pid && (row->state != ROW_LOST || value) ? number(scratch, value) : "";
 }
 
 static bool supervises(const struct row *row)

@@ -267,3 +267,21 @@ EOF
     run troupe why deep/web/page
     assert_line --regexp '^Incarnation 1 of deep/web/page ended .* ago after .*: killed\.$'
 }
+
+@test "up -d of an application that is stopped meanwhile ends with 1, and says so" {
+    local up status=0
+    yaml slow.yaml <<'EOF'
+troupe: 1
+application: slow
+supervisor:
+  children:
+    - {name: late, exec: [sleep, "1000"], ready: notify, start_timeout: 60s}
+EOF
+    in_background up timeout 30 troupe up -d slow.yaml
+    up=$!
+    wait_for_state slow/late starting
+    troupe stop slow
+    wait "$up" || status=$?
+    assert_equal "$status" 1
+    grep -q 'slow was stopped while it started' "$DIR/up.out"
+}
