@@ -116,14 +116,6 @@ $(BUILD)/tests/helpers/%.so: $(BUILD)/obj/tests/helpers/%.o
 	$(call say,LD)
 	$(Q)$(CC) -shared -o $@ $< $(LDFLAGS)
 
-# Libraries for LD_PRELOAD.
-PRELOAD_FILES := $(patsubst %,$(BUILD)/tests/helpers/%.so,$(TEST_PRELOADS))
-
-$(BUILD)/tests/helpers/%.so: $(BUILD)/obj/tests/helpers/%.o
-	@mkdir -p $(@D)
-	$(call say,LD)
-	$(Q)$(CC) -shared -o $@ $< $(LDFLAGS)
-
 TEST_MODULE_FILES := $(patsubst %,$(BUILD)/tests/modules/%.so,$(TEST_MODULES))
 
 $(BUILD)/tests/modules/%.so: $(BUILD)/obj/tests/modules/%.o $(BUILD)/lib/libtroupe.so
@@ -169,7 +161,7 @@ SPREAD = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)
 FAULT_BUILD ?= $(BUILD)-fault
 FAULT_PARTS := all test-parts
 
-test-parts: $(HELPER_BINARIES) $(TEST_MODULE_FILES) $(PRELOAD_FILES) $(PRELOAD_FILES)
+test-parts: $(HELPER_BINARIES) $(TEST_MODULE_FILES) $(PRELOAD_FILES)
 tests: all test-parts $(UNIT_BINARIES)
 bench-parts: $(BENCH_PARTS) $(BUILD)/tests/helpers/node_procs
 fuzzers: $(FUZZ_BINARIES)
