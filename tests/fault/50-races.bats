@@ -61,7 +61,8 @@ write_config() { # NAME N MARK
     mkfifo pipe
     write_config a.yaml 3 90053
     # shellcheck disable=SC2016
-    in_background writer sh -c '{ head -c 60 a.yaml; sleep 0.3; tail -c +61 a.yaml; } >pipe'
+    in_background writer sh -c 'exec 3<>pipe; >opened; { head -c 60 a.yaml; sleep 0.3; tail -c +61 a.yaml; } >&3'
+    wait_until 5 test -e opened
     run troupe_at 5 check pipe
     assert_success
     assert_output --partial c3
