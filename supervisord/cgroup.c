@@ -1,5 +1,7 @@
 #include "cgroup.h"
 
+#include "files.h"
+
 #include "addr.h"
 
 #include <dirent.h>
@@ -186,26 +188,11 @@ void cgroup_enter(int fd)
     close(procs);
 }
 
-/* Reads a short file of an actor's directory; its length, or -1. */
-static ssize_t read_file(const char *path, char *out, size_t size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n;
-
-    if (fd < 0)
-        return -1;
-    n = read(fd, out, size - 1);
-    close(fd);
-    if (n >= 0)
-        out[n] = '\0';
-    return n;
-}
-
 static bool is_populated(const char *events_path)
 {
     char text[256];
 
-    return read_file(events_path, text, sizeof text) > 0 && strstr(text, "populated 1");
+    return read_small_file(events_path, text, sizeof text) > 0 && strstr(text, "populated 1");
 }
 
 bool cgroup_is_populated(const struct cgroup_base *base, const char *actor)
@@ -380,7 +367,7 @@ char *cgroup_of(pid_t pid)
     char path[64], text[DEEP_PATH], *line;
 
     snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
-    if (read_file(path, text, sizeof text) <= 0)
+    if (read_small_file(path, text, sizeof text) <= 0)
         return NULL;
     line = strncmp(text, "0::", 3) ? strstr(text, "\n0::") : text;
     if (!line)

@@ -9,6 +9,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+ssize_t read_small_file(const char *path, char *out, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n;
+
+    if (fd < 0)
+        return -1;
+    n = read(fd, out, size - 1);
+    close(fd);
+    if (n >= 0)
+        out[n] = '\0';
+    return n;
+}
+
 int make_directory(const char *run_dir, const char *path)
 {
     char full[PATH_MAX];

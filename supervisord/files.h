@@ -1,9 +1,12 @@
-/* Directories that a node makes and takes away again. */
+/* Directories that a node makes and takes away again, and small files of /proc and its like. */
 #ifndef TROUPE_FILES_H
 #define TROUPE_FILES_H
 
 #include <stdbool.h>
 #include <sys/types.h>
+
+/* A small file whole, NUL-terminated, cut at size - 1; its length, or -1 with errno. */
+ssize_t read_small_file(const char *path, char *out, size_t size);
 
 /* run_dir/path with all that is missing above it, mode 0711. 0, or -1 with errno. */
 int make_directory(const char *run_dir, const char *path);

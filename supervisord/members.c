@@ -1,5 +1,7 @@
 #include "members.h"
 
+#include "files.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -56,21 +58,6 @@ int members_wear_mark(mark_t mark)
     return setrlimit(RLIMIT_RTTIME, &limit);
 }
 
-/* Reads a small file of /proc whole; returns its length or -1. */
-static ssize_t read_proc(const char *path, char *out, size_t size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n;
-
-    if (fd < 0)
-        return -1;
-    n = read(fd, out, size - 1);
-    close(fd);
-    if (n >= 0)
-        out[n] = '\0';
-    return n;
-}
-
 mark_t members_mark_of(pid_t pid)
 {
     static const char key[] = "Max realtime timeout";
@@ -78,7 +65,7 @@ mark_t members_mark_of(pid_t pid)
     unsigned long long soft, hard;
 
     snprintf(path, sizeof path, "/proc/%d/limits", (int)pid);
-    if (read_proc(path, text, sizeof text) <= 0)
+    if (read_small_file(path, text, sizeof text) <= 0)
         return 0;
     line = strstr(text, key);
     if (!line || sscanf(line + strlen(key), "%llu %llu", &soft, &hard) != 2)

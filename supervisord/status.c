@@ -1,6 +1,7 @@
 #include "status.h"
 
 #include "buf.h"
+#include "files.h"
 #include "supervisor.h"
 #include "text.h"
 
@@ -67,17 +68,9 @@ void stats_reset(struct child *child)
 static ssize_t read_proc(pid_t pid, const char *name, char *out, size_t size)
 {
     char path[64];
-    ssize_t n;
-    int fd;
 
     snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    n = read(fd, out, size - 1);
-    close(fd);
-    out[n > 0 ? n : 0] = '\0';
-    return n;
+    return read_small_file(path, out, size);
 }
 
 static void read_memory(pid_t pid, struct row *row)

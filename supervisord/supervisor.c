@@ -163,12 +163,6 @@ void supervisor_kick(struct supervisor *supervisor)
     ev_feed_event(supervisor->loop, &supervisor->advance, EV_CUSTOM);
 }
 
-void supervisor_want(struct supervisor *supervisor, struct child *child)
-{
-    child->to_start = true;
-    supervisor_kick(supervisor);
-}
-
 void supervisor_end(struct supervisor *supervisor, enum need need, const char *format, ...)
 {
     va_list args;

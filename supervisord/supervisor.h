@@ -86,8 +86,6 @@ struct child *supervisor_add(struct supervisor *supervisor, const struct spec *s
                              struct spec *own_spec);
 /* Forgets a child that is down. */
 void supervisor_forget(struct supervisor *supervisor, struct child *child);
-/* Starts a child in the strategy's batch. */
-void supervisor_want(struct supervisor *supervisor, struct child *child);
 /* The batch may have a next step. */
 void supervisor_kick(struct supervisor *supervisor);
 
