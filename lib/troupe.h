@@ -84,8 +84,8 @@ struct troupe_actor {
 
     const struct troupe_handler *messages; /* ends with {0} */
 
-    /* Messages that the table does not name. Raw lines have all their arguments as texts;
-     * others have one argument, bytes: the payload. NULL: such messages are `unknown_message`. */
+    /* Messages that the table does not name. Raw lines have all their arguments as texts, typed ones
+     * have theirs as they came, others have one: bytes. NULL: such messages are `unknown_message`. */
     void (*receive)(struct troupe *self, struct troupe_message *message);
 
     /* Runs once at the end, also when init failed, on a stop and when a link ends the actor; not
@@ -218,9 +218,9 @@ TROUPE_EXPORT int troupe_fail(struct troupe_message *message, const char *format
     __attribute__((format(printf, 2, 3)));
 
 /* Keeps the message, so that it can be answered after its handler has returned. The actor then owes
- * it one troupe_reply(), troupe_fail(), troupe_forward() or troupe_drop(). Returns what to keep, which
- * need not be the pointer given: that one, and the texts and bytes read from it, end with the handler.
- * NULL when memory is short: the caller has then been told. */
+ * it one troupe_reply(), troupe_fail(), troupe_forward() or troupe_drop(). Bytes that were read from it
+ * before end with the handler: read them again. Returns it; or NULL when memory is short: the caller has
+ * then been told. */
 TROUPE_EXPORT struct troupe_message *troupe_keep(struct troupe_message *message);
 /* Gives up a kept message: a caller that still waits gets an error. Takes NULL. */
 TROUPE_EXPORT void troupe_drop(struct troupe_message *message);
