@@ -54,7 +54,7 @@ UNIT_TESTS   += addr_test buf_test envelope_test raw_test reason_test text_test 
     peer_test rundir_test
 TEST_HELPERS :=
 TEST_PRELOADS := timejump
-TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful
+TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker
 FUZZERS      :=
 
 UNIT_TESTS += actor_test crash_test ctl_test
