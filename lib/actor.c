@@ -32,7 +32,7 @@ static void end(struct troupe *self, const char *reason, const char *fallback)
     ev_break(self->loop, EVBREAK_ALL);
 }
 
-static void end_once(struct troupe *self, const char *reason)
+void actor_end(struct troupe *self, const char *reason)
 {
     if (!self->ending)
         end(self, reason, "shutdown");
@@ -70,9 +70,11 @@ static void say_exit(struct troupe *self)
 static int finish(struct troupe *self)
 {
     mailbox_refuse(self);
+    agenda_enter(self);
     if (self->actor.terminate)
         self->actor.terminate(self, self->reason);
     mailbox_drain(self, ACTOR_DRAIN_MS);
+    contacts_drain(self, ACTOR_DRAIN_MS);
     parent_drain(&self->parent, ACTOR_DRAIN_MS);
     if (self->last_state_size > 0)
         parent_last_state(&self->parent, self->last_state, self->last_state_size);
@@ -85,13 +87,12 @@ static int finish(struct troupe *self)
 
 /* ---- the supervisor's word ----------------------------------------------------------------- */
 
-static void on_exit_line(struct troupe *self, char *rest)
+static void on_stop(struct troupe *self)
 {
-    char reason[REASON_MAX];
-    char *from = ctl_word(&rest);
-
-    reason_cascade(from ? from : "?", rest, reason);
-    end_once(self, reason);
+    if (self->actor.drains)
+        troupe_drain(self, "shutdown");
+    else
+        actor_end(self, "shutdown");
 }
 
 static void on_line(struct parent *parent, struct ctl_line *line)
@@ -100,10 +101,16 @@ static void on_line(struct parent *parent, struct ctl_line *line)
 
     switch (line->verb) {
     case CTL_STOP:
-        end_once(self, "shutdown");
+        on_stop(self);
         break;
     case CTL_EXIT:
-        on_exit_line(self, line->rest);
+        ties_on_exit(self, line->rest);
+        break;
+    case CTL_DOWN:
+        ties_on_down(self, line->rest);
+        break;
+    case CTL_LINKED:
+        ties_on_linked(self, line->rest);
         break;
     case CTL_PING:
         parent_say(parent, CTL_HEARTBEAT, "");
@@ -129,10 +136,19 @@ static void on_term(struct ev_loop *loop, ev_signal *watcher, int revents)
     (void)loop;
     (void)revents;
     parent_poll(&self->parent);
-    if (self->ending)
+    if (self->ending || self->draining)
         return;
     self->terminated = true;
     end(self, "signal:TERM", "signal:TERM");
+}
+
+void troupe_drain(struct troupe *self, const char *reason)
+{
+    if (self->draining)
+        return;
+    reason_copy(reason, "normal", self->drain_reason);
+    self->draining = true;
+    mailbox_wake(self); /* the turn looks whether anything is left */
 }
 
 /* ---- messages ------------------------------------------------------------------------------ */
@@ -216,10 +232,14 @@ static void call_handler(struct troupe *self, struct troupe_message *message)
 {
     begin_handling(self, message);
     message->is_handled = true;
+    self->current = message;
+    agenda_enter(self);
     if (message->handler)
         message->handler->handle(self, message);
     else
         self->actor.receive(self, message);
+    agenda_leave(self);
+    self->current = NULL;
     message->is_handled = false;
     end_handling(self);
     if (message->is_kept)
@@ -262,6 +282,7 @@ static void format_address(struct troupe *self)
     snprintf(addr.path, sizeof addr.path, "%s", self->boot->path);
     snprintf(addr.node, sizeof addr.node, "%s", or_empty(self->boot->node));
     addr_format(&addr, self->address, sizeof self->address);
+    self->hash = addr_hash(&addr);
 }
 
 static void map_stats(struct troupe *self)
@@ -300,6 +321,9 @@ static struct troupe *create(const struct troupe_actor *actor, const struct trou
     watch_crashes(self, actor);
     parent_init(&self->parent, self->loop, boot->control_fd, on_line, on_gone);
     mailbox_init(self);
+    contacts_init(self);
+    calls_init(self);
+    TAILQ_INIT(&self->agenda);
     ev_signal_init(&self->term, on_term, SIGTERM);
     return self;
 }
@@ -307,6 +331,12 @@ static struct troupe *create(const struct troupe_actor *actor, const struct trou
 static void destroy(struct troupe *self)
 {
     ev_signal_stop(self->loop, &self->term);
+    timing_finish(self);
+    descriptors_finish(self);
+    agenda_finish(self);
+    contacts_finish(self);
+    calls_finish(self);
+    ties_finish(self);
     mailbox_finish(self);
     parent_finish(&self->parent);
     ev_loop_destroy(self->loop);
@@ -316,14 +346,18 @@ static void destroy(struct troupe *self)
 /* Runs init, and what it forgot to say is an error too. */
 static int start(struct troupe *self)
 {
-    int result = self->actor.init ? self->actor.init(self) : TROUPE_READY;
+    int result = TROUPE_READY;
 
+    agenda_enter(self);
+    if (self->actor.init)
+        result = self->actor.init(self);
+    agenda_leave(self);
     if (*self->bad_argument) {
         end(self, self->bad_argument, "error");
         return TROUPE_ERROR;
     }
     if (result == TROUPE_ERROR)
-        end_once(self, "error");
+        actor_end(self, "error");
     return result;
 }
 
@@ -333,11 +367,9 @@ static void serve(struct troupe *self)
 
     if (mailbox_open(self) < 0) {
         snprintf(why, sizeof why, "error mailbox: %s", strerror(errno));
-        end_once(self, why);
+        actor_end(self, why);
         return;
     }
-    ev_signal_start(self->loop, &self->term);
-    parent_start(&self->parent);
     parent_say(&self->parent, CTL_READY, self->ready_text);
     while (!self->ending)
         ev_run(self->loop, 0);
@@ -345,8 +377,12 @@ static void serve(struct troupe *self)
 
 static int live(struct troupe *self)
 {
-    int result = start(self);
+    int result;
 
+    ev_signal_start(self->loop, &self->term);
+    parent_start(&self->parent);
+    ties_init(self);
+    result = start(self);
     if (result == TROUPE_IGNORE && !self->ending) {
         parent_say(&self->parent, CTL_IGNORE, "");
         parent_drain(&self->parent, ACTOR_DRAIN_MS);

@@ -8,7 +8,8 @@ static const char *const VERBS[] = {
     [CTL_DEMONITOR] = "DEMONITOR", [CTL_LINK] = "LINK",     [CTL_UNLINK] = "UNLINK",
     [CTL_JOIN] = "JOIN",           [CTL_LEAVE] = "LEAVE",   [CTL_LAST_STATE] = "LAST_STATE",
     [CTL_CRASH] = "CRASH",         [CTL_STOP] = "STOP",     [CTL_DOWN] = "DOWN",
-    [CTL_PING] = "PING",
+    [CTL_PING] = "PING",           [CTL_ENDED] = "ENDED",   [CTL_TRAP] = "TRAP",
+    [CTL_LINKED] = "LINKED",
 };
 
 const char *ctl_verb_text(enum ctl_verb verb)

@@ -24,11 +24,14 @@ enum ctl_verb {
     CTL_UNLINK,     /* UNLINK MODE ADDRESS */
     CTL_JOIN,       /* JOIN SCOPE GROUP */
     CTL_LEAVE,      /* LEAVE SCOPE GROUP */
+    CTL_ENDED,      /* ENDED REF ADDRESS#N: how did it end? Answered by DOWN */
+    CTL_TRAP,       /* TRAP 1|0: are link exits told, and not enforced? */
     CTL_LAST_STATE, /* LAST_STATE, then the bytes after the newline, to the datagram's end */
     CTL_CRASH,      /* CRASH SIGNAL ADDRESS BASE FRAMES… (hexadecimal) */
     /* supervisor to child */
     CTL_STOP,       /* STOP */
     CTL_DOWN,       /* DOWN REF ADDRESS REASON */
+    CTL_LINKED,     /* LINKED ADDRESS MODE */
     CTL_PING,       /* PING */
     CTL_UNKNOWN,
 };

@@ -18,3 +18,25 @@ struct ev_loop *loop_after_fork(struct ev_loop *inherited, ev_signal *const *sig
     sigprocmask(SIG_SETMASK, &none, NULL);
     return loop_create();
 }
+
+static void on_time(struct ev_loop *loop, ev_timer *watcher, int revents)
+{
+    (void)loop;
+    (void)watcher;
+    (void)revents;
+}
+
+void loop_run_for(struct ev_loop *loop, int64_t ms)
+{
+    ev_timer limit;
+
+    if (ms <= 0) {
+        ev_run(loop, EVRUN_NOWAIT);
+        return;
+    }
+    ev_now_update(loop);
+    ev_timer_init(&limit, on_time, (double)ms / 1000, 0.);
+    ev_timer_start(loop, &limit);
+    ev_run(loop, EVRUN_ONCE);
+    ev_timer_stop(loop, &limit);
+}

@@ -6,6 +6,7 @@
 
 #include <ev.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #ifndef container_of
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
@@ -13,6 +14,9 @@
 
 /* A fresh epoll loop, or NULL with errno. Also ignores SIGPIPE in this process. */
 struct ev_loop *loop_create(void);
+
+/* Runs until something has happened, at most for ms (0: only what is due). */
+void loop_run_for(struct ev_loop *loop, int64_t ms);
 
 /* Call in a forked child that goes on without exec: stops the n inherited signal watchers (libev's
  * signal table is global; a new loop would abort), unblocks all signals, and returns a new loop.

@@ -4,6 +4,7 @@
 #include "raw.h"
 #include "rights.h"
 #include "runtime.h"
+#include "values.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -100,18 +101,29 @@ static void measure(struct troupe *self)
 
 /* ---- the queue ----------------------------------------------------------------------------- */
 
-static void enqueue(struct channel *channel, struct troupe_message *message)
+void mailbox_wake(struct troupe *self)
 {
-    struct troupe *self = channel->self;
-    struct mailbox *mailbox = &self->mailbox;
+    ev_idle_start(self->loop, &self->mailbox.spin);
+}
 
+/* It has come this way: so its answer goes. */
+static void admit(struct channel *channel, struct troupe_message *message)
+{
     message->channel = channel;
     message->uid = sp_conn_creds(channel->conn)->uid;
     TAILQ_INSERT_TAIL(&channel->messages, message, in_channel);
+    channel->self->mailbox.live++;
+}
+
+static void enqueue(struct troupe_message *message)
+{
+    struct troupe *self = message->self;
+    struct mailbox *mailbox = &self->mailbox;
+
     TAILQ_INSERT_TAIL(&mailbox->queue, message, in_queue);
     mailbox->depth++;
     mailbox->bytes += message->size;
-    ev_idle_start(self->loop, &mailbox->spin);
+    mailbox_wake(self);
     measure(self);
 }
 
@@ -148,32 +160,63 @@ static void take_one(struct troupe *self, struct troupe_message *message, struct
     actor_handle(self, message);
 }
 
-/* After all other events of this turn: a bounded number of messages, and control in between. */
+/* Is there room for one more message in this turn of the loop? Looks at the control socket in between. */
+static bool has_turn(struct troupe *self)
+{
+    struct mailbox *mailbox = &self->mailbox;
+    struct mono now;
+
+    if (self->ending || mailbox->turn_handled >= MAILBOX_TURN_MESSAGES)
+        return false;
+    mailbox->turn_handled++;
+    now = mono_now();
+    if (!mono_is_set(mailbox->turn_started))
+        mailbox->turn_started = mailbox->polled = now;
+    if (now.us - mailbox->polled.us > MAILBOX_POLL_US) {
+        parent_poll(&self->parent);
+        mailbox->polled = now;
+    }
+    return !self->ending && now.us - mailbox->turn_started.us <= MAILBOX_TURN_US;
+}
+
+static void end_turn(struct troupe *self)
+{
+    struct mailbox *mailbox = &self->mailbox;
+
+    mailbox->turn_started = (struct mono){0};
+    mailbox->turn_handled = 0;
+    if (mailbox->choked > 0)
+        look_at_choked(mailbox);
+    if (TAILQ_EMPTY(&mailbox->queue) && TAILQ_EMPTY(&self->agenda))
+        ev_idle_stop(self->loop, &mailbox->spin);
+    mailbox_check_drained(self);
+}
+
+/* After all other events of this turn: what is owed, then a bounded number of messages. */
 static void on_turn(struct ev_loop *loop, ev_check *watcher, int revents)
 {
     struct mailbox *mailbox = container_of(watcher, struct mailbox, turn);
     struct troupe *self = container_of(mailbox, struct troupe, mailbox);
-    struct mono start = mono_now(), polled = start, now = start;
+    struct troupe_message *message;
 
     (void)revents;
-    for (int n = 0; n < MAILBOX_TURN_MESSAGES && !self->ending; n++) {
-        struct troupe_message *message = dequeue(self);
-
-        if (!message)
-            break;
-        take_one(self, message, now);
-        now = mono_now();
-        if (now.us - polled.us > MAILBOX_POLL_US) {
-            parent_poll(&self->parent);
-            polled = now;
-        }
-        if (now.us - start.us > MAILBOX_TURN_US)
-            break;
+    if (self->waiting || self->busy) {
+        ev_idle_stop(loop, &mailbox->spin); /* who waits will wake us */
+        return;
     }
-    if (mailbox->choked > 0)
-        look_at_choked(mailbox);
-    if (TAILQ_EMPTY(&mailbox->queue))
-        ev_idle_stop(loop, &mailbox->spin);
+    agenda_run(self, MAILBOX_TURN_MESSAGES);
+    while (TAILQ_EMPTY(&self->agenda) && !TAILQ_EMPTY(&mailbox->queue) && has_turn(self)) {
+        message = dequeue(self);
+        take_one(self, message, mono_now());
+        agenda_run(self, MAILBOX_TURN_MESSAGES);
+    }
+    end_turn(self);
+}
+
+void mailbox_check_drained(struct troupe *self)
+{
+    if (self->draining && !self->ending && self->mailbox.live == 0 && TAILQ_EMPTY(&self->agenda))
+        troupe_exit(self, NULL, "%s", self->drain_reason);
 }
 
 static void on_spin(struct ev_loop *loop, ev_idle *watcher, int revents)
@@ -257,6 +300,14 @@ static void on_timeout(struct ev_loop *loop, ev_timer *watcher, int revents)
 
 /* ---- what comes on a connection ------------------------------------------------------------ */
 
+/* Nothing new is taken any more. */
+static void refuse_draining(struct troupe_message *message)
+{
+    STATS_ADD(message->self, dropped, 1);
+    mailbox_answer_error(message, "overloaded draining");
+    mailbox_forget(message);
+}
+
 static void on_raw(struct channel *channel, const uint8_t *header, unsigned head,
                    const uint8_t *body, size_t size)
 {
@@ -268,6 +319,7 @@ static void on_raw(struct channel *channel, const uint8_t *header, unsigned head
         STATS_ADD(self, dropped, 1);
         return;
     }
+    admit(channel, message);
     if (head > 0) {
         message->is_call = true;
         message->header_size = head;
@@ -275,7 +327,10 @@ static void on_raw(struct channel *channel, const uint8_t *header, unsigned head
         message->deadline = mono_add_ms(mono_now(), mailbox_raw_call_ms);
         add_pending(channel, message);
     }
-    enqueue(channel, message);
+    if (self->draining)
+        refuse_draining(message);
+    else
+        enqueue(message);
 }
 
 static void channel_close(struct channel *channel);
@@ -305,23 +360,48 @@ static bool is_for_us(struct troupe *self, const struct envelope *env)
     return to.incarnation == 0 || to.incarnation == self->boot->incarnation;
 }
 
+/* We wait in this very call: it would never be answered (SEMANTICS 6). */
+static bool is_deadlock(const struct troupe *self, const struct envelope *env)
+{
+    if (!self->waiting || env->kind != ENVELOPE_CALL)
+        return false;
+    for (unsigned i = 0; i < env->blocked_count; i++)
+        if (env->blocked[i] == self->hash)
+            return true;
+    return false;
+}
+
+static void drop_for_memory(struct troupe_message *message)
+{
+    STATS_ADD(message->self, dropped, 1);
+    mailbox_answer_error(message, "overloaded out of memory");
+    mailbox_forget(message);
+}
+
+/* Handled at once, from its frame, when nothing is before it: no copy is made. */
 static void on_message_envelope(struct channel *channel, const struct envelope *env)
 {
     struct troupe *self = channel->self;
     struct troupe_message *message =
-        message_create(self, MESSAGE_ENVELOPE, env->type.at, env->type.length, env->from.at,
-                       env->from.length, env->payload, env->payload_size);
+        message_view(self, MESSAGE_ENVELOPE, env, peer_remote(channel->peer));
 
     if (!message) {
         STATS_ADD(self, dropped, 1);
         return;
     }
-    message->is_call = env->kind == ENVELOPE_CALL;
-    message->is_typed = env->flags & ENVELOPE_TYPED;
-    message->wants_undelivered = env->flags & ENVELOPE_WANTS_UNDELIVERED;
-    message->ref = env->ref;
-    message->deadline.us = (int64_t)env->deadline_us;
-    enqueue(channel, message);
+    admit(channel, message);
+    if (is_deadlock(self, env)) {
+        mailbox_answer_error(message, "deadlock");
+        mailbox_forget(message);
+    } else if (self->draining) {
+        refuse_draining(message);
+    } else if (TAILQ_EMPTY(&self->mailbox.queue) && agenda_is_free(self) && has_turn(self)) {
+        take_one(self, message, mono_now());
+    } else if (message_settle(message) == 0) {
+        enqueue(message);
+    } else {
+        drop_for_memory(message);
+    }
 }
 
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
@@ -517,7 +597,7 @@ static int answer_line(struct troupe_message *message, const char *format,
                        const union wire_value *values)
 {
     struct buf line = {0};
-    int result = message_values_append(&line, true, format, values);
+    int result = values_append(&line, true, format, values);
 
     if (result == 0)
         result = raw_answer(message, "+", buf_front(&line), buf_length(&line));
@@ -562,6 +642,7 @@ int mailbox_answer(struct troupe_message *message, const char *format,
     case MESSAGE_RAW_BYTES:
         return answered(message, answer_bytes(message, format, values));
     case MESSAGE_ENVELOPE:
+    case MESSAGE_ANSWER:
         break;
     }
     return answered(message, answer_typed(message, format, values));
@@ -678,33 +759,31 @@ static bool has_unsent(const struct mailbox *mailbox)
     return false;
 }
 
-static void on_tick(struct ev_loop *loop, ev_timer *watcher, int revents)
-{
-    (void)loop;
-    (void)watcher;
-    (void)revents;
-}
-
 void mailbox_drain(struct troupe *self, int64_t ms)
 {
     struct mono deadline = mono_add_ms(mono_now(), ms);
-    ev_timer tick; /* wakes the loop: the deadline holds when nobody reads */
 
-    ev_timer_init(&tick, on_tick, 0.02, 0.02);
-    ev_timer_start(self->loop, &tick);
-    ev_run(self->loop, EVRUN_NOWAIT);
+    loop_run_for(self->loop, 0);
     while (has_unsent(&self->mailbox) && mono_diff_ms(deadline, mono_now()) > 0)
-        ev_run(self->loop, EVRUN_ONCE);
-    ev_timer_stop(self->loop, &tick);
+        loop_run_for(self->loop, 20);
 }
 
 void mailbox_forget(struct troupe_message *message)
 {
+    message->self->mailbox.live--;
     if (message->channel) {
         remove_pending(message->channel, message);
         TAILQ_REMOVE(&message->channel->messages, message, in_channel);
     }
     message_destroy(message);
+}
+
+void mailbox_release(struct troupe_message *message)
+{
+    if (message->is_handled)
+        message->is_kept = false;
+    else
+        mailbox_forget(message);
 }
 
 void mailbox_finish(struct troupe *self)

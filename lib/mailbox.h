@@ -29,6 +29,9 @@ struct mailbox {
     struct message_list queue;
     struct message_list unanswered; /* raw calls, oldest first */
     size_t depth, bytes;
+    size_t live; /* messages that are queued, handled or kept */
+    struct mono turn_started, polled; /* when this turn first handled something; {0}: not yet */
+    unsigned turn_handled;
     size_t max_messages, max_bytes;
     unsigned choked; /* connections that do not take their answers */
     bool is_full, is_closing;
@@ -43,12 +46,19 @@ extern int64_t mailbox_raw_call_ms;
 /* Sets up without serving; then serves boot's descriptor. open returns 0, or -1 with errno. */
 void mailbox_init(struct troupe *self);
 int mailbox_open(struct troupe *self);
+/* Keeps the loop from sleeping: something waits to be handled. */
+void mailbox_wake(struct troupe *self);
 /* Takes no further request, and says goodbye to new connections without a HELLO. */
 void mailbox_refuse(struct troupe *self);
 /* Runs the loop until all answers are written, at most `ms`. */
 void mailbox_drain(struct troupe *self, int64_t ms);
 void mailbox_finish(struct troupe *self);
 
+/* With draining set: ends the actor as soon as nothing waits any more. */
+void mailbox_check_drained(struct troupe *self);
+
+/* A kept message was answered, or is not needed: frees it, now or when its handler has returned. */
+void mailbox_release(struct troupe_message *message);
 /* Takes the message out of every list, and frees it. */
 void mailbox_forget(struct troupe_message *message);
 

@@ -2,9 +2,11 @@
 
 #include "raw.h"
 #include "runtime.h"
+#include "values.h"
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,7 @@ struct troupe_message *message_create(struct troupe *self, enum message_origin o
     if (!message)
         return NULL;
     at = (char *)(message + 1);
-    memset(message, 0, sizeof *message);
+    memset(message, 0, offsetof(struct troupe_message, name_room));
     message->self = self;
     message->origin = origin;
     message->name = memcpy(at, name, name_length);
@@ -37,14 +39,103 @@ struct troupe_message *message_create(struct troupe *self, enum message_origin o
     return message;
 }
 
+/* The name with its NUL, which a frame lacks. */
+static int set_name(struct troupe_message *message, struct envelope_text name)
+{
+    char *room = message->name_room;
+
+    if (name.length >= sizeof message->name_room)
+        room = message->own_name = malloc(name.length + 1u);
+    if (!room)
+        return -1;
+    envelope_text_copy(name, room, name.length + 1u);
+    message->name = room;
+    return 0;
+}
+
+struct troupe_message *message_view(struct troupe *self, enum message_origin origin,
+                                    const struct envelope *env, const char *remote)
+{
+    struct troupe_message *message = malloc(sizeof *message);
+
+    if (!message)
+        return NULL;
+    memset(message, 0, offsetof(struct troupe_message, name_room));
+    message->self = self;
+    message->origin = origin;
+    message->is_view = true;
+    message->is_call = env->kind == ENVELOPE_CALL;
+    message->is_typed = env->flags & ENVELOPE_TYPED;
+    message->wants_undelivered = env->flags & ENVELOPE_WANTS_UNDELIVERED;
+    message->ref = env->ref;
+    message->deadline.us = (int64_t)env->deadline_us;
+    message->blocked = env->blocked;
+    message->blocked_count = env->blocked_count;
+    message->from = remote;
+    message->body = (char *)env->payload;
+    message->size = env->payload_size;
+    if (set_name(message, env->type) == 0)
+        return message;
+    free(message);
+    return NULL;
+}
+
+static int copy_chain(struct troupe_message *message)
+{
+    size_t size = message->blocked_count * sizeof *message->blocked;
+
+    if (size == 0)
+        return 0;
+    message->own_blocked = malloc(size);
+    if (!message->own_blocked)
+        return -1;
+    message->blocked = memcpy(message->own_blocked, message->blocked, size);
+    return 0;
+}
+
+/* Sender and body in one piece of memory; a single argument of bytes points into the body. */
+int message_settle(struct troupe_message *message)
+{
+    size_t from = strlen(message->from) + 1;
+    char *room;
+
+    if (!message->is_view)
+        return 0;
+    room = malloc(from + message->size + 1);
+    if (!room || copy_chain(message) < 0) {
+        free(room);
+        return -1;
+    }
+    message->own_body = room;
+    message->from = memcpy(room, message->from, from);
+    if (message->size > 0)
+        memcpy(room + from, message->body, message->size);
+    room[from + message->size] = '\0';
+    message->body = room + from;
+    if (message->values && !message->owns_values && strcmp(message->format, "B") == 0)
+        message->values->bytes.at = message->body;
+    message->is_view = false;
+    return 0;
+}
+
+static void drop_values(struct troupe_message *message)
+{
+    if (message->owns_values)
+        wire_values_finish(message->format, message->values);
+    if (message->values != message->few_values)
+        free(message->values);
+    message->values = NULL;
+    message->owns_values = false;
+}
+
 void message_destroy(struct troupe_message *message)
 {
     if (!message)
         return;
-    if (message->values)
-        wire_values_finish(message->format, message->values);
-    free(message->values);
-    free(message->format);
+    drop_values(message);
+    free(message->own_body);
+    free(message->own_name);
+    free(message->own_blocked);
     free(message);
 }
 
@@ -70,90 +161,78 @@ refuse(char why[MESSAGE_WHY_SIZE], const char *format, ...)
 }
 
 /* The fallback knows no types: n texts, or the payload. */
-static char *fallback_format(const struct troupe_message *message, unsigned texts)
-{
-    char *format;
-
-    if (message->origin != MESSAGE_RAW)
-        return strdup("B");
-    format = malloc(texts + 1);
-    if (format) {
-        memset(format, 's', texts);
-        format[texts] = '\0';
-    }
-    return format;
-}
-
-static int allocate(struct troupe_message *message, unsigned texts, char why[MESSAGE_WHY_SIZE])
+static int set_format(struct troupe_message *message, unsigned texts, char why[MESSAGE_WHY_SIZE])
 {
     const struct troupe_handler *handler = message->handler;
 
-    if (handler)
-        message->format = strdup(handler->arguments ? handler->arguments : "");
-    else
-        message->format = fallback_format(message, texts);
-    if (!message->format)
-        return refuse(why, "error out of memory");
+    message->format = message->own_format;
+    if (handler) {
+        message->format = handler->arguments ? handler->arguments : "";
+    } else if (message->origin != MESSAGE_RAW) {
+        strcpy(message->own_format, "B");
+    } else {
+        memset(message->own_format, 's', texts);
+        message->own_format[texts] = '\0';
+    }
     message->count = (unsigned)strlen(message->format);
+    if (message->count > MESSAGE_ARGUMENTS_MAX)
+        return refuse(why, "error the handler takes more than %d arguments", MESSAGE_ARGUMENTS_MAX);
     return 0;
 }
 
-/* Values exist only when all of them do: message_destroy() finishes them by the format. */
-static union wire_value *values_of(const struct troupe_message *message)
+static int make_room(struct troupe_message *message, unsigned count)
 {
-    return calloc(message->count + 1, sizeof(union wire_value));
+    message->values = message->few_values;
+    if (count > MESSAGE_INLINE)
+        message->values = malloc(count * sizeof *message->values);
+    return message->values ? 0 : -1;
 }
 
 static int unpack_fields(struct troupe_message *message, char **fields, int n,
                          char why[MESSAGE_WHY_SIZE])
 {
-    union wire_value *values;
     int bad = 0;
 
     if ((unsigned)n != message->count)
         return refuse(why, "bad_message %.64s: expected %u arguments, got %d", message->name,
                       message->count, n);
-    values = values_of(message);
-    if (!values)
+    if (make_room(message, message->count) < 0)
         return refuse(why, "error out of memory");
-    if (wire_values_of_text(message->format, fields, n, values, &bad) < 0) {
-        free(values);
+    if (wire_values_of_text(message->format, fields, n, message->values, &bad) < 0) {
+        drop_values(message);
         return refuse(why, "bad_message %.64s: argument %d: expected %c", message->name, bad + 1,
                       bad >= 0 && bad < n ? message->format[bad] : '?');
     }
-    message->values = values;
+    message->owns_values = true;
     return 0;
 }
 
+/* By the format that the image itself names, which is taken only when its values fit ours. */
 static int unpack_image(struct troupe_message *message, char why[MESSAGE_WHY_SIZE])
 {
-    union wire_value *values = values_of(message);
+    char given[MESSAGE_ARGUMENTS_MAX + 1];
 
-    if (!values)
-        return refuse(why, "error out of memory");
-    if (wire_unpack_values(message->format, message->body, message->size, values) < 0) {
-        free(values);
-        return refuse(why, "bad_message %.64s: expected a payload of format \"%s\"", message->name,
-                      message->format);
+    if (wire_format_of(message->body, message->size, given) == 0 &&
+        strlen(given) == message->count) {
+        if (make_room(message, message->count) < 0)
+            return refuse(why, "error out of memory");
+        if (wire_unpack_values(given, message->body, message->size, message->values) == 0) {
+            message->owns_values = true;
+            if (values_fit(given, message->format, message->values) == 0)
+                return 0;
+        }
+        drop_values(message);
     }
-    message->values = values;
-    return 0;
+    return refuse(why, "bad_message %.64s: expected a payload of format \"%s\"", message->name,
+                  message->format);
 }
 
-/* One argument: all the bytes. */
-static int unpack_bytes(struct troupe_message *message, char why[MESSAGE_WHY_SIZE])
+/* One argument: all the bytes, where they are. */
+static int unpack_bytes(struct troupe_message *message)
 {
-    union wire_value *values = values_of(message);
-
-    if (values)
-        values->bytes.at = malloc(message->size + 1);
-    if (!values || !values->bytes.at) {
-        free(values);
-        return refuse(why, "error out of memory");
-    }
-    memcpy(values->bytes.at, message->body, message->size + 1);
-    values->bytes.size = message->size;
-    message->values = values;
+    message->values = message->few_values;
+    message->values->bytes.at = message->body;
+    message->values->bytes.size = message->size;
     return 0;
 }
 
@@ -171,7 +250,7 @@ static int parse_line(struct troupe_message *message, const struct troupe_handle
     if (!message->handler && !has_fallback)
         return refuse(why, "unknown_message %.64s", message->name);
     n = n > 0 ? n - 1 : 0;
-    if (allocate(message, (unsigned)n, why) < 0)
+    if (set_format(message, (unsigned)n, why) < 0)
         return -1;
     return unpack_fields(message, fields + 1, n, why);
 }
@@ -183,11 +262,37 @@ static int parse_raw_bytes(struct troupe_message *message, const struct troupe_h
     message->handler = find(table, message->name);
     if (!message->handler && !has_fallback)
         return refuse(why, "unknown_message raw");
-    if (allocate(message, 1, why) < 0)
+    if (set_format(message, 1, why) < 0)
         return -1;
     if (strcmp(message->format, "B") != 0)
         return refuse(why, "error the handler raw takes \"%s\": expected \"B\"", message->format);
-    return unpack_bytes(message, why);
+    return unpack_bytes(message);
+}
+
+int message_parse_answer(struct troupe_message *message)
+{
+    message->format = message->own_format;
+    message->own_format[0] = '\0';
+    message->count = 0;
+    if (message->size == 0)
+        return 0;
+    if (!message->is_typed) {
+        strcpy(message->own_format, "B");
+        message->count = 1;
+        return unpack_bytes(message);
+    }
+    if (wire_format_of(message->body, message->size, message->own_format) < 0)
+        return -1;
+    message->count = (unsigned)strlen(message->own_format);
+    if (make_room(message, message->count) < 0)
+        return -1;
+    if (wire_unpack_values(message->format, message->body, message->size, message->values) < 0) {
+        drop_values(message);
+        message->count = 0;
+        return -1;
+    }
+    message->owns_values = true;
+    return 0;
 }
 
 static int parse_envelope(struct troupe_message *message, const struct troupe_handler *table,
@@ -196,14 +301,18 @@ static int parse_envelope(struct troupe_message *message, const struct troupe_ha
     message->handler = find(table, message->name);
     if (!message->handler && !has_fallback)
         return refuse(why, "unknown_message %.64s", message->name);
-    if (allocate(message, 1, why) < 0)
+    if (!message->handler && message->is_typed)
+        return message_parse_answer(message) == 0
+                   ? 0
+                   : refuse(why, "bad_message %.64s: not a payload", message->name);
+    if (set_format(message, 1, why) < 0)
         return -1;
     if (message->count == 0 && message->size == 0)
         return 0;
-    if (message->is_typed && message->handler)
+    if (message->is_typed)
         return unpack_image(message, why);
     if (strcmp(message->format, "B") == 0)
-        return unpack_bytes(message, why);
+        return unpack_bytes(message);
     return refuse(why, "bad_message %.64s: expected a typed payload of format \"%s\"",
                   message->name, message->format);
 }
@@ -217,6 +326,7 @@ int message_parse(struct troupe_message *message, const struct troupe_handler *t
     case MESSAGE_RAW_BYTES:
         return parse_raw_bytes(message, table, has_fallback, why);
     case MESSAGE_ENVELOPE:
+    case MESSAGE_ANSWER:
         break;
     }
     return parse_envelope(message, table, has_fallback, why);
@@ -304,210 +414,4 @@ struct troupe_bytes troupe_bytes(const struct troupe_message *message, unsigned 
         misused(message, index, "bytes");
     return (struct troupe_bytes){message->values[index].bytes.at,
                                  message->values[index].bytes.size};
-}
-
-/* ---- values of an answer ------------------------------------------------------------------- */
-
-static bool fits_signed(const struct troupe_value *value, int64_t min, int64_t max, int64_t *out)
-{
-    if (value->type == 'U' && value->as.u > INT64_MAX)
-        return false;
-    if (value->type != 'I' && value->type != 'U')
-        return false;
-    *out = value->type == 'U' ? (int64_t)value->as.u : value->as.i;
-    return *out >= min && *out <= max;
-}
-
-static bool fits_unsigned(const struct troupe_value *value, uint64_t max, uint64_t *out)
-{
-    if (value->type == 'I' && value->as.i < 0)
-        return false;
-    if (value->type != 'I' && value->type != 'U')
-        return false;
-    *out = value->type == 'I' ? (uint64_t)value->as.i : value->as.u;
-    return *out <= max;
-}
-
-static bool fits_double(const struct troupe_value *value, double *out)
-{
-    switch (value->type) {
-    case 'f':
-        *out = value->as.f;
-        return true;
-    case 'I':
-        *out = (double)value->as.i;
-        return true;
-    case 'U':
-        *out = (double)value->as.u;
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* A text must not hold a NUL, and is never NULL. */
-static bool fits_bytes(const struct troupe_value *value, bool text, union wire_value *out)
-{
-    if (value->type != 's' && value->type != 'B')
-        return false;
-    if (!value->as.bytes.at && value->as.bytes.size > 0)
-        return false;
-    if (text && (value->type == 'B' || !value->as.bytes.at))
-        return false;
-    out->bytes.at = value->as.bytes.at ? (char *)value->as.bytes.at : "";
-    out->bytes.size = value->as.bytes.size;
-    return true;
-}
-
-static bool fits(const struct troupe_value *value, char type, union wire_value *out)
-{
-    switch (type) {
-    case 'i':
-        return fits_signed(value, INT32_MIN, INT32_MAX, &out->i);
-    case 'I':
-        return fits_signed(value, INT64_MIN, INT64_MAX, &out->i);
-    case 'u':
-        return fits_unsigned(value, UINT32_MAX, &out->u);
-    case 'U':
-        return fits_unsigned(value, UINT64_MAX, &out->u);
-    case 'f':
-        return fits_double(value, &out->f);
-    case 's':
-    case 'B':
-        return fits_bytes(value, type == 's', out);
-    default:
-        return false;
-    }
-}
-
-int message_values_convert(const struct troupe_value *values, const char *format,
-                           union wire_value *out, char *out_format, char why[MESSAGE_WHY_SIZE])
-{
-    size_t wanted = format ? strlen(format) : 0;
-    int n = 0;
-
-    for (; n < MESSAGE_ARGUMENTS_MAX && values[n].type; n++) {
-        char type = format && (size_t)n < wanted ? format[n] : values[n].type;
-
-        if (!fits(&values[n], type, &out[n]))
-            return refuse(why, "value %d: expected %c", n + 1, type);
-        out_format[n] = type;
-    }
-    out_format[n] = '\0';
-    if (format && (size_t)n != wanted)
-        return refuse(why, "%d values: expected \"%s\"", n, format);
-    return n;
-}
-
-int message_values_append(struct buf *line, bool first, const char *format,
-                          const union wire_value *values)
-{
-    /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch): ends with 0 */
-    for (; *format; format++, values++, first = false) {
-        char number[512]; /* the longest double in %f has 309 digits before the point */
-        int length;
-
-        if (*format == 's' || *format == 'B') {
-            if (raw_put(line, first, values->bytes.at, values->bytes.size) < 0)
-                return -1;
-            continue;
-        }
-        length = wire_value_text(*format, values, number, sizeof number);
-        if (length < 0 || raw_put(line, first, number, (size_t)length) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* ---- answering ----------------------------------------------------------------------------- */
-
-/* After the one answer that a kept message is owed. */
-static void settle(struct troupe_message *message)
-{
-    if (message->is_kept && !message->is_handled)
-        mailbox_forget(message);
-    else
-        message->is_kept = false;
-}
-
-static int refuse_reply(struct troupe_message *message, const char *why)
-{
-    char text[2 * MESSAGE_WHY_SIZE];
-
-    snprintf(text, sizeof text, "error reply to %.64s: %s", message->name, why);
-    troupe_log(message->self, "error", "reply.mismatch", "message", message->name, "why", why,
-               NULL);
-    mailbox_answer_error(message, text);
-    errno = EINVAL;
-    return -1;
-}
-
-static int answer(struct troupe_message *message, const struct troupe_value *values)
-{
-    union wire_value out[MESSAGE_ARGUMENTS_MAX];
-    char format[MESSAGE_ARGUMENTS_MAX + 1], why[MESSAGE_WHY_SIZE];
-    const char *declared = NULL;
-
-    if (message->handler)
-        declared = message->handler->reply ? message->handler->reply : "";
-    if (message_values_convert(values, declared, out, format, why) < 0)
-        return refuse_reply(message, why);
-    return mailbox_answer(message, format, out);
-}
-
-int troupe_reply_values(struct troupe_message *message, const struct troupe_value *values)
-{
-    int result = message->is_call ? answer(message, values) : 0;
-    int saved = errno;
-
-    settle(message);
-    errno = saved;
-    return result;
-}
-
-int troupe_fail(struct troupe_message *message, const char *format, ...)
-{
-    char text[512] = "error ";
-    size_t head = strlen(text);
-    va_list args;
-    int result, saved;
-
-    va_start(args, format);
-    vsnprintf(text + head, sizeof text - head, format, args);
-    va_end(args);
-    result = message->is_call ? mailbox_answer_error(message, text) : 0;
-    saved = errno;
-    settle(message);
-    errno = saved;
-    return result;
-}
-
-struct troupe_message *troupe_keep(struct troupe_message *message)
-{
-    message->is_kept = true;
-    return message;
-}
-
-void troupe_drop(struct troupe_message *message)
-{
-    if (message)
-        troupe_fail(message, "dropped");
-}
-
-int troupe_publish_values(struct troupe *self, const char *topic, const struct troupe_value *values)
-{
-    union wire_value out[MESSAGE_ARGUMENTS_MAX];
-    char format[MESSAGE_ARGUMENTS_MAX + 1], why[MESSAGE_WHY_SIZE];
-    struct buf line = {0};
-    int result = -1;
-
-    if (message_values_convert(values, NULL, out, format, why) < 0) {
-        errno = EINVAL;
-        return -1;
-    }
-    if (raw_put(&line, true, topic, strlen(topic)) == 0 &&
-        message_values_append(&line, false, format, out) == 0)
-        result = mailbox_publish(self, buf_front(&line), buf_length(&line));
-    buf_finish(&line);
-    return result;
 }

@@ -1,11 +1,15 @@
 /*
- * One message inside an actor: what came, its arguments by the declared format, and the values of
- * its answer. Nothing here touches a socket: mailbox.c makes messages and carries the answers.
+ * One message inside an actor: what came, and its arguments by the declared format. Also the answer of
+ * a call, and an event, whose values are read by the same functions. Nothing here touches a socket:
+ * mailbox.c and call.c make messages and carry the answers.
+ *
+ * A message is at first a view: body and chain are where they came, in a frame. message_settle() makes it
+ * live on, at the same address.
  */
 #ifndef TROUPE_MESSAGE_H
 #define TROUPE_MESSAGE_H
 
-#include "buf.h"
+#include "envelope.h"
 #include "mono.h"
 #include "troupe.h"
 #include "wire.h"
@@ -17,12 +21,14 @@ enum {
     MESSAGE_ARGUMENTS_MAX = WIRE_VALUES_MAX,
     MESSAGE_WHY_SIZE = 256,
     MESSAGE_HEADER_MAX = 32, /* bytes of REQ header words */
+    MESSAGE_INLINE = 8,      /* values that need no memory of their own */
 };
 
 enum message_origin {
     MESSAGE_RAW,       /* a line of text (PUSH, REQ) */
     MESSAGE_RAW_BYTES, /* the same with `raw: bytes`: untouched */
     MESSAGE_ENVELOPE,  /* PAIR0 */
+    MESSAGE_ANSWER,    /* what became of a call of ours, or an event of a subscription */
 };
 
 struct channel;
@@ -35,8 +41,10 @@ struct troupe_message {
 
     enum message_origin origin;
     bool is_call, wants_undelivered, is_typed;
+    bool is_view;                          /* body and chain are in a frame */
     bool is_answered, is_kept, is_handled; /* is_handled: its handler runs */
     bool is_pending;                       /* a raw call that waits for its answer */
+    bool owns_values;                      /* their texts and bytes are on the heap */
     uint32_t uid;
     uint64_t ref;
     struct mono deadline; /* {0}: none */
@@ -45,12 +53,22 @@ struct troupe_message {
 
     const struct troupe_handler *handler; /* NULL: fallback, or not parsed yet */
     const char *name, *from;
-    char *format; /* of the arguments; owned */
-    union wire_value *values;
+    const char *failure; /* of an answer; NULL: it is none */
+    uint64_t sequence;   /* of an event, or how many a gap lacks */
+    const uint64_t *blocked; /* the actors that wait in this call (PROTOCOL 2) */
+    unsigned blocked_count;
+    const char *format; /* of the arguments: the handler's, or own_format */
+    union wire_value *values; /* NULL: none; few_values, or on the heap */
     unsigned count;
 
     size_t size; /* of the body, or payload */
-    char *body;  /* inside this allocation; body[size] is writable */
+    char *body;  /* of a raw line, body[size] is writable */
+
+    void *own_body, *own_name; /* a settled view's; a long name's; or NULL */
+    uint64_t *own_blocked;
+    char name_room[64];
+    char own_format[MESSAGE_ARGUMENTS_MAX + 1];
+    union wire_value few_values[MESSAGE_INLINE];
 };
 
 /* A message with room for name, from and body (copied). NULL when memory is short. name may be
@@ -58,24 +76,22 @@ struct troupe_message {
 struct troupe_message *message_create(struct troupe *self, enum message_origin origin,
                                       const char *name, size_t name_length, const char *from,
                                       size_t from_length, const void *body, size_t size);
-/* Frees; it must be in no list any more. */
+/* A view of an envelope: a request, or what became of a request of ours. remote, which must outlive the
+ * view, is the sender. NULL when memory is short. */
+struct troupe_message *message_view(struct troupe *self, enum message_origin origin,
+                                    const struct envelope *env, const char *remote);
+/* Copies what is borrowed. 0; or -1 (ENOMEM): it is a view still. */
+int message_settle(struct troupe_message *message);
+/* Frees; it must be in no list any more. Takes NULL. */
 void message_destroy(struct troupe_message *message);
 
-/* Finds the handler in the table (ends with {0}; may be NULL) and unpacks the arguments for it.
- * Without a handler and with has_fallback the arguments are as troupe.h says of `receive`. Returns
- * 0; or -1 with why: "unknown_message NAME", "bad_message …", ready to be sent. */
+/* Finds the handler in the table (ends with {0}; may be NULL) and unpacks the arguments for it: a typed
+ * payload of any format whose values fit the declared one is taken. Without a handler and with
+ * has_fallback the arguments are as troupe.h says of `receive`. Returns 0; or -1 with why:
+ * "unknown_message NAME", "bad_message …", ready to be sent. */
 int message_parse(struct troupe_message *message, const struct troupe_handler *table,
                   bool has_fallback, char why[MESSAGE_WHY_SIZE]);
-
-/* Converts values (ends with type 0) to the declared format; format NULL takes them as they are.
- * Fills out[] and out_format, both for MESSAGE_ARGUMENTS_MAX values; texts and bytes are borrowed.
- * Returns the count; or -1 with why. */
-int message_values_convert(const struct troupe_value *values, const char *format,
-                           union wire_value *out, char *out_format, char why[MESSAGE_WHY_SIZE]);
-
-/* Appends values to a raw line; a TAB goes before the first of them unless it is the line's first
- * field. 0 or -1 (ENOMEM). */
-int message_values_append(struct buf *line, bool first, const char *format,
-                          const union wire_value *values);
+/* The same for an answer or an event: the payload says its format itself. 0, or -1 (EBADMSG, ENOMEM). */
+int message_parse_answer(struct troupe_message *message);
 
 #endif

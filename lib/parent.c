@@ -10,7 +10,8 @@
 #include <sys/uio.h>
 
 enum {
-    PARENT_DATAGRAM = 8192,          /* what we put together, and what we expect */
+    PARENT_DATAGRAM = 8192,          /* what we put together */
+    PARENT_RECEIVED = 65536,         /* what we expect */
     PARENT_OUTBOX_MAX = 1024 * 1024, /* more than that nobody reads: signs of life are left out */
 };
 
@@ -19,10 +20,10 @@ enum {
 /* Returns whether there may be more. */
 static bool read_datagram(struct parent *parent)
 {
-    char bytes[PARENT_DATAGRAM + 1];
+    char bytes[PARENT_RECEIVED + 1];
     struct ctl_line line;
     size_t at = 0;
-    ssize_t size = recv(parent->fd, bytes, PARENT_DATAGRAM, MSG_DONTWAIT);
+    ssize_t size = recv(parent->fd, bytes, PARENT_RECEIVED, MSG_DONTWAIT);
 
     if (size < 0)
         return errno == EINTR;
@@ -47,6 +48,11 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int revents)
     (void)loop;
     (void)revents;
     parent_poll(container_of(watcher, struct parent, reader));
+}
+
+bool parent_is_there(const struct parent *parent)
+{
+    return parent->fd >= 0;
 }
 
 /* ---- to the supervisor --------------------------------------------------------------------- */

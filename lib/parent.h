@@ -26,6 +26,8 @@ void parent_init(struct parent *parent, struct ev_loop *loop, int fd,
                  void (*on_gone)(struct parent *));
 void parent_finish(struct parent *parent);
 
+/* Is there a supervisor to talk to? */
+bool parent_is_there(const struct parent *parent);
 /* Begins to read; before all other descriptors of the loop. */
 void parent_start(struct parent *parent);
 /* Reads what has come, at once: for use between two messages. */

@@ -22,6 +22,8 @@ struct peer {
     unsigned depth; /* callbacks that are under way */
     bool is_open;   /* the other's HELLO has come */
     uint64_t last_ref;
+    struct buf leftover; /* of a mailbox's dialer, while on_close runs */
+    uint64_t written;    /* the same */
     char remote[ADDRESS_MAX + 1];
 };
 
@@ -45,8 +47,10 @@ static void enter(struct peer *peer)
 
 static void leave(struct peer *peer)
 {
-    if (--peer->depth == 0 && !peer->conn)
-        free(peer);
+    if (--peer->depth > 0 || peer->conn)
+        return;
+    buf_finish(&peer->leftover);
+    free(peer);
 }
 
 /* Ended by the other side, or for what it sent. Only between enter() and leave(). */
@@ -54,6 +58,8 @@ static void lose(struct peer *peer, const char *why)
 {
     if (!peer->conn)
         return;
+    peer->leftover = sp_conn_leftover(peer->conn);
+    peer->written = sp_conn_written(peer->conn);
     sp_conn_close(peer->conn, false);
     peer->conn = NULL;
     if (peer->handlers.on_close)
@@ -83,6 +89,7 @@ static void on_hello(struct peer *peer, const struct envelope *env)
     }
     envelope_text_copy(env->from, peer->remote, sizeof peer->remote);
     peer->is_open = true;
+    sp_conn_settle(peer->conn);
     if (peer->handlers.on_open)
         peer->handlers.on_open(peer);
 }
@@ -165,22 +172,63 @@ struct sp_handlers peer_sp_handlers(bool (*on_open)(struct sp_conn *conn))
     return (struct sp_handlers){.on_open = on_open, .on_message = on_message, .on_close = on_close};
 }
 
-struct peer *peer_dial(struct ev_loop *loop, const char *run_dir, const char *path,
-                       const char *self, struct mono deadline, const struct peer_handlers *handlers,
-                       void *data)
+static struct peer *dial(struct ev_loop *loop, const char *run_dir, const char *path,
+                         const char *self, struct mono deadline, const struct sp_limits *limits,
+                         const struct peer_handlers *handlers, void *data)
 {
     struct sp_handlers own = peer_sp_handlers(NULL);
     struct peer *peer = is_too_long(self) ? NULL : peer_create(handlers, data);
 
     if (!peer)
         return NULL;
-    peer->conn = sp_dial(loop, run_dir, path, SP_PAIR0, deadline, NULL, &own, peer);
+    peer->conn = sp_dial(loop, run_dir, path, SP_PAIR0, deadline, limits, &own, peer);
     if (peer->conn && !send_hello(peer, self))
         return peer;
     if (peer->conn)
         sp_conn_close(peer->conn, false);
     free(peer);
     return NULL;
+}
+
+struct peer *peer_dial(struct ev_loop *loop, const char *run_dir, const char *path,
+                       const char *self, struct mono deadline, const struct peer_handlers *handlers,
+                       void *data)
+{
+    return dial(loop, run_dir, path, self, deadline, NULL, handlers, data);
+}
+
+struct peer *peer_dial_mailbox(struct ev_loop *loop, const char *run_dir, const char *path,
+                               const char *self, const struct buf *leftover,
+                               const struct peer_handlers *handlers, void *data)
+{
+    static const struct sp_limits limits = {.again = true};
+    struct peer *peer =
+        dial(loop, run_dir, path, self, (struct mono){0}, &limits, handlers, data);
+
+    if (!peer || !leftover || !buf_length(leftover) ||
+        !sp_conn_send_frames(peer->conn, buf_front(leftover), buf_length(leftover)))
+        return peer;
+    peer_close(peer, false);
+    errno = ENOMEM;
+    return NULL;
+}
+
+uint64_t peer_place(const struct peer *peer)
+{
+    return peer->conn ? sp_conn_place(peer->conn) : 0;
+}
+
+uint64_t peer_written(const struct peer *peer)
+{
+    return peer->conn ? sp_conn_written(peer->conn) : peer->written;
+}
+
+struct buf peer_leftover(struct peer *peer)
+{
+    struct buf left = peer->leftover;
+
+    peer->leftover = (struct buf){0};
+    return left;
 }
 
 int peer_send(struct peer *peer, const struct envelope *env, int fd)
@@ -306,6 +354,18 @@ int peer_event_facts(struct peer *peer, uint64_t ref, const char *type, const st
 int peer_event_rows(struct peer *peer, uint64_t ref, const char *type, const struct rows *rows)
 {
     return send_rows(peer, envelope_of(ENVELOPE_EVENT, ref, type), rows);
+}
+
+void peer_pause(struct peer *peer, bool paused)
+{
+    if (peer->conn)
+        sp_conn_pause(peer->conn, paused);
+}
+
+void peer_set_idle_close(struct peer *peer, int64_t ms)
+{
+    if (peer->conn)
+        sp_conn_set_idle_close(peer->conn, ms);
 }
 
 /* ---- what may be asked -------------------------------------------------------------------- */

@@ -34,6 +34,21 @@ struct peer *peer_dial(struct ev_loop *loop, const char *run_dir, const char *pa
                        const char *self, struct mono deadline,
                        const struct peer_handlers *handlers, void *data);
 
+/* The same for messages to a mailbox (limits.again in sp.h): what was not handled there goes again by
+ * itself. leftover: what was left of the connection before (may be NULL), sent first. */
+struct peer *peer_dial_mailbox(struct ev_loop *loop, const char *run_dir, const char *path,
+                               const char *self, const struct buf *leftover,
+                               const struct peer_handlers *handlers, void *data);
+/* In on_close: the whole frames that the kernel had not taken, for the next connection (the caller frees
+ * it). */
+struct buf peer_leftover(struct peer *peer);
+/* As sp_conn_place(), sp_conn_written(): the second also in on_close. */
+uint64_t peer_place(const struct peer *peer);
+uint64_t peer_written(const struct peer *peer);
+/* As the functions of sp.h. */
+void peer_pause(struct peer *peer, bool paused);
+void peer_set_idle_close(struct peer *peer, int64_t ms);
+
 /* Closes and frees, without on_close. flush as in sp_conn_close(). Takes NULL. */
 void peer_close(struct peer *peer, bool flush);
 

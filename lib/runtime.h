@@ -1,18 +1,24 @@
 /*
- * The runtime of a module, private to actor.c, mailbox.c and message.c: one struct troupe a
- * process. actor.c owns the life cycle and calls handlers, mailbox.c the connections and what
- * waits, message.c one message and its values.
+ * The runtime of an actor, private to lib/: one struct troupe a process. actor.c owns the life cycle and
+ * calls handlers; mailbox.c what comes in, contact.c and call.c what goes out; agenda.c what else the
+ * author's functions are owed, and how they wait; ties.c links and monitors; timing.c time.
  */
 #ifndef TROUPE_RUNTIME_H
 #define TROUPE_RUNTIME_H
 
 #include "addr.h"
+#include "agenda.h"
 #include "boot.h"
+#include "call.h"
+#include "contact.h"
+#include "descriptors.h"
 #include "loop.h"
 #include "mailbox.h"
 #include "parent.h"
 #include "reason.h"
 #include "stats.h"
+#include "ties.h"
+#include "timing.h"
 #include "troupe.h"
 
 enum { TROUPE_NEED_MAX = 64, TROUPE_LAST_STATE_MAX = 65536 };
@@ -24,14 +30,27 @@ struct troupe {
     void *state;
     char address[ADDR_TEXT_MAX + 1];
 
+    uint64_t hash; /* of its address, as `blocked` lists it */
+
     struct parent parent;
     struct mailbox mailbox;
+    struct contacts contacts;
+    struct calls calls;
+    struct ties ties;
+    struct agenda agenda;
+    struct timing timing;
+    struct descriptors descriptors;
+    struct troupe_message *current; /* the one whose handler runs, or NULL */
+    unsigned busy;    /* functions of the author that run */
+    unsigned waiting; /* … and wait in a blocking one */
     ev_signal term;
 
     struct stats_page *stats; /* the supervisor's page, or own_stats */
     struct stats_page own_stats;
 
     bool ending;     /* a reason is set: no further message is handled */
+    bool draining;   /* nothing new is taken; then it ends with drain_reason */
+    char drain_reason[REASON_MAX];
     bool terminated; /* by a signal that is raised again at the end */
     char reason[REASON_MAX];
     char need[TROUPE_NEED_MAX];
@@ -40,6 +59,9 @@ struct troupe {
     void *last_state;
     size_t last_state_size;
 };
+
+/* Begins the end for this reason, unless it has begun. */
+void actor_end(struct troupe *self, const char *reason);
 
 /* Hands one message to its handler, or refuses it. Frees it unless it is kept. */
 void actor_handle(struct troupe *self, struct troupe_message *message);

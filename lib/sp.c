@@ -14,7 +14,7 @@
 
 enum {
     HEADER_SIZE = 8,
-    FRAME_HEADER_SIZE = 9, /* 01, then the length */
+    FRAME_HEADER_SIZE = SP_FRAME_HEADER,
     FRAME_MESSAGE = 1,
     CHUNK_SIZE = 65536,          /* one recv */
     TURN_BYTES = 4 * CHUNK_SIZE, /* of one connection in one loop turn … */
@@ -22,6 +22,7 @@ enum {
     TURN_ACCEPTS = 64,
     RETRY_MS = 10,
     REFUSED_MS = 1000,
+    UNHEARD_MS = 5000, /* of connections that end before a word is said */
     FLUSH_MS = 5000,
     ACCEPT_RETRY_MS = 1000,
     FDS_MAX = 8,          /* of one recvmsg */
@@ -77,7 +78,8 @@ struct sp_conn {
     ev_prepare flusher; /* never started: fed with the lowest priority, it runs at the turn's end */
 
     struct buf in, out;
-    uint64_t in_taken, out_written; /* stream places of in.start and out.start */
+    size_t out_kept; /* bytes at the front of `out` that are written and may have to go again */
+    uint64_t in_taken, out_written; /* stream places of in.start and out's first unwritten byte */
     const uint8_t *pinned;          /* in.data while a body in it is shown to the owner */
     struct passengers arrived, departing;
     struct mono partial_since, active_at;
@@ -85,7 +87,9 @@ struct sp_conn {
 
     /* dialers */
     char *run_dir, *path;
-    struct mono deadline, refused_since;
+    struct mono deadline, refused_since, unheard_since;
+    size_t out_head; /* what of our SP header is still at the front of `out` */
+    bool settled;    /* the other has begun to handle what we send */
 };
 
 struct sp_listener {
@@ -106,6 +110,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents);
 static void on_more(struct ev_loop *loop, ev_idle *w, int revents);
 static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents);
 static void flush(struct sp_conn *conn);
+static bool may_dial_again(const struct sp_conn *conn);
+static void dial_again(struct sp_conn *conn);
 
 /* ---- the codec ---------------------------------------------------------------------------- */
 
@@ -163,6 +169,19 @@ static uint64_t get_length(const uint8_t *at)
     for (int i = 0; i < 8; i++)
         n = n << 8 | at[i];
     return n;
+}
+
+int sp_frame_size(const uint8_t *at, size_t have, size_t *size)
+{
+    uint64_t body;
+
+    if (have < FRAME_HEADER_SIZE || at[0] != FRAME_MESSAGE)
+        return -1;
+    body = get_length(at + 1);
+    if (body > have - FRAME_HEADER_SIZE)
+        return -1;
+    *size = FRAME_HEADER_SIZE + (size_t)body;
+    return 0;
 }
 
 /* ---- descriptors that travel -------------------------------------------------------------- */
@@ -236,6 +255,7 @@ static struct sp_conn *conn_create(struct ev_loop *loop, const struct sp_limits 
 static void conn_free(struct sp_conn *conn)
 {
     buf_finish(&conn->in);
+    buf_finish(&conn->out);
     free(conn->run_dir);
     free(conn->path);
     free(conn);
@@ -282,7 +302,8 @@ static void shut(struct sp_conn *conn)
     if (conn->fd >= 0)
         close(conn->fd);
     conn->fd = -1;
-    buf_finish(&conn->out);
+    if (!conn->limits.again)
+        buf_finish(&conn->out); /* else its owner may want what was not written */
     passengers_finish(&conn->arrived);
     passengers_finish(&conn->departing);
     leave_listener(conn);
@@ -315,7 +336,7 @@ static int64_t age_limit(const struct sp_conn *conn, struct mono now)
 
     if (mono_is_set(conn->partial_since) && !conn->paused)
         left = SP_PARTIAL_MS - mono_diff_ms(now, conn->partial_since);
-    if (conn->idle_ms && !buf_length(&conn->out)) {
+    if (conn->idle_ms && !sp_conn_queued(conn)) {
         idle = conn->idle_ms - mono_diff_ms(now, conn->active_at);
         left = left < 0 || idle < left ? idle : left;
     }
@@ -581,7 +602,10 @@ static bool is_reading(const struct sp_conn *conn)
 static void settle(struct sp_conn *conn)
 {
     if (conn->ended || (conn->broken && conn->drained)) {
-        finish(conn, conn->why);
+        if (may_dial_again(conn))
+            dial_again(conn);
+        else
+            finish(conn, conn->why);
         return;
     }
     if (conn->broken)
@@ -645,7 +669,7 @@ static void on_more(struct ev_loop *loop, ev_idle *w, int revents)
 /* How much may go in one sendmsg: up to a frame with a descriptor, or that frame alone. */
 static size_t sendable(const struct sp_conn *conn, int *fd)
 {
-    size_t queued = buf_length(&conn->out);
+    size_t queued = sp_conn_queued(conn);
     const struct passenger *first = conn->departing.at;
 
     *fd = -1;
@@ -664,7 +688,7 @@ static ssize_t send_chunk(struct sp_conn *conn)
         char space[CMSG_SPACE(sizeof(int))];
     } control = {0};
     int fd;
-    struct iovec iov = {buf_front(&conn->out), sendable(conn, &fd)};
+    struct iovec iov = {buf_front(&conn->out) + conn->out_kept, sendable(conn, &fd)};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
     struct cmsghdr *c = &control.align;
     ssize_t n;
@@ -692,21 +716,50 @@ static void write_failed(struct sp_conn *conn)
     conn->broken = true;
     if (!conn->ended)
         snprintf(conn->why, sizeof conn->why, "%s", phrase(errno));
-    buf_finish(&conn->out);
+    if (!conn->limits.again)
+        buf_finish(&conn->out);
     passengers_finish(&conn->departing);
     ev_io_stop(conn->loop, &conn->writer);
     if (is_reading(conn))
         ev_idle_start(conn->loop, &conn->more);
 }
 
+static size_t front_size(const struct sp_conn *conn)
+{
+    if (conn->out_head)
+        return conn->out_head;
+    return FRAME_HEADER_SIZE + (size_t)get_length(buf_front(&conn->out) + 1);
+}
+
+/* What is written need not be kept: but a frame that may have to go again is, until all of it is
+ * written, and until the other has begun to handle anything at all. */
+static void let_go(struct sp_conn *conn)
+{
+    size_t size = conn->out_kept;
+
+    if (conn->limits.again && !conn->settled)
+        return;
+    while (conn->limits.again && conn->out_kept && (size = front_size(conn)) <= conn->out_kept) {
+        conn->out_head = 0;
+        conn->out_kept -= size;
+        conn->out.start += size;
+    }
+    if (!conn->limits.again) {
+        conn->out.start += size;
+        conn->out_kept = 0;
+    }
+    buf_consume(&conn->out, 0);
+}
+
 static void write_out(struct sp_conn *conn)
 {
-    while (buf_length(&conn->out)) {
+    while (sp_conn_queued(conn) && !conn->broken) {
         ssize_t n = send_chunk(conn);
 
         if (n > 0) {
             conn->out_written += (size_t)n;
-            buf_consume(&conn->out, (size_t)n);
+            conn->out_kept += (size_t)n;
+            let_go(conn);
         } else if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) {
             ev_io_start(conn->loop, &conn->writer);
             return;
@@ -724,7 +777,7 @@ static void flush(struct sp_conn *conn)
         return;
     write_out(conn);
     if (conn->state == FLUSHING) {
-        if (!buf_length(&conn->out))
+        if (!sp_conn_queued(conn))
             shut(conn);
         return;
     }
@@ -787,7 +840,7 @@ static int refuse(int code)
 
 int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd)
 {
-    size_t queued = buf_length(&conn->out), size = total_size(parts, n);
+    size_t queued = sp_conn_queued(conn), size = total_size(parts, n);
     struct passenger passenger = {.start = conn->out_written + queued, .fd = fd};
     uint8_t *to;
 
@@ -795,6 +848,8 @@ int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd)
         return refuse(ENOTCONN);
     if (size > conn->limits.max_message)
         return refuse(EMSGSIZE);
+    if (fd >= 0 && conn->limits.again)
+        return refuse(EINVAL); /* a descriptor goes once */
     if (has_no_room(conn, size)) {
         conn->full = true;
         return refuse(EAGAIN);
@@ -827,7 +882,7 @@ static void check_age(struct sp_conn *conn)
     if (mono_is_set(conn->partial_since) && !conn->paused &&
         mono_diff_ms(now, conn->partial_since) >= SP_PARTIAL_MS)
         finish(conn, "half a frame for 30 s");
-    else if (conn->idle_ms && !buf_length(&conn->out) &&
+    else if (conn->idle_ms && !sp_conn_queued(conn) &&
              mono_diff_ms(now, conn->active_at) >= conn->idle_ms)
         finish(conn, "idle");
     else
@@ -867,6 +922,7 @@ static void connected(struct sp_conn *conn, int fd)
 
     conn->fd = fd;
     conn->state = GREETING;
+    conn->refused_since = (struct mono){0};
     getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &conn->creds, &length);
     ev_timer_stop(conn->loop, &conn->timer);
     if (mono_is_set(conn->deadline))
@@ -914,6 +970,35 @@ static void try_dial(struct sp_conn *conn)
         finish(conn, conn->why);
 }
 
+/* Nothing was handled there, so all may go again (PROTOCOL 1). Somebody who closes on us for good is
+ * not asked for ever. */
+static bool may_dial_again(const struct sp_conn *conn)
+{
+    return conn->limits.again && !conn->settled && conn->state < FLUSHING &&
+           !(mono_is_set(conn->unheard_since) &&
+             mono_diff_ms(mono_now(), conn->unheard_since) >= UNHEARD_MS);
+}
+
+static void dial_again(struct sp_conn *conn)
+{
+    ev_io_stop(conn->loop, &conn->reader);
+    ev_io_stop(conn->loop, &conn->writer);
+    ev_idle_stop(conn->loop, &conn->more);
+    ev_clear_pending(conn->loop, &conn->flusher);
+    close(conn->fd);
+    conn->fd = -1;
+    conn->state = DIALING;
+    conn->ended = conn->broken = conn->drained = false;
+    conn->why[0] = '\0';
+    conn->out_written -= conn->out_kept;
+    conn->out_kept = 0;
+    consume(conn, buf_length(&conn->in));
+    conn->partial_since = (struct mono){0};
+    if (!mono_is_set(conn->unheard_since))
+        conn->unheard_since = mono_now();
+    set_timer(conn, RETRY_MS);
+}
+
 static bool is_shortage(int code)
 {
     return code == EMFILE || code == ENFILE || code == ENOMEM || code == ENOBUFS;
@@ -950,6 +1035,7 @@ struct sp_conn *sp_dial(struct ev_loop *loop, const char *run_dir, const char *p
     conn->deadline = deadline;
     conn->run_dir = strdup(run_dir);
     conn->path = strdup(path);
+    conn->out_head = sizeof header;
     sp_header_write(protocol, header);
     if (conn->run_dir && conn->path && !buf_append(&conn->out, header, sizeof header) &&
         !first_dial(conn))
@@ -1100,7 +1186,49 @@ void sp_conn_flush(struct sp_conn *conn)
 
 size_t sp_conn_queued(const struct sp_conn *conn)
 {
-    return buf_length(&conn->out);
+    return buf_length(&conn->out) - conn->out_kept;
+}
+
+uint64_t sp_conn_place(const struct sp_conn *conn)
+{
+    return conn->out_written + sp_conn_queued(conn);
+}
+
+uint64_t sp_conn_written(const struct sp_conn *conn)
+{
+    return conn->out_written;
+}
+
+void sp_conn_settle(struct sp_conn *conn)
+{
+    conn->settled = true;
+    conn->unheard_since = (struct mono){0};
+    let_go(conn);
+}
+
+struct buf sp_conn_leftover(struct sp_conn *conn)
+{
+    struct buf left = conn->out;
+
+    if (left.data) {
+        left.start += conn->out_head;
+        if (left.start > left.end)
+            left.start = left.end;
+    }
+    conn->out = (struct buf){0};
+    conn->out_kept = conn->out_head = 0;
+    return left;
+}
+
+int sp_conn_send_frames(struct sp_conn *conn, const void *frames, size_t size)
+{
+    if (conn->state >= FLUSHING || conn->broken)
+        return refuse(ENOTCONN);
+    if (buf_append(&conn->out, frames, size))
+        return refuse(ENOMEM);
+    if (conn->fd >= 0 && !ev_is_active(&conn->writer))
+        ev_feed_event(conn->loop, &conn->flusher, EV_CUSTOM);
+    return 0;
 }
 
 void sp_conn_pause(struct sp_conn *conn, bool paused)

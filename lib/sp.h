@@ -7,6 +7,7 @@
 #ifndef TROUPE_SP_H
 #define TROUPE_SP_H
 
+#include "buf.h"
 #include "loop.h"
 #include "mono.h"
 
@@ -26,12 +27,14 @@ enum sp_protocol {
     SP_PULL = 0x51,
 };
 
+enum { SP_FRAME_HEADER = 9 }; /* 01, then the length of the body */
 enum { SP_HANDSHAKE_MS = 5000, SP_PARTIAL_MS = 30000, SP_IDLE_MS = 10000 };
 
 struct sp_limits {
     size_t max_message;  /* bytes of a body; 0 means 16 MiB */
     size_t max_outbox;   /* queued bytes a connection; 0 means 8 MiB */
     unsigned max_conns;  /* connections of a listener; 0 means 1,024 */
+    bool again;          /* dialers: what the other has not begun to handle goes again (below) */
 };
 
 struct sp_conn;
@@ -71,6 +74,21 @@ struct sp_conn *sp_dial(struct ev_loop *loop, const char *run_dir, const char *p
                         enum sp_protocol protocol, struct mono deadline,
                         const struct sp_limits *limits, const struct sp_handlers *handlers, void *data);
 
+/* Messages to a mailbox (limits.again; PROTOCOL 1). Everything that is sent is kept until the owner says
+ * sp_conn_settle(): the other side has begun to handle what comes. A connection that ends before that is
+ * dialled again, and all goes again, in order; after 5 s of such ends it is given up ("end of stream").
+ * Once settled, a frame is kept until the kernel has taken all of it. In on_close, what was kept can be
+ * taken away, to be sent on another connection. */
+void sp_conn_settle(struct sp_conn *conn);
+/* Whole frames, in order; the caller frees it. */
+struct buf sp_conn_leftover(struct sp_conn *conn);
+/* Queues frames that came from there. 0, or -1 with ENOMEM or ENOTCONN. */
+int sp_conn_send_frames(struct sp_conn *conn, const void *frames, size_t size);
+/* Places in the stream of what is sent: where the last queued frame ends, and how far the kernel has
+ * taken it. */
+uint64_t sp_conn_place(const struct sp_conn *conn);
+uint64_t sp_conn_written(const struct sp_conn *conn);
+
 /* Queues one message made of n parts (copied). fd, when not -1, travels with it and is closed here
  * after it was sent (taken over on success only). Everything queued in one loop turn goes in one
  * writev. An outbox that is less than half full takes any message of at most max_message. Returns 0;
@@ -102,6 +120,8 @@ struct ev_loop *sp_conn_loop(const struct sp_conn *conn);
 void sp_header_write(enum sp_protocol protocol, uint8_t out[8]);
 /* The protocol number, or -1 when these are not SP header bytes. */
 int sp_header_read(const uint8_t in[8]);
+/* The size of the whole frame at the beginning of these bytes, header included. -1: not a whole one. */
+int sp_frame_size(const uint8_t *at, size_t have, size_t *size);
 /* How many bytes of a REQ body are header words: they end with the first that has the top bit, the
  * request id, and go back first in the reply. 0 when there is no such word among the first 16. */
 size_t sp_request_header(const uint8_t *body, size_t size);

@@ -9,12 +9,16 @@
  *
  * Contents
  *   1. The actor      TROUPE_ACTOR, its table of messages, its life
- *   2. Itself         state, arguments, path, status, exit, last state, log, loop
- *   3. Messages       reading arguments, replying, failing, keeping
- *   4. Publishing     to whoever subscribes
- *   5. Programs       readiness and status of an executed program
- *   6. Machinery      what the macros above are made of
- * Not in this release: sending to other actors, links and monitors, groups, timers as messages.
+ *   2. Itself         state, arguments, path, status, exit, drain, last state, log
+ *   3. Messages       reading arguments, replying, failing, keeping, forwarding
+ *   4. Sending        cast, call, call many, look a name up
+ *   5. Links          monitors, links, exits (the backplane)
+ *   6. Publishing     to whoever subscribes; sharing a resource
+ *   7. Time and work  timers, delayed sends, descriptors, work that may block
+ *   8. Attached       a process that no supervisor started takes part
+ *   9. Programs       readiness and status of an executed program
+ *  10. Machinery      what the macros above are made of
+ * Not in this release: groups, other nodes, services.
  *
  * Conventions. Functions that can fail return 0, or -1 with errno. Texts are UTF-8 and
  * NUL-terminated. Nothing here may be called from another thread or from a signal handler. Misuse
@@ -31,6 +35,7 @@
 #define TROUPE_EXPORT __attribute__((visibility("default")))
 
 struct ev_loop;
+struct troupe_work;
 
 /* The running actor: first argument of everything that it does. */
 struct troupe;
@@ -79,13 +84,29 @@ struct troupe_actor {
 
     const struct troupe_handler *messages; /* ends with {0} */
 
-    /* Messages that the table does not name. Raw lines have all their arguments as texts;
-     * others have one argument, bytes: the payload. NULL: such messages are `unknown_message`. */
+    /* Messages that the table does not name. Raw lines have all their arguments as texts, typed ones
+     * have theirs as they came, others have one: bytes. NULL: such messages are `unknown_message`. */
     void (*receive)(struct troupe *self, struct troupe_message *message);
 
     /* Runs once at the end, also when init failed, on a stop and when a link ends the actor; not
      * after SIGKILL. reason: SEMANTICS 4. May call troupe_exit() to end for another reason. */
     void (*terminate)(struct troupe *self, const char *reason);
+
+    /* The end of an actor that troupe_monitor() watches: once for each monitor. who is its address
+     * with the incarnation ("shop/db#3"), reason true (SEMANTICS 4), "noproc" or "noconnection". */
+    void (*down)(struct troupe *self, uint64_t monitor, const char *who, const char *reason);
+
+    /* The abnormal end of a linked actor. An actor that has this function traps exits: it lives on
+     * unless it calls troupe_exit(). One without it is ended with `cascade WHO REASON`. */
+    void (*exited)(struct troupe *self, const char *who, const char *reason);
+
+    /* A cast that could not be delivered: where it should have gone, its name, and why (a failure
+     * of section 4). Without it, such casts vanish, as in Erlang. */
+    void (*undelivered)(struct troupe *self, const char *to, const char *name, const char *why);
+
+    /* A stop first finishes what is queued (troupe_drain), as far as the shutdown time allows.
+     * Without it, what waits is dropped: callers hear `down shutdown`. */
+    bool drains;
 };
 
 /* Defines this module's actor:
@@ -135,6 +156,10 @@ TROUPE_EXPORT void troupe_heartbeat(struct troupe *self);
 TROUPE_EXPORT void troupe_exit(struct troupe *self, const char *need, const char *reason, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Finishes what is queued and what was kept, takes nothing new (callers hear `overloaded draining`),
+ * then ends with reason, as troupe_exit() does. */
+TROUPE_EXPORT void troupe_drain(struct troupe *self, const char *reason);
+
 /* What the last incarnation left behind (valid for life), or NULL. */
 TROUPE_EXPORT const void *troupe_last_state(struct troupe *self, size_t *size);
 /* What the next one will get, sent at this one's end (not after SIGKILL or a crash): a copy of at
@@ -146,8 +171,9 @@ TROUPE_EXPORT int troupe_set_last_state(struct troupe *self, const void *bytes, 
 TROUPE_EXPORT void troupe_log(struct troupe *self, const char *level, const char *event, ...)
     __attribute__((sentinel));
 
-/* The loop (libev), for timers and descriptors of the actor's own. Its callbacks run between
- * messages, in the same thread. */
+/* The loop (libev), for what section 7 does not offer. Callbacks of watchers on it run between
+ * messages, in the same thread; but also while a handler waits in a blocking call of section 4, so
+ * they must not call such functions themselves, nor count on the handler being done. */
 TROUPE_EXPORT struct ev_loop *troupe_loop(struct troupe *self);
 
 /* ---- 3. Messages -------------------------------------------------------------------------- */
@@ -192,20 +218,196 @@ TROUPE_EXPORT int troupe_fail(struct troupe_message *message, const char *format
     __attribute__((format(printf, 2, 3)));
 
 /* Keeps the message, so that it can be answered after its handler has returned. The actor then owes
- * it one troupe_reply(), troupe_fail() or troupe_drop(). Returns it. */
+ * it one troupe_reply(), troupe_fail(), troupe_forward() or troupe_drop(). Bytes that were read from it
+ * before end with the handler: read them again. Returns it; or NULL when memory is short: the caller has
+ * then been told. */
 TROUPE_EXPORT struct troupe_message *troupe_keep(struct troupe_message *message);
 /* Gives up a kept message: a caller that still waits gets an error. Takes NULL. */
 TROUPE_EXPORT void troupe_drop(struct troupe_message *message);
 
-/* ---- 4. Publishing ------------------------------------------------------------------------ */
+/* Hands the message on: `to` handles it, and its answer goes back to the asker through this actor
+ * (SEMANTICS 6), also when it was kept. Returns 0; or -1 with errno as troupe_cast(), and the message is
+ * still to be answered. */
+TROUPE_EXPORT int troupe_forward(struct troupe_message *message, const char *to);
 
-/* troupe_publish(self, "tick", count, "text" …): a line TOPIC, TAB, values to everyone who has
- * subscribed (an nng SUB dialer of the mailbox; it filters by the beginning of the line). Returns
- * how many it was queued for; a subscriber that does not keep up misses lines, and they are
- * counted. */
+/* ---- 4. Sending --------------------------------------------------------------------------- */
+
+/* Addresses are "shop/counter", or "shop/counter#3" for that incarnation only. From one sender to one
+ * incarnation, casts and calls arrive in the order they were sent; each at most once. One that is
+ * being restarted is waited for.
+ *
+ * A call ends with an answer or with a failure, one of (SEMANTICS 6): "noproc", "down REASON",
+ * "timeout", "noconnection", "overloaded", "unknown_message NAME", "bad_message TEXT", "no_mailbox",
+ * "error TEXT", "deadlock".
+ *
+ * Values are given as for troupe_reply(), up to 8. A single value of bytes goes as
+ * it is; others travel with their types and are converted to what the receiver has declared. */
+
+/* troupe_cast(self, to, name, values…): never waits. 0; or -1 with errno: EAGAIN (the outbox for `to`
+ * is full: more than it has read waits here), EINVAL (no address, or a value that cannot travel),
+ * EMSGSIZE, ENOMEM. 0 says that it is on its way, not that it arrives. */
+#define troupe_cast(self, to, ...) TROUPE_WITH_VALUES_3(troupe_cast_values, self, to, __VA_ARGS__)
+
+/* troupe_call(self, to, timeout_ms, name, values…): waits for the answer, at most timeout_ms (0: 5 s).
+ * Meanwhile no message of this actor is handled; stop orders are, and end the wait. Returns the answer,
+ * never NULL, to be given to troupe_free(). Its values are read like arguments. */
+#define troupe_call(self, to, timeout_ms, ...)                                                     \
+    TROUPE_WITH_VALUES_4(troupe_call_values, self, to, timeout_ms, __VA_ARGS__)
+
+/* NULL when the call succeeded, else the failure, owned by the answer. */
+TROUPE_EXPORT const char *troupe_failure(const struct troupe_message *answer);
+TROUPE_EXPORT void troupe_free(struct troupe_message *answer);
+
+/* What hears the answer of an asynchronous call: exactly once, never within the function that sent
+ * it, between messages. The answer is valid during the call. */
+typedef void troupe_on_answer(struct troupe *self, struct troupe_message *answer, void *data);
+
+/* troupe_ask(self, to, timeout_ms, on_answer, data, name, values…): the asynchronous call. Returns
+ * 0; or -1 with errno as troupe_cast(), and on_answer is not called. */
+#define troupe_ask(self, to, timeout_ms, on_answer, data, ...)                                     \
+    TROUPE_WITH_VALUES_4(troupe_ask_values, self, to,                                              \
+                         ((struct troupe_asking){(timeout_ms), (on_answer), (data)}), __VA_ARGS__)
+
+/* The same message to n actors at once; waits until all have answered or failed. answers[i] belongs to
+ * to[i]; each is to be freed. */
+#define troupe_call_many(self, to, n, answers, timeout_ms, ...)                                    \
+    TROUPE_WITH_VALUES_4(troupe_call_many_values, self, to,                                        \
+                         ((struct troupe_asking_many){(n), (answers), (timeout_ms)}), __VA_ARGS__)
+
+/* The full address ("shop/db@east#3") of the actor at this path, into out. Waits as troupe_call();
+ * 0; or -1 with errno: ENOENT (noproc), ETIMEDOUT, EINVAL. */
+TROUPE_EXPORT int troupe_lookup(struct troupe *self, const char *path, int64_t timeout_ms, char *out,
+                                size_t size);
+
+/* ---- 5. Links ----------------------------------------------------------------------------- */
+
+/* Asks to hear of the end of `who` (present incarnation, or the next one when it is being restarted):
+ * .down is called once. Each monitor counts by itself. Returns its number, or 0 with errno: EINVAL,
+ * ENOMEM, ENOTCONN (no supervisor to ask). */
+TROUPE_EXPORT uint64_t troupe_monitor(struct troupe *self, const char *who);
+/* No longer; .down is not called for it after this. */
+TROUPE_EXPORT void troupe_demonitor(struct troupe *self, uint64_t monitor);
+
+/* MONITOR: its abnormal end is mine; NOTIFY: mine is its; PEER: both, or none when one is refused.
+ * Modes add up; linking twice is once. */
+enum troupe_link { TROUPE_LINK_MONITOR = 1, TROUPE_LINK_NOTIFY = 2, TROUPE_LINK_PEER = 3 };
+
+/* Links to `who`, and waits until both supervisors know. NULL when it stands; else the failure
+ * ("noproc", "refused to itself", "denied …", "noconnection"), valid until the next call. */
+TROUPE_EXPORT const char *troupe_link(struct troupe *self, enum troupe_link mode, const char *who);
+/* Takes these modes away again. */
+TROUPE_EXPORT void troupe_unlink(struct troupe *self, enum troupe_link mode, const char *who);
+
+/* ---- 6. Publishing ------------------------------------------------------------------------ */
+
+/* troupe_publish(self, "tick", count, "text" …): TOPIC and values to everyone who has subscribed: actors
+ * (below), and nng SUB dialers of the mailbox, who get a line TOPIC, TAB, values and filter by its
+ * beginning. Returns how many it was queued for. A subscriber that does not keep up misses events; they
+ * are counted, and actors are told of the gap. */
 #define troupe_publish(self, ...) TROUPE_WITH_VALUES_2(troupe_publish_values, self, __VA_ARGS__)
+/* The same, and the values are kept as the topic's last: subscribers that come later can ask for them.
+ * This is how an actor shares a resource. */
+#define troupe_share(self, ...) TROUPE_WITH_VALUES_2(troupe_share_values, self, __VA_ARGS__)
 
-/* ---- 5. Programs -------------------------------------------------------------------------- */
+/* What happens to a subscription. */
+enum troupe_event_kind {
+    TROUPE_EVENT,  /* troupe_name(): the topic; values as arguments; troupe_sequence() */
+    TROUPE_GAP,    /* this one was too slow: troupe_lost() events are missing here */
+    TROUPE_ENDED,  /* the last: troupe_failure() says why (as for calls) */
+};
+typedef void troupe_on_event(struct troupe *self, enum troupe_event_kind kind,
+                             struct troupe_message *event, void *data);
+
+enum { TROUPE_LAST = 1 }; /* first what was shared last under topics of this beginning */
+
+/* Subscribes to topics of `who` that begin with `topic` ("" is all). Returns the subscription's
+ * number, or 0 with errno as troupe_cast(). */
+TROUPE_EXPORT uint64_t troupe_subscribe(struct troupe *self, const char *who, const char *topic,
+                                        unsigned flags, troupe_on_event *on_event, void *data);
+/* Ends it; on_event is not called any more. */
+TROUPE_EXPORT void troupe_unsubscribe(struct troupe *self, uint64_t subscription);
+/* Of an event: its number in this subscription, from 1; of a gap: how many are missing. */
+TROUPE_EXPORT uint64_t troupe_sequence(const struct troupe_message *event);
+TROUPE_EXPORT uint64_t troupe_lost(const struct troupe_message *event);
+
+/* Waits until `who` shares `topic` (exactly this one) and returns its values, as troupe_call() does; a
+ * failure when it is not there, ends first, or the time is up. timeout_ms 0: no limit. */
+TROUPE_EXPORT struct troupe_message *troupe_depend(struct troupe *self, const char *who,
+                                                   const char *topic, int64_t timeout_ms);
+
+/* ---- 7. Time and work --------------------------------------------------------------------- */
+
+/* All functions called from here run between messages, and never while a handler waits in a blocking
+ * call. Numbers of timers are never 0; 0 says ENOMEM. */
+
+/* count: how many periods have passed since the last call (1 unless the actor was busy). */
+typedef void troupe_on_time(struct troupe *self, uint64_t count, void *data);
+/* Once, not before ms have passed. */
+TROUPE_EXPORT uint64_t troupe_after(struct troupe *self, int64_t ms, troupe_on_time *fn, void *data);
+/* Every ms, without drift. Periods that were missed come as one call with their count. */
+TROUPE_EXPORT uint64_t troupe_every(struct troupe *self, int64_t ms, troupe_on_time *fn, void *data);
+/* Casts after ms (troupe_cast_after(self, ms, to, name, values…)). */
+#define troupe_cast_after(self, ms, to, ...)                                                       \
+    TROUPE_WITH_VALUES_4(troupe_cast_after_values, self, ms, to, __VA_ARGS__)
+/* Ends the actor after ms: in order with this reason; or by SIGKILL. */
+TROUPE_EXPORT uint64_t troupe_exit_after(struct troupe *self, int64_t ms, const char *reason);
+TROUPE_EXPORT uint64_t troupe_kill_after(struct troupe *self, int64_t ms);
+/* Takes a timer back; one that has run, or 0, is nothing. */
+TROUPE_EXPORT void troupe_cancel(struct troupe *self, uint64_t timer);
+
+/* A descriptor of the actor's own: fn is called while it is readable (1), writable (2), or either (3).
+ * The actor goes on owning it. Returns a number for troupe_unwatch(), or 0 (ENOMEM). */
+typedef void troupe_on_ready(struct troupe *self, int fd, unsigned events, void *data);
+TROUPE_EXPORT uint64_t troupe_watch(struct troupe *self, int fd, unsigned events, troupe_on_ready *fn,
+                                    void *data);
+TROUPE_EXPORT void troupe_unwatch(struct troupe *self, uint64_t watch);
+
+/* Work that may block: fn runs in a helper process, a copy of this one as it is now, with none of its
+ * connections; what it writes with troupe_result() is its result. Returning 0 is success; it may also
+ * print a line to say why not. */
+typedef int troupe_work_fn(void *data, struct troupe_work *work);
+TROUPE_EXPORT int troupe_result(struct troupe_work *work, const void *bytes, size_t size);
+/* What became of it: failure is NULL, or "exit:1", "signal:SEGV" …; bytes are valid during the call. */
+typedef void troupe_on_done(struct troupe *self, const char *failure, struct troupe_bytes result,
+                            void *data);
+/* Starts it. Returns its number for troupe_cancel_work(), or 0 with errno of fork or pipe. */
+TROUPE_EXPORT uint64_t troupe_work(struct troupe *self, troupe_work_fn *fn, void *fn_data,
+                                   troupe_on_done *on_done, void *data);
+/* Ends the helper by SIGKILL; on_done is not called. */
+TROUPE_EXPORT void troupe_cancel_work(struct troupe *self, uint64_t work);
+
+/* The actor is this work (async-backplane's manage): when it is done the actor ends, `normal` or
+ * `error work exit:1`; when a link ends the actor, the work ends. 0, or -1 with errno. */
+TROUPE_EXPORT int troupe_manage(struct troupe *self, troupe_work_fn *fn, void *fn_data);
+/* The same, but success only calls on_done, tells nobody, and the actor lives on. */
+TROUPE_EXPORT int troupe_part_manage(struct troupe *self, troupe_work_fn *fn, void *fn_data,
+                                     troupe_on_done *on_done, void *data);
+
+/* ---- 8. Attached -------------------------------------------------------------------------- */
+
+/* A process that no supervisor started becomes an actor of a running node ($TROUPE_RUN, or the node
+ * named by $TROUPE_NODE): with a mailbox, links, monitors, a path (run/PID; or `path`, below an existing
+ * supervisor). It is never restarted; its end is what it says with troupe_detach(), else `dropped`.
+ * actor may be NULL, or TROUPE_ATTACHED(…). NULL with *why, a static or thread-local text. One a process. */
+TROUPE_EXPORT struct troupe *troupe_attach(const struct troupe_actor *actor, const char *path,
+                                           const char **why);
+/* Serves messages and links until the actor is to end; returns its reason, valid until detached. */
+TROUPE_EXPORT const char *troupe_serve(struct troupe *self);
+/* Serves for at most timeout_ms (0: what is there); false when the actor is to end. */
+TROUPE_EXPORT bool troupe_serve_for(struct troupe *self, int64_t timeout_ms);
+/* Runs the work and serves; returns when the work is done (NULL, and *result, to be freed), or with the
+ * first message, DOWN or EXIT that has come: what was waiting before comes first. */
+enum troupe_first { TROUPE_FIRST_DONE, TROUPE_FIRST_MESSAGE, TROUPE_FIRST_ENDED };
+TROUPE_EXPORT enum troupe_first troupe_watch_work(struct troupe *self, troupe_work_fn *fn,
+                                                  void *fn_data);
+/* Says goodbye (reason NULL: the one it has, else normal) and frees self. Takes NULL. */
+TROUPE_EXPORT void troupe_detach(struct troupe *self, const char *reason);
+
+#define TROUPE_ATTACHED(...)                                                                       \
+    (&(const struct troupe_actor){.abi = TROUPE_ABI, .size = sizeof(struct troupe_actor),          \
+                                  .run = troupe_actor_run, __VA_ARGS__})
+
+/* ---- 9. Programs -------------------------------------------------------------------------- */
 
 /* For an executed program that links this library: the same words to its supervisor, through the
  * descriptor named in TROUPE_CONTROL. Return 0; or -1 with errno: ENOTCONN when no supervisor
@@ -216,7 +418,7 @@ TROUPE_EXPORT int troupe_notify_heartbeat(void);
 /* Tells the reason and the need before the program ends by itself. */
 TROUPE_EXPORT int troupe_notify_exit(const char *need, const char *reason);
 
-/* ---- 6. Machinery ------------------------------------------------------------------------- */
+/* ---- 10. Machinery ------------------------------------------------------------------------- */
 
 enum { TROUPE_ABI = 1 };
 
@@ -234,10 +436,37 @@ struct troupe_value {
     } as;
 };
 
+/* How an asynchronous call, and one to many, is asked. */
+struct troupe_asking {
+    int64_t timeout_ms;
+    troupe_on_answer *on_answer;
+    void *data;
+};
+
+struct troupe_asking_many {
+    size_t n;
+    struct troupe_message **answers;
+    int64_t timeout_ms;
+};
+
 TROUPE_EXPORT int troupe_reply_values(struct troupe_message *message,
                                       const struct troupe_value *values);
 TROUPE_EXPORT int troupe_publish_values(struct troupe *self, const char *topic,
                                         const struct troupe_value *values);
+TROUPE_EXPORT int troupe_share_values(struct troupe *self, const char *topic,
+                                      const struct troupe_value *values);
+TROUPE_EXPORT int troupe_cast_values(struct troupe *self, const char *to, const char *name,
+                                     const struct troupe_value *values);
+TROUPE_EXPORT struct troupe_message *troupe_call_values(struct troupe *self, const char *to,
+                                                        int64_t timeout_ms, const char *name,
+                                                        const struct troupe_value *values);
+TROUPE_EXPORT int troupe_ask_values(struct troupe *self, const char *to, struct troupe_asking asking,
+                                    const char *name, const struct troupe_value *values);
+TROUPE_EXPORT void troupe_call_many_values(struct troupe *self, const char *const *to,
+                                           struct troupe_asking_many asking, const char *name,
+                                           const struct troupe_value *values);
+TROUPE_EXPORT uint64_t troupe_cast_after_values(struct troupe *self, int64_t ms, const char *to,
+                                                const char *name, const struct troupe_value *values);
 
 static inline struct troupe_value troupe_value_int(int64_t value)
 {
@@ -313,6 +542,32 @@ static inline struct troupe_value troupe_value_bytes(struct troupe_bytes value)
 #define TROUPE_WITH_VALUES_2(f, s, ...)                                                            \
     TROUPE_PICK(__VA_ARGS__, TROUPE_D8, TROUPE_D7, TROUPE_D6, TROUPE_D5, TROUPE_D4, TROUPE_D3,     \
                 TROUPE_D2, TROUPE_D1, TROUPE_D0, 0)(f, s, __VA_ARGS__)
+
+#define TROUPE_E0(f, s, t, n) f((s), (t), (n), TROUPE_LIST())
+#define TROUPE_E1(f, s, t, n, ...) f((s), (t), (n), TROUPE_LIST(TROUPE_V1(__VA_ARGS__)))
+#define TROUPE_E2(f, s, t, n, ...) f((s), (t), (n), TROUPE_LIST(TROUPE_V2(__VA_ARGS__)))
+#define TROUPE_E3(f, s, t, n, ...) f((s), (t), (n), TROUPE_LIST(TROUPE_V3(__VA_ARGS__)))
+#define TROUPE_E4(f, s, t, n, ...) f((s), (t), (n), TROUPE_LIST(TROUPE_V4(__VA_ARGS__)))
+#define TROUPE_E5(f, s, t, n, ...) f((s), (t), (n), TROUPE_LIST(TROUPE_V5(__VA_ARGS__)))
+#define TROUPE_E6(f, s, t, n, ...) f((s), (t), (n), TROUPE_LIST(TROUPE_V6(__VA_ARGS__)))
+#define TROUPE_E7(f, s, t, n, ...) f((s), (t), (n), TROUPE_LIST(TROUPE_V7(__VA_ARGS__)))
+#define TROUPE_E8(f, s, t, n, ...) f((s), (t), (n), TROUPE_LIST(TROUPE_V8(__VA_ARGS__)))
+#define TROUPE_WITH_VALUES_3(f, s, t, ...)                                                         \
+    TROUPE_PICK(__VA_ARGS__, TROUPE_E8, TROUPE_E7, TROUPE_E6, TROUPE_E5, TROUPE_E4, TROUPE_E3,     \
+                TROUPE_E2, TROUPE_E1, TROUPE_E0, 0)(f, s, t, __VA_ARGS__)
+
+#define TROUPE_F0(f, s, t, o, n) f((s), (t), (o), (n), TROUPE_LIST())
+#define TROUPE_F1(f, s, t, o, n, ...) f((s), (t), (o), (n), TROUPE_LIST(TROUPE_V1(__VA_ARGS__)))
+#define TROUPE_F2(f, s, t, o, n, ...) f((s), (t), (o), (n), TROUPE_LIST(TROUPE_V2(__VA_ARGS__)))
+#define TROUPE_F3(f, s, t, o, n, ...) f((s), (t), (o), (n), TROUPE_LIST(TROUPE_V3(__VA_ARGS__)))
+#define TROUPE_F4(f, s, t, o, n, ...) f((s), (t), (o), (n), TROUPE_LIST(TROUPE_V4(__VA_ARGS__)))
+#define TROUPE_F5(f, s, t, o, n, ...) f((s), (t), (o), (n), TROUPE_LIST(TROUPE_V5(__VA_ARGS__)))
+#define TROUPE_F6(f, s, t, o, n, ...) f((s), (t), (o), (n), TROUPE_LIST(TROUPE_V6(__VA_ARGS__)))
+#define TROUPE_F7(f, s, t, o, n, ...) f((s), (t), (o), (n), TROUPE_LIST(TROUPE_V7(__VA_ARGS__)))
+#define TROUPE_F8(f, s, t, o, n, ...) f((s), (t), (o), (n), TROUPE_LIST(TROUPE_V8(__VA_ARGS__)))
+#define TROUPE_WITH_VALUES_4(f, s, t, o, ...)                                                      \
+    TROUPE_PICK(__VA_ARGS__, TROUPE_F8, TROUPE_F7, TROUPE_F6, TROUPE_F5, TROUPE_F4, TROUPE_F3,     \
+                TROUPE_F2, TROUPE_F1, TROUPE_F0, 0)(f, s, t, o, __VA_ARGS__)
 /* clang-format on */
 
 #endif

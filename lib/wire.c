@@ -661,6 +661,20 @@ bool wire_format_is_valid(const char *format)
     return strlen(format) <= WIRE_VALUES_MAX && strspn(format, "iuIUfsB") == strlen(format);
 }
 
+int wire_format_of(const void *image, size_t size, char format[WIRE_VALUES_MAX + 1])
+{
+    const char *text = (const char *)image + PREAMBLE_SIZE;
+    size_t length;
+
+    if (size <= PREAMBLE_SIZE)
+        return fail(EBADMSG);
+    length = strnlen(text, size - PREAMBLE_SIZE);
+    if (length == size - PREAMBLE_SIZE || length == 0 || length > WIRE_VALUES_MAX)
+        return fail(EBADMSG);
+    memcpy(format, text, length + 1);
+    return wire_format_is_valid(format) ? 0 : fail(EBADMSG);
+}
+
 /* What a format's character points to, in tpl's own types. */
 union slot {
     int32_t i;

@@ -132,6 +132,9 @@ union wire_value {
     } bytes;
 };
 
+/* The format that an image names, into format. 0, or -1 (EBADMSG) when it is none of ours. */
+int wire_format_of(const void *image, size_t size, char format[WIRE_VALUES_MAX + 1]);
+
 /* n values as told by format. image is freed by the caller. 0, or -1 with EINVAL, ENOMEM. */
 int wire_pack_values(const char *format, const union wire_value *values, struct wire_image *image);
 /* Unpacks into values[strlen(format)]; texts and bytes are owned by them: wire_values_finish().

@@ -1,0 +1,69 @@
+#include "agenda.h"
+
+#include "runtime.h"
+
+void agenda_post(struct troupe *self, struct agenda_item *item)
+{
+    if (item->is_posted)
+        return;
+    item->is_posted = true;
+    TAILQ_INSERT_TAIL(&self->agenda, item, link);
+    mailbox_wake(self);
+}
+
+void agenda_withdraw(struct troupe *self, struct agenda_item *item)
+{
+    if (!item->is_posted)
+        return;
+    item->is_posted = false;
+    TAILQ_REMOVE(&self->agenda, item, link);
+}
+
+void agenda_run(struct troupe *self, int bound)
+{
+    struct agenda_item *item;
+
+    while (bound-- > 0 && !self->ending && (item = TAILQ_FIRST(&self->agenda))) {
+        agenda_withdraw(self, item);
+        agenda_enter(self);
+        item->run(self, item);
+        agenda_leave(self);
+    }
+}
+
+void agenda_finish(struct troupe *self)
+{
+    struct agenda_item *item;
+
+    while ((item = TAILQ_FIRST(&self->agenda))) {
+        agenda_withdraw(self, item);
+        if (item->drop)
+            item->drop(item);
+    }
+}
+
+bool agenda_is_free(const struct troupe *self)
+{
+    return !self->busy && !self->waiting && !self->ending && TAILQ_EMPTY(&self->agenda);
+}
+
+void agenda_enter(struct troupe *self)
+{
+    self->busy++;
+}
+
+void agenda_leave(struct troupe *self)
+{
+    self->busy--;
+}
+
+void agenda_wait(struct troupe *self, const bool *done)
+{
+    if (self->waiting++ == 0)
+        descriptors_hold(self, true);
+    while (!*done && !self->ending)
+        ev_run(self->loop, EVRUN_ONCE);
+    if (--self->waiting == 0)
+        descriptors_hold(self, false);
+    mailbox_wake(self);
+}

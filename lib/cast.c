@@ -1,0 +1,295 @@
+#include "cast.h"
+
+#include "call.h"
+#include "runtime.h"
+#include "undelivered.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAME_MAX_LENGTH = 255 };
+
+static bool is_name(const char *name)
+{
+    if (*name && strlen(name) <= NAME_MAX_LENGTH)
+        return true;
+    errno = EINVAL;
+    return false;
+}
+
+int cast_payload(struct troupe *self, const char *to, const char *name, const struct payload *payload)
+{
+    struct addr addr;
+    struct contact *contact = is_name(name) ? contact_of(self, to, &addr) : NULL;
+    struct envelope env;
+
+    if (!contact && errno == EHOSTUNREACH) {
+        undelivered_cast(self, to, name, "noconnection");
+        return 0;
+    }
+    if (!contact)
+        return -1;
+    env.kind = ENVELOPE_CAST;
+    env.flags = (uint16_t)(undelivered_flags(self) | (payload->is_typed ? ENVELOPE_TYPED : 0));
+    env.ref = env.deadline_us = 0;
+    env.blocked_count = 0;
+    env.to = env.from = (struct envelope_text){0};
+    env.type = envelope_text(name);
+    env.payload = payload->at;
+    env.payload_size = (uint32_t)payload->size;
+    if (contact_send(contact, &addr, &env, NULL) < 0)
+        return -1;
+    STATS_ADD(self, messages_out, 1);
+    return 0;
+}
+
+int troupe_cast_values(struct troupe *self, const char *to, const char *name,
+                       const struct troupe_value *values)
+{
+    struct payload payload;
+    int result, saved;
+
+    if (values_pack(values, &payload) < 0)
+        return -1;
+    result = cast_payload(self, to, name, &payload);
+    saved = errno;
+    wire_image_finish(&payload.image);
+    errno = saved;
+    return result;
+}
+
+/* ---- calls --------------------------------------------------------------------------------- */
+
+/* The message that is being handled brings its chain along. */
+static void continue_chain(const struct troupe *self, struct call_request *request)
+{
+    if (!self->current)
+        return;
+    request->blocked = self->current->blocked;
+    request->blocked_count = self->current->blocked_count;
+}
+
+static int start(struct troupe *self, struct call_request *request, const struct troupe_value *values)
+{
+    struct payload payload;
+    int result, saved;
+
+    if (!is_name(request->name) || values_pack(values, &payload) < 0)
+        return -1;
+    continue_chain(self, request);
+    request->payload = payload.at;
+    request->size = payload.size;
+    request->is_typed = payload.is_typed;
+    result = call_start(self, request);
+    saved = errno;
+    wire_image_finish(&payload.image);
+    errno = saved;
+    if (result == 0)
+        STATS_ADD(self, messages_out, 1);
+    return result;
+}
+
+/* What a blocking call waits for: one answer, or those of several. */
+struct awaited {
+    size_t left;
+    bool done;
+};
+
+struct place {
+    struct awaited *awaited;
+    struct troupe_message *answer;
+};
+
+static void take(struct troupe *self, struct troupe_message **answer, void *data)
+{
+    struct place *place = data;
+
+    if (message_settle(*answer) < 0) {
+        place->answer = call_failed(self, "error out of memory");
+    } else {
+        place->answer = *answer;
+        *answer = NULL;
+    }
+    if (--place->awaited->left == 0)
+        place->awaited->done = true;
+}
+
+static const char *failure_of_errno(int code)
+{
+    switch (code) {
+    case EINVAL:
+        return "bad_message no address, or values that cannot travel";
+    case EAGAIN:
+        return "overloaded";
+    case EMSGSIZE:
+        return "bad_message too large";
+    default:
+        return "error cannot be sent";
+    }
+}
+
+static void ask_one(struct troupe *self, const char *to, struct mono deadline, const char *name,
+                    const struct troupe_value *values, struct place *place)
+{
+    struct call_request request = {.to = to,
+                                   .name = name,
+                                   .blocks = true,
+                                   .deadline = deadline,
+                                   .done = take,
+                                   .data = place};
+
+    place->awaited->left++;
+    if (start(self, &request, values) == 0)
+        return;
+    place->answer = call_failed(self, failure_of_errno(errno));
+    place->awaited->left--;
+}
+
+/* The actor is to end before the answer came. */
+static void give_up(struct troupe *self, struct place *place)
+{
+    if (place->answer)
+        return;
+    call_forget(self, place);
+    place->answer = call_failed(self, "error ending");
+}
+
+static void wait_for(struct troupe *self, struct awaited *awaited)
+{
+    awaited->done = awaited->left == 0;
+    agenda_wait(self, &awaited->done);
+}
+
+struct troupe_message *troupe_call_values(struct troupe *self, const char *to, int64_t timeout_ms,
+                                          const char *name, const struct troupe_value *values)
+{
+    struct awaited awaited = {0};
+    struct place place = {.awaited = &awaited};
+
+    ask_one(self, to, call_deadline(timeout_ms), name, values, &place);
+    wait_for(self, &awaited);
+    give_up(self, &place);
+    return place.answer;
+}
+
+void troupe_call_many_values(struct troupe *self, const char *const *to,
+                             struct troupe_asking_many asking, const char *name,
+                             const struct troupe_value *values)
+{
+    struct mono deadline = call_deadline(asking.timeout_ms);
+    struct place *places = calloc(asking.n + 1, sizeof *places);
+    struct awaited awaited = {0};
+
+    for (size_t i = 0; i < asking.n; i++) {
+        if (!places) {
+            asking.answers[i] = call_failed(self, "error out of memory");
+            continue;
+        }
+        places[i].awaited = &awaited;
+        ask_one(self, to[i], deadline, name, values, &places[i]);
+    }
+    if (!places)
+        return;
+    wait_for(self, &awaited);
+    for (size_t i = 0; i < asking.n; i++) {
+        give_up(self, &places[i]);
+        asking.answers[i] = places[i].answer;
+    }
+    free(places);
+}
+
+int troupe_ask_values(struct troupe *self, const char *to, struct troupe_asking asking,
+                      const char *name, const struct troupe_value *values)
+{
+    struct call_request request = {.to = to,
+                                   .name = name,
+                                   .deadline = call_deadline(asking.timeout_ms),
+                                   .on_answer = asking.on_answer,
+                                   .data = asking.data};
+
+    return start(self, &request, values);
+}
+
+const char *troupe_failure(const struct troupe_message *answer)
+{
+    return answer->failure;
+}
+
+void troupe_free(struct troupe_message *answer)
+{
+    message_destroy(answer);
+}
+
+/* ---- forwarding ---------------------------------------------------------------------------- */
+
+/* The asker gets what the other said: values with their types, or the failure as it is. */
+static void relay(struct troupe *self, struct troupe_message **answer, void *data)
+{
+    struct troupe_message *message = data;
+
+    (void)self;
+    if ((*answer)->failure)
+        mailbox_answer_error(message, (*answer)->failure);
+    else
+        mailbox_answer(message, (*answer)->format, (*answer)->values);
+    mailbox_release(message);
+}
+
+static int forward_call(struct troupe_message *message, const char *to, const struct payload *payload)
+{
+    struct call_request request = {.to = to,
+                                   .name = message->name,
+                                   .payload = payload->at,
+                                   .size = payload->size,
+                                   .is_typed = payload->is_typed,
+                                   .blocked = message->blocked,
+                                   .blocked_count = message->blocked_count,
+                                   .deadline = message->deadline,
+                                   .done = relay,
+                                   .data = message};
+
+    if (!mono_is_set(request.deadline))
+        request.deadline = call_deadline(0);
+    if (message_settle(message) < 0)
+        return -1;
+    message->is_kept = true;
+    if (call_start(message->self, &request) == 0) {
+        STATS_ADD(message->self, messages_out, 1);
+        return 0;
+    }
+    message->is_kept = false;
+    return -1;
+}
+
+static int pack_again(const struct troupe_message *message, struct payload *payload)
+{
+    if (message->origin == MESSAGE_ENVELOPE) {
+        *payload = (struct payload){
+            .at = message->body, .size = message->size, .is_typed = message->is_typed};
+        return 0;
+    }
+    return values_pack_as(message->format, message->values, payload);
+}
+
+int troupe_forward(struct troupe_message *message, const char *to)
+{
+    struct payload payload;
+    bool was_kept = message->is_kept;
+    int result, saved;
+
+    if (pack_again(message, &payload) < 0)
+        return -1;
+    if (message->is_call)
+        result = forward_call(message, to, &payload);
+    else
+        result = cast_payload(message->self, to, message->name, &payload);
+    saved = errno;
+    wire_image_finish(&payload.image);
+    if (result == 0 && !message->is_call && was_kept && !message->is_handled)
+        mailbox_forget(message);
+    else if (result < 0)
+        message->is_kept = was_kept;
+    errno = saved;
+    return result;
+}

@@ -1,0 +1,12 @@
+/*
+ * Sending: what troupe.h's section 4 offers, on contacts and calls. Private to the runtime.
+ */
+#ifndef TROUPE_CAST_H
+#define TROUPE_CAST_H
+
+#include "values.h"
+
+/* A cast of packed values. 0, or -1 with errno as troupe_cast(). */
+int cast_payload(struct troupe *self, const char *to, const char *name, const struct payload *payload);
+
+#endif

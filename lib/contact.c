@@ -1,0 +1,230 @@
+#include "contact.h"
+
+#include "call.h"
+#include "runtime.h"
+#include "undelivered.h"
+
+#include <errno.h>
+#include <unistd.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what comes back ----------------------------------------------------------------------- */
+
+static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
+{
+    struct contact *contact = peer_data(peer);
+
+    if (fd >= 0)
+        close(fd);
+    switch (env->kind) {
+    case ENVELOPE_REPLY:
+    case ENVELOPE_ERROR:
+        call_on_answer(contact, env);
+        break;
+    default: /* requests flow from dialer to listener only */
+        break;
+    }
+}
+
+/* ---- the end of a connection --------------------------------------------------------------- */
+
+/* The failure that its callers hear when it was never a connection at all. */
+static const char *failure_of(const char *why)
+{
+    return strcmp(why, "noproc") == 0 ? "noproc" : "down unknown";
+}
+
+/* Nobody was reached: nothing of all this will ever be handled. */
+static void fail_all(struct contact *contact, const struct buf *leftover, const char *why)
+{
+    const char *failure = failure_of(why);
+
+    undelivered_frames(contact->self, contact->path, leftover, failure);
+    call_fail_all(contact, failure);
+}
+
+static int dial(struct contact *contact, const struct buf *leftover);
+
+/* What the kernel had not taken goes again; calls that it had taken are asked after. */
+static void go_on(struct contact *contact, struct peer *peer, const struct buf *leftover)
+{
+    uint64_t written = peer_written(peer);
+
+    call_on_lost(contact, written, peer_remote(peer));
+    if (buf_length(leftover) == 0)
+        return;
+    if (dial(contact, leftover) < 0)
+        fail_all(contact, leftover, "down unknown");
+    else
+        call_move(contact, written, peer_place(contact->peer) - buf_length(leftover));
+}
+
+static void on_close(struct peer *peer, const char *why)
+{
+    struct contact *contact = peer_data(peer);
+    struct buf leftover = peer_leftover(peer);
+
+    contact->peer = NULL;
+    if (*peer_remote(peer))
+        go_on(contact, peer, &leftover);
+    else
+        fail_all(contact, &leftover, why);
+    buf_finish(&leftover);
+}
+
+static const struct peer_handlers handlers = {.on_envelope = on_envelope, .on_close = on_close};
+
+/* ---- dialling ------------------------------------------------------------------------------ */
+
+static void start_sweep(struct troupe *self)
+{
+    if (!ev_is_active(&self->contacts.sweep))
+        ev_timer_again(self->loop, &self->contacts.sweep);
+}
+
+static int dial(struct contact *contact, const struct buf *leftover)
+{
+    struct troupe *self = contact->self;
+
+    contact->peer = peer_dial_mailbox(self->loop, self->boot->run_dir, contact->path, self->address,
+                                      leftover, &handlers, contact);
+    if (!contact->peer)
+        return -1;
+    start_sweep(self);
+    return 0;
+}
+
+static bool is_in_use(const struct contact *contact)
+{
+    return !TAILQ_EMPTY(&contact->calls) || (contact->peer && peer_queued(contact->peer) > 0);
+}
+
+static void forget(struct contact *contact)
+{
+    HASH_DEL(contact->self->contacts.all, contact);
+    peer_close(contact->peer, true);
+    free(contact);
+}
+
+/* Closes what has rested for a while; stops when nothing is left to be closed. */
+static void on_sweep(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct contacts *contacts = container_of(timer, struct contacts, sweep);
+    struct contact *contact, *next;
+
+    (void)revents;
+    HASH_ITER(hh, contacts->all, contact, next)
+    {
+        if (!contact->is_used && !is_in_use(contact))
+            forget(contact);
+        else
+            contact->is_used = false;
+    }
+    if (!contacts->all)
+        ev_timer_stop(loop, timer);
+}
+
+/* ---- the interface ------------------------------------------------------------------------- */
+
+static bool is_elsewhere(const struct troupe *self, const struct addr *addr)
+{
+    return *addr->node && strcmp(addr->node, self->boot->node ? self->boot->node : "") != 0;
+}
+
+static struct contact *create(struct troupe *self, const char *path)
+{
+    size_t length = strlen(path);
+    struct contact *contact = calloc(1, sizeof *contact + length + 1);
+
+    if (!contact)
+        return NULL;
+    contact->self = self;
+    memcpy(contact->path, path, length + 1);
+    TAILQ_INIT(&contact->calls);
+    HASH_ADD_KEYPTR(hh, self->contacts.all, contact->path, length, contact);
+    return contact;
+}
+
+struct contact *contact_of(struct troupe *self, const char *to, struct addr *addr)
+{
+    struct contact *contact;
+    const char *why;
+
+    if (addr_parse(to, addr, &why) < 0 || !*addr->path) {
+        errno = EINVAL;
+        return NULL;
+    }
+    if (is_elsewhere(self, addr)) {
+        errno = EHOSTUNREACH;
+        return NULL;
+    }
+    HASH_FIND_STR(self->contacts.all, addr->path, contact);
+    return contact ? contact : create(self, addr->path);
+}
+
+int contact_send(struct contact *contact, const struct addr *addr, struct envelope *env, uint64_t *place)
+{
+    char to[ADDR_TEXT_MAX + 1];
+
+    if (!contact->peer && dial(contact, NULL) < 0)
+        return -1;
+    if (addr->incarnation) { /* else the mailbox itself says whom it means */
+        if (addr_format(addr, to, sizeof to) > UINT8_MAX) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        env->to = envelope_text(to);
+    }
+    if (peer_send(contact->peer, env, -1) < 0)
+        return -1;
+    contact->is_used = true;
+    if (place)
+        *place = peer_place(contact->peer);
+    if (peer_queued(contact->peer) > CONTACT_FLUSH_BYTES)
+        peer_flush(contact->peer);
+    return 0;
+}
+
+void contact_flush(struct contact *contact)
+{
+    if (contact->peer)
+        peer_flush(contact->peer);
+}
+
+void contacts_init(struct troupe *self)
+{
+    ev_timer_init(&self->contacts.sweep, on_sweep, 0., CONTACT_SWEEP_MS / 1000.);
+}
+
+static bool has_unsent(const struct troupe *self)
+{
+    for (const struct contact *c = self->contacts.all; c; c = c->hh.next)
+        if (c->peer && peer_queued(c->peer) > 0)
+            return true;
+    return false;
+}
+
+void contacts_drain(struct troupe *self, int64_t ms)
+{
+    struct mono deadline = mono_add_ms(mono_now(), ms);
+
+    for (struct contact *c = self->contacts.all; c; c = c->hh.next)
+        contact_flush(c);
+    while (has_unsent(self) && mono_diff_ms(deadline, mono_now()) > 0)
+        loop_run_for(self->loop, 20);
+}
+
+void contacts_finish(struct troupe *self)
+{
+    struct contact *contact, *next;
+
+    HASH_ITER(hh, self->contacts.all, contact, next)
+    {
+        call_abandon_all(contact);
+        HASH_DEL(self->contacts.all, contact);
+        peer_close(contact->peer, false);
+        free(contact);
+    }
+    ev_timer_stop(self->loop, &self->contacts.sweep);
+}

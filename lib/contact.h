@@ -1,0 +1,58 @@
+/*
+ * Contacts: the connections of an actor to other actors' mailboxes, one a path, dialled when first
+ * needed and closed when nothing has used them for a while. What the other had not begun to handle when
+ * a connection ended goes again on the next one; what it may have handled is told as lost, with the
+ * reason of its end (PROTOCOL 1, SEMANTICS 6). Private to the runtime.
+ */
+#ifndef TROUPE_CONTACT_H
+#define TROUPE_CONTACT_H
+
+#include "addr.h"
+#include "envelope.h"
+#include "mono.h"
+#include "peer.h"
+
+#include <ev.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+struct call;
+
+enum {
+    CONTACT_SWEEP_MS = 10000, /* what was not used between two of these is closed */
+    CONTACT_FLUSH_BYTES = 64 * 1024, /* more than that is written at once, not at the turn's end */
+};
+
+TAILQ_HEAD(call_list, call);
+
+struct contact {
+    UT_hash_handle hh;
+    struct troupe *self;
+    struct peer *peer;      /* NULL: not connected */
+    struct call_list calls; /* in the order they were sent; not answered */
+    bool is_used; /* since the last sweep */
+    char path[]; /* the key */
+};
+
+struct contacts {
+    struct contact *all;
+    ev_timer sweep; /* runs only while there are connections */
+};
+
+void contacts_init(struct troupe *self);
+/* Closes all, after what is queued was written (at most for `ms`). */
+void contacts_drain(struct troupe *self, int64_t ms);
+void contacts_finish(struct troupe *self);
+
+/* Where to is sent: the contact for its path. NULL with errno: EINVAL (no address; its incarnation is
+ * in addr otherwise), EHOSTUNREACH (another node), ENOMEM. */
+struct contact *contact_of(struct troupe *self, const char *to, struct addr *addr);
+
+/* Sends one envelope; its `to` and `from` are set here. addr is where to: with an incarnation, only that
+ * one takes it. Dials when needed. place, when not NULL, gets where the frame ends in the connection's
+ * stream. 0; or -1 with errno of sp_send(). */
+int contact_send(struct contact *contact, const struct addr *addr, struct envelope *env, uint64_t *place);
+/* Writes what is queued now. */
+void contact_flush(struct contact *contact);
+
+#endif

@@ -1,0 +1,64 @@
+#include "undelivered.h"
+
+#include "envelope.h"
+#include "runtime.h"
+#include "sp.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct notice {
+    struct agenda_item owed;
+    char to[ADDR_PATH_MAX + 1];
+    char name[256];
+    char why[REASON_MAX];
+};
+
+static void drop(struct agenda_item *item)
+{
+    free(container_of(item, struct notice, owed));
+}
+
+static void tell(struct troupe *self, struct agenda_item *item)
+{
+    struct notice *notice = container_of(item, struct notice, owed);
+
+    self->actor.undelivered(self, notice->to, notice->name, notice->why);
+    free(notice);
+}
+
+int undelivered_flags(const struct troupe *self)
+{
+    return self->actor.undelivered ? ENVELOPE_WANTS_UNDELIVERED : 0;
+}
+
+void undelivered_cast(struct troupe *self, const char *to, const char *name, const char *why)
+{
+    struct notice *notice = self->actor.undelivered ? calloc(1, sizeof *notice) : NULL;
+
+    if (!notice)
+        return; /* it is lost all the same */
+    notice->owed = (struct agenda_item){.run = tell, .drop = drop};
+    snprintf(notice->to, sizeof notice->to, "%s", to);
+    snprintf(notice->name, sizeof notice->name, "%s", name);
+    reason_copy(why, "unknown", notice->why);
+    agenda_post(self, &notice->owed);
+}
+
+void undelivered_frames(struct troupe *self, const char *to, const struct buf *frames, const char *why)
+{
+    const uint8_t *at = buf_front(frames);
+    size_t left = buf_length(frames), size;
+    struct envelope env;
+    const char *phrase;
+    char name[256];
+
+    for (; sp_frame_size(at, left, &size) == 0; at += size, left -= size) {
+        if (envelope_decode(at + SP_FRAME_HEADER, size - SP_FRAME_HEADER, &env, &phrase) < 0 ||
+            env.kind != ENVELOPE_CAST || !(env.flags & ENVELOPE_WANTS_UNDELIVERED))
+            continue;
+        envelope_text_copy(env.type, name, sizeof name);
+        undelivered_cast(self, to, name, why);
+    }
+}

@@ -1,0 +1,19 @@
+/*
+ * Casts that could not be delivered: found in what was left of a connection, and told to the author's
+ * function `undelivered`, if there is one. Private to the runtime.
+ */
+#ifndef TROUPE_UNDELIVERED_H
+#define TROUPE_UNDELIVERED_H
+
+#include "buf.h"
+
+struct troupe;
+
+/* Does the author want to hear of them? */
+int undelivered_flags(const struct troupe *self);
+/* One cast. */
+void undelivered_cast(struct troupe *self, const char *to, const char *name, const char *why);
+/* All casts in whole frames that were sent to `to`. */
+void undelivered_frames(struct troupe *self, const char *to, const struct buf *frames, const char *why);
+
+#endif
