@@ -1,7 +1,7 @@
 #include "cli.h"
 
 #include "errand.h"
-#include "values.h"
+#include "results.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,20 +14,20 @@ static int print_bytes(const void *bytes, size_t size)
     return STATUS_DONE;
 }
 
-static int print_values(struct cli *cli, const struct values *values)
+static int print_results(struct cli *cli, const struct results *results)
 {
     struct buf text = {0};
 
     if (cli->out.format == OUTPUT_JSON) {
         json_value_begin("values", &text);
-        values_write_json(values, &text);
+        results_write_json(results, &text);
         json_value_end(&text);
     } else {
         if (cli->out.format == OUTPUT_JSONL)
-            values_write_json(values, &text);
+            results_write_json(results, &text);
         else
-            values_write_line(values, &text);
-        if (cli->out.format == OUTPUT_JSONL || *values->format)
+            results_write_line(results, &text);
+        if (cli->out.format == OUTPUT_JSONL || *results->format)
             buf_append(&text, "\n", 1);
     }
     output_write(&text);
@@ -43,18 +43,18 @@ static bool is_plain(const char *format)
 static int print_typed(struct cli *cli, const struct errand *errand, const struct reply *reply)
 {
     const char *format = errand->message->reply;
-    struct values values = {0};
+    struct results results = {0};
     int status = STATUS_DONE;
 
-    if (values_of_payload(format, reply->is_typed, buf_front(&reply->body),
-                          buf_length(&reply->body), &values) != 0)
+    if (results_of_payload(format, reply->is_typed, buf_front(&reply->body),
+                           buf_length(&reply->body), &results) != 0)
         return cli_fail(STATUS_ACTOR, "%s: %s: its answer is not what it describes",
                         errand->recipient.to.path, errand->message->name);
     if (cli_option(cli, "raw") && is_plain(format))
-        status = print_bytes(values.at[0].bytes.at, values.at[0].bytes.size);
+        status = print_bytes(results.at[0].bytes.at, results.at[0].bytes.size);
     else
-        status = print_values(cli, &values);
-    values_finish(&values);
+        status = print_results(cli, &results);
+    results_finish(&results);
     return status;
 }
 
@@ -63,7 +63,7 @@ static int print_raw_line(struct cli *cli, struct errand *errand, struct reply *
 {
     const char *line = (const char *)buf_front(&reply->body);
     size_t size = buf_length(&reply->body);
-    struct values values = {0};
+    struct results results = {0};
     int status;
 
     if (size && *line == '!') {
@@ -75,10 +75,10 @@ static int print_raw_line(struct cli *cli, struct errand *errand, struct reply *
         line++;
         size--;
     }
-    if (values_of_line(line, size, &values) != 0)
+    if (results_of_line(line, size, &results) != 0)
         return print_bytes(line, size);
-    status = print_values(cli, &values);
-    values_finish(&values);
+    status = print_results(cli, &results);
+    results_finish(&results);
     return status;
 }
 

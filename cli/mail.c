@@ -29,6 +29,7 @@ struct delivery {
 
     struct peer *peer;    /* ENVELOPE: the present connection, or NULL */
     struct sp_conn *conn; /* RAW */
+    uint64_t place;       /* where the letter ends in the connection's stream */
     bool is_open;         /* the other side has begun to listen */
     bool is_over;
     bool is_down;         /* who listened has gone without a word */
@@ -92,10 +93,11 @@ static void explain_end(struct delivery *delivery)
     fail_with(delivery, text);
 }
 
-/* A connection that ended before anybody listened has brought nothing: all goes again. */
-static void on_lost(struct delivery *delivery, const char *why)
+/* written: how far the kernel took what was sent. A letter that nobody listened to, or that is not
+ * whole, was not read: it goes again. */
+static void on_lost(struct delivery *delivery, uint64_t written, const char *why)
 {
-    bool was_open = delivery->is_open;
+    bool is_read = delivery->is_open && written >= delivery->place;
 
     delivery->peer = NULL;
     delivery->conn = NULL;
@@ -107,7 +109,7 @@ static void on_lost(struct delivery *delivery, const char *why)
     } else if (strcmp(why, strerror(EACCES)) == 0) {
         delivery->reply->is_denied = true;
         fail_with(delivery, why);
-    } else if (was_open && !delivery->letter->is_harmless) {
+    } else if (is_read && !delivery->letter->is_harmless) {
         delivery->is_over = delivery->is_down = true;
     } else {
         try_again(delivery);
@@ -145,7 +147,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 
 static void on_peer_close(struct peer *peer, const char *why)
 {
-    on_lost(peer_data(peer), why);
+    on_lost(peer_data(peer), peer_written(peer), why);
 }
 
 static int send_envelope(struct delivery *delivery)
@@ -166,7 +168,10 @@ static int send_envelope(struct delivery *delivery)
         snprintf(to, sizeof to, "%s#%" PRIu64, delivery->to->path, delivery->to->incarnation);
     if (strlen(to) <= UINT8_MAX)
         env.to = envelope_text(to);
-    return peer_send(delivery->peer, &env, -1);
+    if (peer_send(delivery->peer, &env, -1) != 0)
+        return -1;
+    delivery->place = peer_place(delivery->peer);
+    return 0;
 }
 
 static int dial_peer(struct delivery *delivery)
@@ -174,8 +179,8 @@ static int dial_peer(struct delivery *delivery)
     static const struct peer_handlers handlers = {on_peer_open, on_envelope, on_peer_close};
     struct client *client = delivery->client;
 
-    delivery->peer = peer_dial(client->loop, client->dir.path, delivery->to->path, client->self,
-                               delivery->deadline, &handlers, delivery);
+    delivery->peer = peer_dial_mailbox(client->loop, client->dir.path, delivery->to->path,
+                                       client->self, NULL, &handlers, delivery);
     return delivery->peer ? send_envelope(delivery) : -1;
 }
 
@@ -203,7 +208,7 @@ static void on_conn_message(struct sp_conn *conn, const uint8_t *body, size_t si
 
 static void on_conn_close(struct sp_conn *conn, const char *why)
 {
-    on_lost(sp_conn_data(conn), why);
+    on_lost(sp_conn_data(conn), sp_conn_written(conn), why);
 }
 
 static int dial_raw(struct delivery *delivery)
@@ -220,7 +225,10 @@ static int dial_raw(struct delivery *delivery)
     delivery->conn =
         sp_dial(client->loop, client->dir.path, delivery->to->path,
                 letter->is_call ? SP_REQ : SP_PUSH, delivery->deadline, NULL, &handlers, delivery);
-    return delivery->conn ? sp_send(delivery->conn, parts, 2, -1) : -1;
+    if (!delivery->conn || sp_send(delivery->conn, parts, 2, -1) != 0)
+        return -1;
+    delivery->place = sp_conn_place(delivery->conn);
+    return 0;
 }
 
 /* ---- both -------------------------------------------------------------------------------- */
@@ -252,21 +260,12 @@ static void on_again(struct ev_loop *loop, ev_timer *timer, int events)
     dial(container_of(timer, struct delivery, again));
 }
 
-static bool is_written(const struct delivery *delivery)
+static bool is_handed_over(const struct delivery *delivery)
 {
     if (!delivery->is_open)
         return false;
-    return (delivery->peer ? peer_queued(delivery->peer) : sp_conn_queued(delivery->conn)) == 0;
-}
-
-/* A cast is done when it is written, unless the same moment brings the news that nobody reads. */
-static void look_at_cast(struct delivery *delivery)
-{
-    if (delivery->is_over || !is_written(delivery))
-        return;
-    ev_run(delivery->client->loop, EVRUN_NOWAIT);
-    if (!delivery->is_over && is_written(delivery))
-        succeed(delivery, NULL, 0);
+    return (delivery->peer ? peer_written(delivery->peer) : sp_conn_written(delivery->conn)) >=
+           delivery->place;
 }
 
 void mail_deliver(struct client *client, const struct mailbox_address *to,
@@ -284,8 +283,8 @@ void mail_deliver(struct client *client, const struct mailbox_address *to,
     dial(&delivery);
     while (!delivery.is_over) {
         ev_run(client->loop, EVRUN_ONCE);
-        if (!letter->is_call)
-            look_at_cast(&delivery);
+        if (!letter->is_call && !delivery.is_over && is_handed_over(&delivery))
+            succeed(&delivery, NULL, 0);
     }
     ev_timer_stop(client->loop, &delivery.limit);
     ev_timer_stop(client->loop, &delivery.again);

@@ -1,7 +1,8 @@
-#include "values.h"
+#include "results.h"
 
 #include "output.h"
 #include "raw.h"
+#include "values.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,19 +13,19 @@ static bool is_bytes(char letter)
     return letter == 's' || letter == 'B';
 }
 
-static void values_init(struct values *values, const char *format)
+static void results_init(struct results *results, const char *format)
 {
-    values->format = cli_strdup(format);
-    values->at = cli_alloc((strlen(format) + 1) * sizeof *values->at);
+    results->format = cli_strdup(format);
+    results->at = cli_alloc((strlen(format) + 1) * sizeof *results->at);
 }
 
-void values_finish(struct values *values)
+void results_finish(struct results *results)
 {
-    if (values->at)
-        wire_values_finish(values->format, values->at);
-    free(values->at);
-    free(values->format);
-    *values = (struct values){0};
+    if (results->at)
+        wire_values_finish(results->format, results->at);
+    free(results->at);
+    free(results->format);
+    *results = (struct results){0};
 }
 
 static void copy_bytes(const void *bytes, size_t size, union wire_value *value)
@@ -35,12 +36,12 @@ static void copy_bytes(const void *bytes, size_t size, union wire_value *value)
         memcpy(value->bytes.at, bytes, size);
 }
 
-int values_of_payload(const char *format, bool is_typed, const void *payload, size_t size,
-                      struct values *values)
+int results_of_payload(const char *format, bool is_typed, const void *payload, size_t size,
+                       struct results *results)
 {
-    struct values got;
+    struct results got;
 
-    values_init(&got, format);
+    results_init(&got, format);
     if (!is_typed && is_bytes(*format) && !format[1]) {
         copy_bytes(payload, size, &got.at[0]);
     } else if (wire_unpack_values(format, payload, size, got.at) != 0) {
@@ -48,7 +49,7 @@ int values_of_payload(const char *format, bool is_typed, const void *payload, si
         free(got.format);
         return -1;
     }
-    *values = got;
+    *results = got;
     return 0;
 }
 
@@ -61,7 +62,7 @@ static size_t count_fields(const char *line, size_t size)
     return count;
 }
 
-int values_of_line(const void *line, size_t size, struct values *values)
+int results_of_line(const void *line, size_t size, struct results *results)
 {
     size_t most = count_fields(line, size);
     char *copy = cli_alloc(size + 1), **fields = cli_alloc(most * sizeof *fields);
@@ -72,12 +73,12 @@ int values_of_line(const void *line, size_t size, struct values *values)
         memcpy(copy, line, size);
     count = size ? raw_split(copy, size, fields, (int)most, &why) : 0;
     if (count >= 0) {
-        values->format = cli_alloc((size_t)count + 1);
-        values->at = cli_alloc(((size_t)count + 1) * sizeof *values->at);
+        results->format = cli_alloc((size_t)count + 1);
+        results->at = cli_alloc(((size_t)count + 1) * sizeof *results->at);
     }
     for (int i = 0; i < count; i++) {
-        values->format[i] = 's';
-        copy_bytes(fields[i], strlen(fields[i]), &values->at[i]);
+        results->format[i] = 's';
+        copy_bytes(fields[i], strlen(fields[i]), &results->at[i]);
     }
     free(fields);
     free(copy);
@@ -88,23 +89,9 @@ int values_of_line(const void *line, size_t size, struct values *values)
 
 enum { NUMBER_SIZE = 64 };
 
-void values_write_line(const struct values *values, struct buf *text)
+void results_write_line(const struct results *results, struct buf *text)
 {
-    char number[NUMBER_SIZE];
-
-    for (size_t i = 0; values->format[i]; i++) {
-        const union wire_value *value = &values->at[i];
-        const char *field = number;
-        size_t length;
-
-        if (is_bytes(values->format[i])) {
-            field = value->bytes.at;
-            length = value->bytes.size;
-        } else {
-            length = (size_t)wire_value_text(values->format[i], value, number, sizeof number);
-        }
-        cli_check_memory(raw_put(text, i == 0, field, length));
-    }
+    cli_check_memory(values_append(text, true, results->format, results->at));
 }
 
 static void write_json(char letter, const union wire_value *value, struct buf *text)
@@ -121,12 +108,12 @@ static void write_json(char letter, const union wire_value *value, struct buf *t
     }
 }
 
-void values_write_json(const struct values *values, struct buf *text)
+void results_write_json(const struct results *results, struct buf *text)
 {
     buf_printf(text, "[");
-    for (size_t i = 0; values->format[i]; i++) {
+    for (size_t i = 0; results->format[i]; i++) {
         buf_printf(text, "%s", i ? ", " : "");
-        write_json(values->format[i], &values->at[i], text);
+        write_json(results->format[i], &results->at[i], text);
     }
     buf_printf(text, "]");
 }

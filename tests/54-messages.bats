@@ -17,7 +17,7 @@ supervisor:
   period: 200s
   children:
     - {name: counter, module: counter, args: {start: 10}}
-    - {name: talker, module: talker}
+    - {name: teller, module: teller}
     - {name: plain, exec: [sleep, 90054]}
 $1
 END
@@ -33,7 +33,7 @@ END
     assert_line --index 0 --regexp '^MESSAGE +ARGUMENTS +REPLY +HELP$'
     assert_line --index 1 --regexp '^add +INT64 +INT64 +adds to the counter, and tells the sum$'
     assert_line --index 2 --regexp '^value +- +INT64 +tells the value$'
-    run troupe describe shop/talker
+    run troupe describe shop/teller
     assert_line --regexp '^all +INT32 UINT32 INT64 UINT64 DOUBLE TEXT BYTES +INT32 UINT32 '
 }
 
@@ -105,10 +105,10 @@ PY
 
 @test "a call with no values to print prints nothing, and succeeds" {
     shop
-    run --separate-stderr troupe call shop/talker nothing
+    run --separate-stderr troupe call shop/teller nothing
     assert_success
     assert_output ""
-    run troupe call -o jsonl shop/talker nothing
+    run troupe call -o jsonl shop/teller nothing
     assert_output "[]"
 }
 
@@ -147,10 +147,10 @@ PY
 
 @test "every type goes there and comes back" {
     shop
-    run troupe call shop/talker all -7 7 -9223372036854775808 18446744073709551615 0.1 $'a\tb' 'c\d'
+    run troupe call shop/teller all -7 7 -9223372036854775808 18446744073709551615 0.1 $'a\tb' 'c\d'
     assert_success
     assert_output $'-7\t7\t-9223372036854775808\t18446744073709551615\t0.1\ta\\tb\tc\\\\d'
-    troupe call -o json shop/talker all -7 7 -9223372036854775808 18446744073709551615 1e300 $'a\n"b' \
+    troupe call -o json shop/teller all -7 7 -9223372036854775808 18446744073709551615 1e300 $'a\n"b' \
         $'\xff\xfe\x01\xc3' >all.json
     python3 - <<'PY'
 import base64, json
@@ -160,7 +160,7 @@ i, u, I, U, f, s, B = d["values"]
 assert (i, u, I, U) == (-7, 7, -2**63, 2**64 - 1) and f == 1e300 and s == 'a\n"b'
 assert base64.b64decode(B["base64"]) == b"\xff\xfe\x01\xc3"
 PY
-    run troupe call -o jsonl shop/talker all 0 0 0 0 nan x ä
+    run troupe call -o jsonl shop/teller all 0 0 0 0 nan x ä
     assert_output '[0, 0, 0, 0, null, "x", "ä"]'
     run troupe call -o path shop/counter value
     assert_failure 2
@@ -168,21 +168,21 @@ PY
 
 @test "an error that the actor answers is status 8, with its text" {
     shop
-    run troupe call shop/talker fail "no more of that"
+    run troupe call shop/teller fail "no more of that"
     assert_failure 8
-    assert_output --partial "shop/talker: error no more of that"
+    assert_output --partial "shop/teller: error no more of that"
 }
 
 @test "an answer that does not come in time is status 6" {
     shop
     local start
     start=$(now_ms)
-    run troupe call --timeout 300ms shop/talker keep
+    run troupe call --timeout 300ms shop/teller keep
     assert_failure 6
     assert_output --partial "timeout: nothing heard within 300ms"
     (($(now_ms) - start >= 300))
     (($(now_ms) - start < 300 + 2000 * TEST_SCALE))
-    run troupe call --timeout soon shop/talker keep
+    run troupe call --timeout soon shop/teller keep
     assert_failure 2
 }
 
@@ -392,12 +392,12 @@ said_long() {
 
 @test "send does not succeed while nobody listens" {
     shop
-    troupe send shop/talker block "$DIR/go"
-    wait_until 5 is_busy shop/talker
-    run troupe send --timeout 300ms shop/talker nothing
+    troupe send shop/teller block "$DIR/go"
+    wait_until 5 is_busy shop/teller
+    run troupe send --timeout 300ms shop/teller nothing
     assert_failure 6
     touch go
-    run troupe send shop/talker nothing
+    run troupe send shop/teller nothing
     assert_success
 }
 
@@ -418,25 +418,25 @@ depth_is() { # ADDRESS DEPTH
 @test "ps and status show a hanging actor's queue, totals and time, without asking it" {
     shop
     local before fields
-    run troupe call shop/talker nothing
-    before=$(column_of in shop/talker)
+    run troupe call shop/teller nothing
+    before=$(column_of in shop/teller)
     # One connection for all: the first message blocks, three wait behind it in the mailbox.
-    push_lines shop/talker "block	$DIR/go" nothing nothing nothing
-    wait_until 5 is_busy shop/talker
-    wait_until 5 depth_is shop/talker 3
-    [[ $(column_of in shop/talker) == $((before + 1)) ]]
-    wait_until 5 is_busy_for_people shop/talker
-    run troupe ps -w shop/talker
+    push_lines shop/teller "block	$DIR/go" nothing nothing nothing
+    wait_until 5 is_busy shop/teller
+    wait_until 5 depth_is shop/teller 3
+    [[ $(column_of in shop/teller) == $((before + 1)) ]]
+    wait_until 5 is_busy_for_people shop/teller
+    run troupe ps -w shop/teller
     assert_line --index 0 --regexp ' MBOX +CPU +IN +OUT '
     assert_line --index 1 --regexp " 3 busy [0-9]"
-    fields=$(troupe status -o mailbox,messages_in,busy shop/talker)
+    fields=$(troupe status -o mailbox,messages_in,busy shop/teller)
     assert_equal "$(cut -f1 <<<"$fields")" 3
     assert_equal "$(cut -f2 <<<"$fields")" $((before + 1))
     (($(cut -f3 <<<"$fields") >= 1000))
     touch go
-    wait_until 5 depth_is shop/talker 0
-    [[ $(column_of busy shop/talker) == 0 ]]
-    [[ $(column_of in shop/talker) == $((before + 4)) ]]
+    wait_until 5 depth_is shop/teller 0
+    [[ $(column_of busy shop/teller) == 0 ]]
+    [[ $(column_of in shop/teller) == $((before + 4)) ]]
 }
 
 push_lines() { # ADDRESS LINE…: on one connection
@@ -465,14 +465,14 @@ PY
     assert_output --partial "!bad_message add"
     timeout 10 nngcat --push --dial "ipc://$TROUPE_RUN/shop/counter" -D $'add\t5'
     wait_until 5 counts 20
-    in_background sub timeout 20 nngcat --sub --dial "ipc://$TROUPE_RUN/shop/talker" \
+    in_background sub timeout 20 nngcat --sub --dial "ipc://$TROUPE_RUN/shop/teller" \
         --subscribe "" --count 1 --quoted
     wait_until 10 heard_after_publishing
     assert_equal "$(cat sub.out)" '"news\t\"hello\""'
 }
 
 heard_after_publishing() {
-    troupe call shop/talker publish '"hello"' && [[ -s sub.out ]]
+    troupe call shop/teller publish '"hello"' && [[ -s sub.out ]]
 }
 
 # ---- rights ------------------------------------------------------------------------------
