@@ -55,7 +55,7 @@ UNIT_TESTS   += addr_test buf_test envelope_test raw_test reason_test text_test 
     peer_test rundir_test
 TEST_HELPERS :=
 TEST_PRELOADS := timejump
-TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful teller hearer
+TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker
 FUZZERS      :=
 
 UNIT_TESTS += actor_test crash_test ctl_test
@@ -112,3 +112,6 @@ log_ring_test_UNITS := workers/log_ring.c workers/log_line.c
 # The reserve's memory is rationed by its test.
 UNIT_TESTS += reserve_test
 reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free -lev
+
+# Talked to from the command line.
+TEST_MODULES += teller hearer
