@@ -204,7 +204,7 @@ static void begin_handling(struct troupe *self, const struct troupe_message *mes
 
     if (message->handler)
         index = (uint64_t)(message->handler - self->actor.messages) + 1;
-    STATS_SET(self, busy_since_us, mono_now().us);
+    STATS_SET(self, busy_since_us, mono_lately().us);
     STATS_SET(self, handling, index < STATS_HANDLER_OTHER ? index : STATS_HANDLER_OTHER);
 }
 
@@ -212,7 +212,7 @@ static void end_handling(struct troupe *self)
 {
     STATS_SET(self, handling, STATS_HANDLER_NONE);
     STATS_SET(self, busy_since_us, 0);
-    STATS_SET(self, last_activity_us, mono_now().us);
+    STATS_SET(self, last_activity_us, mono_lately().us);
 }
 
 /* A call that its handler left open: nothing to say is an answer where nothing was promised. */
@@ -324,6 +324,7 @@ static struct troupe *create(const struct troupe_actor *actor, const struct trou
     contacts_init(self);
     calls_init(self);
     TAILQ_INIT(&self->agenda);
+    self->has_spare = true;
     ev_signal_init(&self->term, on_term, SIGTERM);
     return self;
 }

@@ -20,8 +20,8 @@ static bool is_name(const char *name)
 
 int cast_payload(struct troupe *self, const char *to, const char *name, const struct payload *payload)
 {
-    struct addr addr;
-    struct contact *contact = is_name(name) ? contact_of(self, to, &addr) : NULL;
+    uint64_t incarnation;
+    struct contact *contact = is_name(name) ? contact_of(self, to, &incarnation) : NULL;
     struct envelope env;
 
     if (!contact && errno == EHOSTUNREACH) {
@@ -34,11 +34,10 @@ int cast_payload(struct troupe *self, const char *to, const char *name, const st
     env.flags = (uint16_t)(undelivered_flags(self) | (payload->is_typed ? ENVELOPE_TYPED : 0));
     env.ref = env.deadline_us = 0;
     env.blocked_count = 0;
-    env.to = env.from = (struct envelope_text){0};
     env.type = envelope_text(name);
     env.payload = payload->at;
     env.payload_size = (uint32_t)payload->size;
-    if (contact_send(contact, &addr, &env, NULL) < 0)
+    if (contact_send(contact, incarnation, &env, NULL) < 0)
         return -1;
     STATS_ADD(self, messages_out, 1);
     return 0;

@@ -103,7 +103,13 @@ static void measure(struct troupe *self)
 
 void mailbox_wake(struct troupe *self)
 {
-    ev_idle_start(self->loop, &self->mailbox.spin);
+    if (!self->waiting)
+        ev_idle_start(self->loop, &self->mailbox.spin);
+}
+
+void mailbox_rest(struct troupe *self)
+{
+    ev_idle_stop(self->loop, &self->mailbox.spin);
 }
 
 /* It has come this way: so its answer goes. */
@@ -142,15 +148,17 @@ static struct troupe_message *dequeue(struct troupe *self)
 }
 
 /* An answered call, or one past its deadline, is dropped before it is handled. */
-static bool is_expired(const struct troupe_message *message, struct mono now)
+static bool is_expired(const struct troupe_message *message)
 {
-    return message->is_answered ||
-           (mono_is_set(message->deadline) && now.us > message->deadline.us);
+    if (message->is_answered || !mono_is_set(message->deadline))
+        return message->is_answered;
+    return mono_lately().us + MONO_TICK_MS * 1000 > message->deadline.us &&
+           mono_now().us > message->deadline.us;
 }
 
-static void take_one(struct troupe *self, struct troupe_message *message, struct mono now)
+static void take_one(struct troupe *self, struct troupe_message *message)
 {
-    if (is_expired(message, now)) {
+    if (is_expired(message)) {
         if (message->is_pending)
             mailbox_answer_error(message, "timeout");
         STATS_ADD(self, expired, 1);
@@ -169,7 +177,7 @@ static bool has_turn(struct troupe *self)
     if (self->ending || mailbox->turn_handled >= MAILBOX_TURN_MESSAGES)
         return false;
     mailbox->turn_handled++;
-    now = mono_now();
+    now = mono_lately();
     if (!mono_is_set(mailbox->turn_started))
         mailbox->turn_started = mailbox->polled = now;
     if (now.us - mailbox->polled.us > MAILBOX_POLL_US) {
@@ -200,14 +208,13 @@ static void on_turn(struct ev_loop *loop, ev_check *watcher, int revents)
     struct troupe_message *message;
 
     (void)revents;
-    if (self->waiting || self->busy) {
-        ev_idle_stop(loop, &mailbox->spin); /* who waits will wake us */
+    (void)loop;
+    if (self->waiting || self->busy)
         return;
-    }
     agenda_run(self, MAILBOX_TURN_MESSAGES);
     while (TAILQ_EMPTY(&self->agenda) && !TAILQ_EMPTY(&mailbox->queue) && has_turn(self)) {
         message = dequeue(self);
-        take_one(self, message, mono_now());
+        take_one(self, message);
         agenda_run(self, MAILBOX_TURN_MESSAGES);
     }
     end_turn(self);
@@ -320,9 +327,9 @@ static void on_raw(struct channel *channel, const uint8_t *header, unsigned head
         return;
     }
     admit(channel, message);
+    message->header_size = head;
     if (head > 0) {
         message->is_call = true;
-        message->header_size = head;
         memcpy(message->header, header, head);
         message->deadline = mono_add_ms(mono_now(), mailbox_raw_call_ms);
         add_pending(channel, message);
@@ -396,7 +403,7 @@ static void on_message_envelope(struct channel *channel, const struct envelope *
     } else if (self->draining) {
         refuse_draining(message);
     } else if (TAILQ_EMPTY(&self->mailbox.queue) && agenda_is_free(self) && has_turn(self)) {
-        take_one(self, message, mono_now());
+        take_one(self, message);
     } else if (message_settle(message) == 0) {
         enqueue(message);
     } else {
