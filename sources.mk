@@ -11,10 +11,11 @@ LIB_LIBS    := -lev -ltpl -lm -ldl
 
 CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c cli/client.c \
     cli/watch.c cli/actors.c cli/target.c cli/columns.c cli/listing.c cli/event.c cli/output.c \
-    cli/output_json.c cli/daemon.c cli/ending.c cli/tail.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
+    cli/output_json.c cli/daemon.c cli/ending.c cli/tail.c cli/ended.c cli/mail.c cli/description.c \
+    cli/results.c cli/recipient.c cli/errand.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
     cli/cmd_ps.c cli/cmd_tree.c cli/cmd_status.c cli/cmd_why.c cli/cmd_log.c cli/cmd_events.c \
     cli/cmd_start.c cli/cmd_stop.c cli/cmd_restart.c cli/cmd_add.c cli/cmd_rm.c cli/cmd_wait.c \
-    cli/cmd_counts.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
+    cli/cmd_describe.c cli/cmd_call.c cli/cmd_send.c cli/cmd_counts.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
 CLI_LIBS    := -ljansson
 
 SUPERVISORD_SOURCES :=
@@ -111,3 +112,6 @@ log_ring_test_UNITS := workers/log_ring.c workers/log_line.c
 # The reserve's memory is rationed by its test.
 UNIT_TESTS += reserve_test
 reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free -lev
+
+# Talked to from the command line.
+TEST_MODULES += teller hearer

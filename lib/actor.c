@@ -158,18 +158,26 @@ static const char *or_empty(const char *text)
     return text ? text : "";
 }
 
+static int describe_one(struct words *words, const struct troupe_handler *handler)
+{
+    int failed = words_append(words, handler->name);
+
+    failed |= words_append(words, or_empty(handler->arguments));
+    failed |= words_append(words, or_empty(handler->reply));
+    return failed | words_append(words, or_empty(handler->help));
+}
+
 /* The table itself, four texts a message: name, arguments, reply, help. */
 static void describe(struct troupe *self, struct troupe_message *message)
 {
+    static const struct troupe_handler others = {"*", "", "", NULL, "all other messages"};
     struct words words = {0};
     int failed = 0;
 
-    for (const struct troupe_handler *h = self->actor.messages; h && h->name; h++) {
-        failed |= words_append(&words, h->name);
-        failed |= words_append(&words, or_empty(h->arguments));
-        failed |= words_append(&words, or_empty(h->reply));
-        failed |= words_append(&words, or_empty(h->help));
-    }
+    for (const struct troupe_handler *h = self->actor.messages; h && h->name; h++)
+        failed |= describe_one(&words, h);
+    if (self->actor.receive)
+        failed |= describe_one(&words, &others);
     if (failed)
         mailbox_answer_error(message, "error out of memory");
     else

@@ -515,6 +515,9 @@ static bool on_open(struct sp_conn *conn)
     }
     TAILQ_INSERT_TAIL(&self->mailbox.channels, channel, in_mailbox);
     channel_breathe(channel);
+    /* Who dials must know that somebody listens before a message is handled, not at the turn's end:
+     * else what ends us in its handler would go again (PROTOCOL 1). */
+    sp_conn_flush(conn);
     return true;
 }
 
