@@ -1,6 +1,6 @@
-/* The measured program: notes the time first, writes it into the FIFO argv[1], and waits. Where that
- * is no FIFO (s6 gives the name of the service's folder) it is ./fifo, and readiness is notified as
- * s6 has it: what ends before it was ready, s6 holds back for a second. */
+/* The measured program: notes the time first, writes it into the FIFO argv[1], and waits. Where
+ * that is no FIFO (s6 gives the name of the service's folder) it is ./fifo, and readiness is
+ * notified as s6 has it: what ends before it was ready, s6 holds back for a second. */
 #include "stamp.h"
 
 /* Without a notification-fd there is no such descriptor, and nobody who wants to hear. */
