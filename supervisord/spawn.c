@@ -500,7 +500,7 @@ static pid_t fork_child(struct birth *birth)
     child->members.cgroup = base;
     child->members.path = child->path;
     birth->cgroup = cgroup;
-    pid = fault_hits("fork") ? -1 : thinfork(&birth->cgroup);
+    pid = thinfork(&birth->cgroup);
     saved = errno;
     if (pid)
         close_fd(cgroup);
