@@ -232,9 +232,10 @@ static int unpack_image(struct troupe_message *message, char why[MESSAGE_WHY_SIZ
         if (make_room(message, message->count) < 0)
             return refuse(why, "error out of memory");
         if (wire_unpack_values(given, message->body, message->size, message->values) == 0) {
-            message->owns_values = true;
-            if (values_fit(given, message->format, message->values) == 0)
+            message->owns_values = values_fit(given, message->format, message->values) == 0;
+            if (message->owns_values)
                 return 0;
+            wire_values_finish(given, message->values);
         }
         drop_values(message);
     }

@@ -768,6 +768,32 @@ static void test_envelopes(void)
     stage_destroy(stage);
 }
 
+/* Typed values of other types than declared. */
+static void test_conversions(void)
+{
+    struct stage *stage = stage_ready(boot_default());
+    struct caller caller = {0};
+    union wire_value got = {0};
+
+    caller.peer = peer_dial(stage->loop, stage->dir, "subject", "me@east#1",
+                            mono_add_ms(mono_now(), PATIENCE_MS), &CALLER, &caller);
+    send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CALL, .ref = 1}, "fail", "I",
+                  &(union wire_value){.i = 5});
+    CHECK(pump(stage, &caller.count, 1) && strncmp(caller.payload, "bad_message fail", 16) == 0,
+          "a number where a text is declared is refused, and harms nobody");
+    send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CALL, .ref = 2}, "add", "s",
+                  &(union wire_value){.bytes = {"7", 1}});
+    CHECK(pump(stage, &caller.count, 2) && caller.kind == ENVELOPE_REPLY &&
+              wire_unpack_values("I", caller.payload, caller.size, &got) == 0 && got.i == 7,
+          "a text that is a number is taken for one, as in a raw line");
+    send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CALL, .ref = 3}, "add", "s",
+                  &(union wire_value){.bytes = {"7 a", 3}});
+    CHECK(pump(stage, &caller.count, 3) && strncmp(caller.payload, "bad_message add", 15) == 0,
+          "one that is none is not");
+    peer_close(caller.peer, false);
+    stage_destroy(stage);
+}
+
 static void test_publish(void)
 {
     struct stage *stage = stage_ready(boot_default());
@@ -1006,6 +1032,7 @@ int main(void)
     test_repeated_ids();
     test_raw_timeout();
     test_envelopes();
+    test_conversions();
     test_publish();
     test_raw_bytes();
     test_raw_off();
