@@ -455,6 +455,7 @@ struct caller {
     uint8_t kind;
     uint16_t flags;
     uint64_t ref;
+    char type[64];
     size_t size;
     char payload[4096];
 };
@@ -467,6 +468,7 @@ static void caller_envelope(struct peer *peer, const struct envelope *env, int f
     caller->kind = env->kind;
     caller->flags = env->flags;
     caller->ref = env->ref;
+    envelope_text_copy(env->type, caller->type, sizeof caller->type);
     caller->size =
         env->payload_size < sizeof caller->payload ? env->payload_size : sizeof caller->payload - 1;
     memcpy(caller->payload, env->payload, caller->size);
@@ -746,8 +748,9 @@ static void test_envelopes(void)
     send_envelope(&caller,
                   (struct envelope){.kind = ENVELOPE_CAST, .flags = ENVELOPE_WANTS_UNDELIVERED},
                   "what", NULL, NULL);
-    CHECK(pump(stage, &caller.count, 4) && caller.kind == ENVELOPE_ERROR,
-          "a cast that wants to hear of its failure does");
+    CHECK(pump(stage, &caller.count, 4) && caller.kind == ENVELOPE_ERROR && caller.ref == 0 &&
+              strcmp(caller.type, "what") == 0,
+          "a cast that wants to hear of its failure does, by its name");
     send_envelope(&caller,
                   (struct envelope){
                       .kind = ENVELOPE_CALL, .ref = 5, .to = envelope_text("shop/subject@east#2")},
