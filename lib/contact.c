@@ -48,6 +48,7 @@ static void fail_all(struct contact *contact, const struct buf *leftover, const 
 
     undelivered_frames(contact->self, contact->path, leftover, failure);
     call_fail_all(contact, failure);
+    lookup_on_nobody(contact);
 }
 
 static int dial(struct contact *contact, const struct buf *leftover);
@@ -79,7 +80,13 @@ static void on_close(struct peer *peer, const char *why)
     buf_finish(&leftover);
 }
 
-static const struct peer_handlers handlers = {.on_envelope = on_envelope, .on_close = on_close};
+static void on_open(struct peer *peer)
+{
+    lookup_on_open(peer_data(peer));
+}
+
+static const struct peer_handlers handlers = {
+    .on_open = on_open, .on_envelope = on_envelope, .on_close = on_close};
 
 /* ---- dialling ------------------------------------------------------------------------------ */
 
@@ -103,7 +110,7 @@ static int dial(struct contact *contact, const struct buf *leftover)
 
 static bool is_in_use(const struct contact *contact)
 {
-    return !TAILQ_EMPTY(&contact->calls) || (contact->peer && peer_queued(contact->peer) > 0);
+    return !TAILQ_EMPTY(&contact->calls) || !LIST_EMPTY(&contact->lookups) || (contact->peer && peer_queued(contact->peer) > 0);
 }
 
 static void forget(struct contact *contact)
@@ -150,6 +157,7 @@ static struct contact *create(struct troupe *self, const char *path)
     contact->self = self;
     memcpy(contact->path, path, length + 1);
     TAILQ_INIT(&contact->calls);
+    LIST_INIT(&contact->lookups);
     HASH_ADD_KEYPTR(hh, self->contacts.all, contact->path, length, contact);
     return contact;
 }
@@ -206,11 +214,16 @@ static int set_to(const struct contact *contact, uint64_t incarnation, struct en
     return 0;
 }
 
+int contact_connect(struct contact *contact)
+{
+    return contact->peer ? 0 : dial(contact, NULL);
+}
+
 int contact_send(struct contact *contact, uint64_t incarnation, struct envelope *env, uint64_t *place)
 {
     char to[UINT8_MAX + 1];
 
-    if (!contact->peer && dial(contact, NULL) < 0)
+    if (contact_connect(contact) < 0)
         return -1;
     env->to = env->from = (struct envelope_text){0};
     if (incarnation && set_to(contact, incarnation, env, to) < 0)

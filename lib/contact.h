@@ -9,6 +9,7 @@
 
 #include "addr.h"
 #include "envelope.h"
+#include "lookup.h"
 #include "mono.h"
 #include "peer.h"
 
@@ -30,6 +31,7 @@ struct contact {
     struct troupe *self;
     struct peer *peer;      /* NULL: not connected */
     struct call_list calls; /* in the order they were sent; not answered */
+    struct lookups lookups;
     bool is_used; /* since the last sweep */
     char path[]; /* the key */
 };
@@ -56,6 +58,8 @@ struct contact *contact_of(struct troupe *self, const char *to, uint64_t *incarn
  * when needed. place, when not NULL, gets where the frame ends in the connection's stream. 0; or -1 with
  * errno of sp_send(). */
 int contact_send(struct contact *contact, uint64_t incarnation, struct envelope *env, uint64_t *place);
+/* Dials, if there is no connection. 0, or -1 with errno. */
+int contact_connect(struct contact *contact);
 /* Writes what is queued now. */
 void contact_flush(struct contact *contact);
 

@@ -32,6 +32,7 @@ struct channel {
     TAILQ_ENTRY(channel) in_mailbox;
     struct message_list messages;   /* all that came this way and are not freed */
     struct troupe_message *pending; /* raw calls without an answer, by id */
+    size_t ahead; /* its part of mailbox->ahead */
     struct call_id answered[MAILBOX_ANSWERED];
     unsigned next_answered;
     bool is_choked;
@@ -91,7 +92,7 @@ static void measure(struct troupe *self)
 {
     struct mailbox *mailbox = &self->mailbox;
 
-    STATS_SET(self, mailbox_depth, mailbox->depth);
+    STATS_SET(self, mailbox_depth, mailbox->depth + mailbox->ahead);
     STATS_SET(self, mailbox_bytes, mailbox->bytes);
     if (is_over(mailbox, mailbox->max_messages, mailbox->max_bytes))
         set_full(self, true);
@@ -110,6 +111,21 @@ void mailbox_wake(struct troupe *self)
 void mailbox_rest(struct troupe *self)
 {
     ev_idle_stop(self->loop, &self->mailbox.spin);
+}
+
+/* A handler may hang on the message that is about to be handled: `ps` shall see what waits behind it. */
+static void look_ahead(struct channel *channel)
+{
+    struct mailbox *mailbox = &channel->self->mailbox;
+
+    if (channel->ahead > 0) {
+        channel->ahead--;
+        mailbox->ahead--;
+    } else {
+        channel->ahead = sp_conn_waiting(channel->conn);
+        mailbox->ahead += channel->ahead;
+    }
+    STATS_SET(channel->self, mailbox_depth, mailbox->depth + mailbox->ahead);
 }
 
 /* It has come this way: so its answer goes. */
@@ -397,6 +413,7 @@ static void on_message_envelope(struct channel *channel, const struct envelope *
         return;
     }
     admit(channel, message);
+    look_ahead(channel);
     if (is_deadlock(self, env)) {
         mailbox_answer_error(message, "deadlock");
         mailbox_forget(message);
@@ -458,6 +475,7 @@ static void channel_destroy(struct channel *channel)
     struct mailbox *mailbox = &channel->self->mailbox;
     struct troupe_message *message;
 
+    mailbox->ahead -= channel->ahead;
     if (channel->is_choked)
         mailbox->choked--;
     while ((message = TAILQ_FIRST(&channel->messages))) {

@@ -29,6 +29,7 @@ struct mailbox {
     struct message_list queue;
     struct message_list unanswered; /* raw calls, oldest first */
     size_t depth, bytes;
+    size_t ahead; /* messages that lie in connections' buffers behind the one that is handled */
     size_t live; /* messages that are queued, handled or kept */
     struct mono turn_started, polled; /* when this turn first handled something; {0}: not yet */
     unsigned turn_handled;

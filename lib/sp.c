@@ -1192,6 +1192,16 @@ size_t sp_conn_queued(const struct sp_conn *conn)
     return buf_length(&conn->out) - conn->out_kept;
 }
 
+size_t sp_conn_waiting(const struct sp_conn *conn)
+{
+    const uint8_t *at = buf_front(&conn->in);
+    size_t left = buf_length(&conn->in), size, n = 0;
+
+    for (; sp_frame_size(at, left, &size) == 0; at += size, left -= size)
+        n++;
+    return n;
+}
+
 uint64_t sp_conn_place(const struct sp_conn *conn)
 {
     return conn->out_written + sp_conn_queued(conn);

@@ -99,6 +99,8 @@ int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd);
 void sp_conn_flush(struct sp_conn *conn);
 /* Bytes that wait to be written. */
 size_t sp_conn_queued(const struct sp_conn *conn);
+/* Whole messages that have come and were not handed over yet. */
+size_t sp_conn_waiting(const struct sp_conn *conn);
 /* Stops or resumes reading: this is how pressure reaches a sender. */
 void sp_conn_pause(struct sp_conn *conn, bool paused);
 /* Dialers: after this long without a message in either direction and with nothing queued, the
