@@ -2,6 +2,7 @@
 
 #include "call.h"
 #include "runtime.h"
+#include "subscription.h"
 #include "undelivered.h"
 
 #include <errno.h>
@@ -21,6 +22,9 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     case ENVELOPE_REPLY:
     case ENVELOPE_ERROR:
         call_on_answer(contact, env);
+        break;
+    case ENVELOPE_EVENT:
+        subscription_on_event(contact, env);
         break;
     default: /* requests flow from dialer to listener only */
         break;
@@ -66,6 +70,7 @@ static void on_close(struct peer *peer, const char *why)
     struct buf leftover = peer_leftover(peer);
 
     contact->peer = NULL;
+    subscription_on_lost(contact, peer_remote(peer));
     if (*peer_remote(peer))
         go_on(contact, peer, &leftover);
     else
@@ -97,7 +102,8 @@ static int dial(struct contact *contact, const struct buf *leftover)
 
 static bool is_in_use(const struct contact *contact)
 {
-    return !TAILQ_EMPTY(&contact->calls) || (contact->peer && peer_queued(contact->peer) > 0);
+    return !TAILQ_EMPTY(&contact->calls) || !TAILQ_EMPTY(&contact->subscriptions) ||
+           (contact->peer && peer_queued(contact->peer) > 0);
 }
 
 static void forget(struct contact *contact)
@@ -142,6 +148,7 @@ static struct contact *create(struct troupe *self, const char *path)
     contact->self = self;
     memcpy(contact->path, path, length + 1);
     TAILQ_INIT(&contact->calls);
+    TAILQ_INIT(&contact->subscriptions);
     HASH_ADD_KEYPTR(hh, self->contacts.all, contact->path, length, contact);
     return contact;
 }

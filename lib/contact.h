@@ -17,6 +17,7 @@
 #include <uthash.h>
 
 struct call;
+struct subscription;
 
 enum {
     CONTACT_SWEEP_MS = 10000, /* what was not used between two of these is closed */
@@ -24,12 +25,14 @@ enum {
 };
 
 TAILQ_HEAD(call_list, call);
+TAILQ_HEAD(subscription_list, subscription);
 
 struct contact {
     UT_hash_handle hh;
     struct troupe *self;
     struct peer *peer;      /* NULL: not connected */
     struct call_list calls; /* in the order they were sent; not answered */
+    struct subscription_list subscriptions; /* that stand; with one, the connection is never closed */
     bool is_used; /* since the last sweep */
     char path[]; /* the key */
 };

@@ -29,6 +29,7 @@ struct channel {
     struct troupe *self;
     struct sp_conn *conn;
     struct peer *peer; /* PAIR0 only; owns conn then */
+    struct audience audience; /* the same */
     TAILQ_ENTRY(channel) in_mailbox;
     struct message_list messages;   /* all that came this way and are not freed */
     struct troupe_message *pending; /* raw calls without an answer, by id */
@@ -433,6 +434,10 @@ static void channel_destroy(struct channel *channel)
 
     if (channel->is_choked)
         mailbox->choked--;
+    if (channel->peer)
+        audience_finish(&channel->audience);
+    else if (sp_conn_protocol(channel->conn) == SP_SUB)
+        mailbox->sub_count--;
     while ((message = TAILQ_FIRST(&channel->messages))) {
         remove_pending(channel, message);
         TAILQ_REMOVE(&channel->messages, message, in_channel);
@@ -444,11 +449,14 @@ static void channel_destroy(struct channel *channel)
 
 static void channel_close(struct channel *channel)
 {
-    if (channel->peer)
-        peer_close(channel->peer, false);
-    else
-        sp_conn_close(channel->conn, false);
+    struct peer *peer = channel->peer;
+    struct sp_conn *conn = channel->conn;
+
     channel_destroy(channel);
+    if (peer)
+        peer_close(peer, false);
+    else
+        sp_conn_close(conn, false);
 }
 
 static void on_peer_close(struct peer *peer, const char *why)
@@ -457,7 +465,15 @@ static void on_peer_close(struct peer *peer, const char *why)
     channel_destroy(peer_data(peer));
 }
 
-static const struct peer_handlers PEER = {.on_envelope = on_envelope, .on_close = on_peer_close};
+static void on_peer_drain(struct peer *peer)
+{
+    struct channel *channel = peer_data(peer);
+
+    audience_on_drain(&channel->audience);
+}
+
+static const struct peer_handlers PEER = {
+    .on_envelope = on_envelope, .on_close = on_peer_close, .on_drain = on_peer_drain};
 
 static bool may_send(const struct troupe *self, const struct sp_conn *conn)
 {
@@ -503,8 +519,10 @@ static bool on_open(struct sp_conn *conn)
             free(channel);
             return false;
         }
+        audience_init(&channel->audience, self, channel->peer);
     } else {
         sp_conn_set_data(conn, channel);
+        self->mailbox.sub_count += protocol == SP_SUB;
     }
     TAILQ_INSERT_TAIL(&self->mailbox.channels, channel, in_mailbox);
     channel_breathe(channel);
@@ -533,8 +551,14 @@ static void on_close(struct sp_conn *conn, const char *why)
         channel_destroy(sp_conn_data(conn));
 }
 
+static void on_drain(struct sp_conn *conn)
+{
+    if (sp_conn_protocol(conn) == SP_PAIR0)
+        peer_sp_handlers(on_open).on_drain(conn);
+}
+
 static const struct sp_handlers HANDLERS = {
-    .on_open = on_open, .on_message = on_message, .on_close = on_close};
+    .on_open = on_open, .on_message = on_message, .on_close = on_close, .on_drain = on_drain};
 
 /* ---- answers ------------------------------------------------------------------------------- */
 
@@ -691,6 +715,16 @@ int mailbox_answer_error(struct troupe_message *message, const char *text)
 
 /* ---- publishing ---------------------------------------------------------------------------- */
 
+struct audience *mailbox_audience(const struct troupe_message *message)
+{
+    return message->channel ? &message->channel->audience : NULL;
+}
+
+size_t mailbox_max_message(const struct troupe *self)
+{
+    return self->boot->max_message ? (size_t)self->boot->max_message : MAILBOX_MESSAGE;
+}
+
 int mailbox_publish(struct troupe *self, const void *line, size_t size)
 {
     struct iovec part = {(void *)line, size};
@@ -732,7 +766,7 @@ void mailbox_init(struct troupe *self)
 int mailbox_open(struct troupe *self)
 {
     struct mailbox *mailbox = &self->mailbox;
-    struct sp_limits limits = {.max_message = (size_t)self->boot->max_message};
+    struct sp_limits limits = {.max_message = mailbox_max_message(self)};
 
     ev_check_start(self->loop, &mailbox->turn);
     if (self->boot->mailbox_fd < 0)
