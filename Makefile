@@ -108,7 +108,8 @@ $$(BUILD)/tests/helpers/$(1): $$(BUILD)/obj/tests/helpers/$(1).o $$(BUILD)/lib/l
 endef
 $(foreach t,$(TEST_HELPERS),$(eval $(call test_helper,$(t))))
 
-# Libraries for LD_PRELOAD.
+# Libraries for LD_PRELOAD: also into programs that have no sanitizer in them.
+$(BUILD)/tests/helpers/%.so: SANFLAGS :=
 PRELOAD_FILES := $(patsubst %,$(BUILD)/tests/helpers/%.so,$(TEST_PRELOADS))
 
 $(BUILD)/tests/helpers/%.so: $(BUILD)/obj/tests/helpers/%.o
@@ -125,7 +126,7 @@ $(BUILD)/tests/modules/%.so: $(BUILD)/obj/tests/modules/%.o $(BUILD)/lib/libtrou
 	    -Wl,-rpath,'$$ORIGIN/../../lib'
 
 # What `make bench` measures with. The measured program is static: exec is what is timed, not ld.so.
-BENCH_PARTS := $(patsubst %,$(BUILD)/tests/bench/%,limit race stamp stamper.so)
+BENCH_PARTS := $(patsubst %,$(BUILD)/tests/bench/%,limit race stamp stamper.so driver.so target.so)
 
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@mkdir -p $(@D)

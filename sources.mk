@@ -13,10 +13,11 @@ LIB_LIBS    := -lev -ltpl -lm -ldl
 
 CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c cli/client.c \
     cli/watch.c cli/actors.c cli/target.c cli/columns.c cli/listing.c cli/event.c cli/output.c \
-    cli/output_json.c cli/daemon.c cli/ending.c cli/tail.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
+    cli/output_json.c cli/daemon.c cli/ending.c cli/tail.c cli/ended.c cli/mail.c cli/description.c \
+    cli/results.c cli/recipient.c cli/errand.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
     cli/cmd_ps.c cli/cmd_tree.c cli/cmd_status.c cli/cmd_why.c cli/cmd_log.c cli/cmd_events.c \
     cli/cmd_start.c cli/cmd_stop.c cli/cmd_restart.c cli/cmd_add.c cli/cmd_rm.c cli/cmd_wait.c \
-    cli/cmd_counts.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
+    cli/cmd_describe.c cli/cmd_call.c cli/cmd_send.c cli/cmd_counts.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
 CLI_LIBS    := -ljansson
 
 SUPERVISORD_SOURCES :=
@@ -29,7 +30,9 @@ CONFIG_SOURCES := supervisord/config.c supervisord/config_yaml.c supervisord/con
     supervisord/config_print.c supervisord/config_manual.c
 SUPERVISORD_SOURCES += $(CONFIG_SOURCES)
 SUPERVISORD_SOURCES += \
-    supervisord/batch.c supervisord/cgroup.c supervisord/child.c supervisord/end.c \
+    supervisord/askers.c supervisord/backplane.c supervisord/batch.c supervisord/cgroup.c \
+    supervisord/child.c supervisord/end.c supervisord/fellows.c supervisord/linking.c \
+    supervisord/party.c supervisord/watches.c \
     supervisord/environment.c supervisord/events.c supervisord/files.c supervisord/guard.c \
     supervisord/links.c supervisord/logpipes.c supervisord/mailbox_file.c supervisord/main.c \
     supervisord/members.c supervisord/module.c supervisord/module_exec.c supervisord/outcome.c \
@@ -53,10 +56,10 @@ WORKER_PROGRAMS :=
 # NAME_UNITS are the sources a unit test links beside libtroupe.a; NAME_LIBS its libraries.
 UNIT_TESTS   :=
 UNIT_TESTS   += addr_test buf_test envelope_test raw_test reason_test text_test wire_test sp_test \
-    peer_test rundir_test
+    peer_test rundir_test again_test
 TEST_HELPERS :=
 TEST_PRELOADS := timejump
-TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker publisher listener
+TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener
 FUZZERS      :=
 
 UNIT_TESTS += actor_test crash_test ctl_test
@@ -113,3 +116,6 @@ log_ring_test_UNITS := workers/log_ring.c workers/log_line.c
 # The reserve's memory is rationed by its test.
 UNIT_TESTS += reserve_test
 reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free -lev
+
+# Talked to from the command line.
+TEST_MODULES += teller hearer

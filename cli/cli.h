@@ -28,10 +28,11 @@ enum status {
 };
 
 enum verb_flags {
-    NEEDS_NODE = 1,  /* a running node is looked for before run() */
-    HAS_OUTPUT = 2,  /* takes -o */
-    HAS_COLUMNS = 4, /* and its -o names are the columns of ps */
-    PICKS_NODE = 8,  /* takes --node, but looks for the node itself */
+    NEEDS_NODE = 1,     /* a running node is looked for before run() */
+    HAS_OUTPUT = 2,     /* takes -o */
+    HAS_COLUMNS = 4,    /* and its -o names are the columns of ps, not its own */
+    PICKS_NODE = 8,     /* takes --node, but looks for the node itself */
+    OPTIONS_FIRST = 16, /* options end at the first argument: what follows is the actor's */
 };
 
 /* What its arguments are: for completion. */
@@ -42,6 +43,7 @@ enum verb_takes {
     TAKES_FILES,
     TAKES_VERBS,
     TAKES_SHELLS,
+    TAKES_MESSAGE, /* ADDRESS MESSAGE ARG... */
 };
 
 struct option {
@@ -64,14 +66,22 @@ struct verb {
     struct option options[OPTIONS_MAX]; /* its own; ends with name NULL */
     int min_args, max_args;             /* max -1: any number */
     unsigned flags;
+    const char *const *columns; /* -o names, when they are its own; NULL-terminated */
     enum verb_takes takes;
     int (*run)(struct cli *cli);
 };
 
+/* One option as it was given. */
+struct given {
+    size_t index;      /* option_at()'s */
+    const char *value; /* "" for a switch */
+};
+
 struct cli {
     const struct verb *verb;
-    const char *values[OPTIONS_MAX * 2]; /* by option_at()'s index; "" for a switch that is set */
-    char **args;                         /* what is no option; NULL-terminated */
+    struct given *given; /* in the order of the command line */
+    size_t given_count;
+    char **args; /* what is no option; NULL-terminated */
     int arg_count;
     struct output out;
     struct client client;
@@ -87,8 +97,11 @@ const char *verb_nearest(const char *name);
 const struct option *option_at(const struct verb *verb, size_t i);
 /* Sorts argv[1 …] into cli's values and args. 0, or STATUS_USAGE after having said why. */
 int options_parse(struct cli *cli, int argc, char **argv);
-/* The option's value ("" for a switch), or NULL when it was not given. */
+/* The option's value ("" for a switch), the last one when it was given several times; NULL when it
+ * was not given. */
 const char *cli_option(const struct cli *cli, const char *name);
+/* The value with which it was given the n-th time, from 0; NULL after the last. */
+const char *cli_option_nth(const struct cli *cli, const char *name, size_t n);
 
 /* "troupe: TEXT" on stderr; returns status, so that `return cli_fail(...)` reads well. */
 int cli_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -100,8 +113,8 @@ int cli_usage(const struct verb *verb);
 /* Connects cli->client to the node that --node, the environment or the run directories say.
  * 0, or the exit status after having said why. */
 int cli_open_node(struct cli *cli);
-/* A node closes strangers at once, which looks like an end; so who is neither root nor its owner asks
- * first whether he may look at all. 0, or the exit status after having said why. */
+/* A node closes strangers at once, which looks like an end; so who is neither root nor its owner
+ * asks first whether he may look at all. 0, or the exit status after having said why. */
 int cli_check_rights(struct cli *cli);
 /* The same, silently: why it was not 0 is in err. */
 int cli_find_node(struct cli *cli, struct error *err);

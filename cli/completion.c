@@ -36,6 +36,7 @@ static const char *taken(const struct verb *verb)
         [TAKES_FILES] = "file",
         [TAKES_VERBS] = "verb",
         [TAKES_SHELLS] = "shell",
+        [TAKES_MESSAGE] = "message",
     };
 
     return words[verb->takes];
@@ -65,6 +66,18 @@ static const char bash_end[] =
     "    address)\n"
     "        mapfile -t COMPREPLY < <(compgen -W \"$(troupe ps -o paths 2>/dev/null)\" -- "
     "\"$word\") ;;\n"
+    "    message)\n"
+    "        case ${COMP_WORDS[COMP_CWORD - 2]} in\n"
+    "        --timeout | --node | -o | --output) actor= ;;\n"
+    "        *) actor=$previous ;;\n"
+    "        esac\n"
+    "        if [[ -z $actor || $actor == \"$verb\" || $actor == -* ]]; then\n"
+    "            mapfile -t COMPREPLY < <(compgen -W \"$(troupe ps -o paths 2>/dev/null)\" -- "
+    "\"$word\")\n"
+    "        else\n"
+    "            mapfile -t COMPREPLY < <(compgen -W \"$(troupe describe -o message \"$actor\" "
+    "2>/dev/null)\" -- \"$word\")\n"
+    "        fi ;;\n"
     "    application)\n"
     "        mapfile -t COMPREPLY < <(compgen -W \"$(troupe ps -o paths 2>/dev/null |\n"
     "            grep -v -e / -e '^sys$')\" -- \"$word\") ;;\n"
@@ -80,7 +93,7 @@ static void put_bash(struct buf *out)
     buf_printf(out,
                "# bash completion for troupe\n_troupe() {\n"
                "    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
-               "    local verb=${COMP_WORDS[1]} options= takes=\n    local verbs='");
+               "    local verb=${COMP_WORDS[1]} options= takes= actor=\n    local verbs='");
     put_verbs(out);
     buf_printf(out, "'\n    COMPREPLY=()\n"
                     "    if ((COMP_CWORD == 1)); then\n"
@@ -148,6 +161,13 @@ static void put_zsh(struct buf *out)
                "_troupe_address() { compadd -- ${(f)\"$(troupe ps -o paths 2>/dev/null)\"} }\n"
                "_troupe_application() {\n"
                "    compadd -- ${${${(f)\"$(troupe ps -o paths 2>/dev/null)\"}:#*/*}:#sys}\n}\n"
+               "_troupe_message() {\n"
+               "    if ((NORMARG < 0 || CURRENT == NORMARG)); then\n"
+               "        _troupe_address\n"
+               "    elif ((CURRENT == NORMARG + 1)); then\n"
+               "        compadd -- ${(f)\"$(troupe describe -o message $words[NORMARG] "
+               "2>/dev/null)\"}\n"
+               "    fi\n}\n"
                "_troupe_file() { _files }\n"
                "_troupe_nothing() { _message 'no more arguments' }\n"
                "_troupe_shell() { compadd bash zsh fish }\n"
@@ -160,11 +180,12 @@ static void put_zsh(struct buf *out)
     buf_printf(out, "\n    )\n    _describe verb verbs\n}\n"
                     "_troupe() {\n"
                     "    if ((CURRENT == 2)); then\n        _troupe_verb\n        return\n    fi\n"
-                    "    local verb=$words[2]\n"
+                    "    local verb=$words[2] NORMARG\n"
                     "    shift words\n    ((CURRENT--))\n"
                     "    case $verb in\n");
     for (size_t i = 0; verbs[i]; i++) {
-        buf_printf(out, "    %s)\n        _arguments", verbs[i]->name);
+        buf_printf(out, "    %s)\n        _arguments -n%s", verbs[i]->name,
+                   verbs[i]->flags & OPTIONS_FIRST ? " -A '-*'" : "");
         for (size_t k = 0; (option = option_at(verbs[i], k)); k++)
             put_zsh_option(out, option);
         buf_printf(out, " \\\n            '*:%s:_troupe_%s' ;;\n", taken(verbs[i]),
@@ -210,6 +231,9 @@ static const char *fish_source(const struct verb *verb)
     switch (verb->takes) {
     case TAKES_ADDRESSES:
         return " -a '(troupe ps -o paths 2>/dev/null)'";
+    case TAKES_MESSAGE: /* after an address, also what that actor understands */
+        return " -a '(troupe describe -o message (commandline -opc)[-1] 2>/dev/null; "
+               "troupe ps -o paths 2>/dev/null)'";
     case TAKES_APPLICATIONS:
         return " -a '(troupe ps -o paths 2>/dev/null | string match -v \"*/*\" | string match -v "
                "sys)'";

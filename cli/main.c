@@ -159,8 +159,8 @@ int cli_check_rights(struct cli *cli)
 
     if (geteuid() == 0 || stat(cli->client.dir.path, &st) != 0 || st.st_uid == geteuid())
         return 0;
-    cli_check_memory(client_call(&cli->client, RUNDIR_SUPERVISOR, CONTROL_PS_BRIEF, NULL, RIGHTS_MS,
-                                 &answer));
+    cli_check_memory(
+        client_call(&cli->client, RUNDIR_SUPERVISOR, CONTROL_PS_BRIEF, NULL, RIGHTS_MS, &answer));
     if (answer.kind == ANSWER_CLOSED && rundir_is_alive(&cli->client.dir))
         status = cli_fail(STATUS_DENIED, "%s: not allowed to uid %u", cli->client.dir.path,
                           (unsigned)geteuid());
@@ -176,7 +176,8 @@ static int run(struct cli *cli)
     int status;
 
     if (output_init(&cli->out, cli_option(cli, "output"), cli_option(cli, "ascii") != NULL,
-                    cli->verb->flags & HAS_COLUMNS ? column_names() : NULL, &err) != 0)
+                    cli->verb->flags & HAS_COLUMNS ? column_names() : cli->verb->columns,
+                    &err) != 0)
         return cli_fail(STATUS_USAGE, "%s", err.text);
     if (client_init(&cli->client) != 0)
         return cli_fail(STATUS_NOT, "cannot make an event loop: %s", strerror(errno));
@@ -252,5 +253,6 @@ int main(int argc, char **argv)
     output_finish(&cli.out);
     client_finish(&cli.client);
     free(cli.args);
+    free(cli.given);
     return status;
 }

@@ -34,14 +34,21 @@ const struct option *option_at(const struct verb *verb, size_t i)
     return i == 0 ? &help_option : NULL;
 }
 
+const char *cli_option_nth(const struct cli *cli, const char *name, size_t n)
+{
+    for (size_t i = 0; i < cli->given_count; i++)
+        if (strcmp(option_at(cli->verb, cli->given[i].index)->name, name) == 0 && n-- == 0)
+            return cli->given[i].value;
+    return NULL;
+}
+
 const char *cli_option(const struct cli *cli, const char *name)
 {
-    const struct option *option;
+    const char *last = NULL, *value;
 
-    for (size_t i = 0; (option = option_at(cli->verb, i)); i++)
-        if (strcmp(option->name, name) == 0)
-            return cli->values[i];
-    return NULL;
+    for (size_t n = 0; (value = cli_option_nth(cli, name, n)); n++)
+        last = value;
+    return last;
 }
 
 /* ---- parsing ---------------------------------------------------------------------------- */
@@ -70,6 +77,11 @@ static int refuse_option(const struct cli *cli, const char *given, const char *n
                     given, cli->verb->name);
 }
 
+static void give(struct cli *cli, size_t index, const char *value)
+{
+    cli->given[cli->given_count++] = (struct given){index, value};
+}
+
 /* Stores the option's value: what is attached to it, else the next argument. */
 static int take(struct parser *parser, size_t index, const char *given, const char *attached)
 {
@@ -83,7 +95,7 @@ static int take(struct parser *parser, size_t index, const char *given, const ch
                             given, option->value);
         attached = parser->argv[++parser->at];
     }
-    parser->cli->values[index] = attached ? attached : "";
+    give(parser->cli, index, attached ? attached : "");
     return 0;
 }
 
@@ -117,9 +129,19 @@ static int parse_letters(struct parser *parser, const char *given)
             return refuse_option(parser->cli, name, name + 1);
         if (option->value)
             return take(parser, i, name, letter[1] ? letter + 1 : NULL);
-        parser->cli->values[i] = "";
+        give(parser->cli, i, "");
     }
     return 0;
+}
+
+/* As many as there are letters at most: -fn5 is two. */
+static size_t most_options(int argc, char **argv)
+{
+    size_t count = 0;
+
+    for (int i = 1; i < argc; i++)
+        count += strlen(argv[i]);
+    return count;
 }
 
 int options_parse(struct cli *cli, int argc, char **argv)
@@ -129,11 +151,13 @@ int options_parse(struct cli *cli, int argc, char **argv)
     int status;
 
     cli->args = cli_alloc((size_t)(argc + 1) * sizeof *cli->args);
+    cli->given = cli_alloc((most_options(argc, argv) + 1) * sizeof *cli->given);
     for (; parser.at < argc; parser.at++) {
         char *arg = argv[parser.at];
 
         if (ended || arg[0] != '-' || !arg[1]) {
             cli->args[cli->arg_count++] = arg;
+            ended |= (cli->verb->flags & OPTIONS_FIRST) != 0;
             continue;
         }
         if (strcmp(arg, "--") == 0) {

@@ -91,6 +91,12 @@ void json_write_line(const struct facts *record, struct buf *text);
 /* {"troupe": 1, "NAME": ["…"]} */
 void json_write_words(const char *name, const struct words *words, struct buf *text);
 
+/* {"troupe": 1, "NAME": VALUE}: what stands between these two is the value, JSON by itself. */
+void json_value_begin(const char *name, struct buf *text);
+void json_value_end(struct buf *text);
+/* Bytes as JSON text when they are UTF-8, else as {"base64": "…"}. */
+void json_write_bytes(const void *bytes, size_t size, struct buf *text);
+
 /* Writes to stdout and empties text. */
 void output_write(struct buf *text);
 /* Prints one record in the wanted format; people get `key: value` lines. 0, or -1 with err when a

@@ -118,3 +118,46 @@ void json_write_words(const char *name, const struct words *words, struct buf *t
         json_array_append_new(array, json_text(words->at[i]));
     write_versioned(name, array, text);
 }
+
+void json_value_begin(const char *name, struct buf *text)
+{
+    buf_printf(text, "{\n  \"troupe\": %d,\n  \"%s\": ", JSON_VERSION, name);
+}
+
+void json_value_end(struct buf *text)
+{
+    buf_printf(text, "\n}\n");
+}
+
+static void write_base64(const uint8_t *bytes, size_t size, struct buf *text)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    for (size_t i = 0; i < size; i += 3) {
+        size_t left = size - i;
+        uint32_t three = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
+                         (left > 2 ? bytes[i + 2] : 0);
+        char four[4] = {digits[three >> 18], digits[three >> 12 & 63],
+                        left > 1 ? digits[three >> 6 & 63] : '=',
+                        left > 2 ? digits[three & 63] : '='};
+
+        buf_append(text, four, sizeof four);
+    }
+}
+
+void json_write_bytes(const void *bytes, size_t size, struct buf *text)
+{
+    json_t *value = json_stringn(bytes, size);
+    char *dump = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+
+    cli_check_memory(value && !dump);
+    if (dump) {
+        buf_append(text, dump, strlen(dump));
+    } else {
+        buf_printf(text, "{\"base64\": \"");
+        write_base64(bytes, size, text);
+        buf_printf(text, "\"}");
+    }
+    free(dump);
+    json_decref(value);
+}

@@ -158,18 +158,26 @@ static const char *or_empty(const char *text)
     return text ? text : "";
 }
 
+static int describe_one(struct words *words, const struct troupe_handler *handler)
+{
+    int failed = words_append(words, handler->name);
+
+    failed |= words_append(words, or_empty(handler->arguments));
+    failed |= words_append(words, or_empty(handler->reply));
+    return failed | words_append(words, or_empty(handler->help));
+}
+
 /* The table itself, four texts a message: name, arguments, reply, help. */
 static void describe(struct troupe *self, struct troupe_message *message)
 {
+    static const struct troupe_handler others = {"*", "", "", NULL, "all other messages"};
     struct words words = {0};
     int failed = 0;
 
-    for (const struct troupe_handler *h = self->actor.messages; h && h->name; h++) {
-        failed |= words_append(&words, h->name);
-        failed |= words_append(&words, or_empty(h->arguments));
-        failed |= words_append(&words, or_empty(h->reply));
-        failed |= words_append(&words, or_empty(h->help));
-    }
+    for (const struct troupe_handler *h = self->actor.messages; h && h->name; h++)
+        failed |= describe_one(&words, h);
+    if (self->actor.receive)
+        failed |= describe_one(&words, &others);
     if (failed)
         mailbox_answer_error(message, "error out of memory");
     else
@@ -196,7 +204,7 @@ static void begin_handling(struct troupe *self, const struct troupe_message *mes
 
     if (message->handler)
         index = (uint64_t)(message->handler - self->actor.messages) + 1;
-    STATS_SET(self, busy_since_us, mono_now().us);
+    STATS_SET(self, busy_since_us, mono_lately().us);
     STATS_SET(self, handling, index < STATS_HANDLER_OTHER ? index : STATS_HANDLER_OTHER);
 }
 
@@ -204,7 +212,7 @@ static void end_handling(struct troupe *self)
 {
     STATS_SET(self, handling, STATS_HANDLER_NONE);
     STATS_SET(self, busy_since_us, 0);
-    STATS_SET(self, last_activity_us, mono_now().us);
+    STATS_SET(self, last_activity_us, mono_lately().us);
 }
 
 /* A call that its handler left open: nothing to say is an answer where nothing was promised. */
@@ -318,6 +326,7 @@ static struct troupe *create(const struct troupe_actor *actor, const struct trou
     contacts_init(self);
     calls_init(self);
     TAILQ_INIT(&self->agenda);
+    self->has_spare = true;
     ev_signal_init(&self->term, on_term, SIGTERM);
     return self;
 }
@@ -465,6 +474,16 @@ int64_t troupe_arg_int(struct troupe *self, const char *key, int64_t fallback)
     snprintf(self->bad_argument, sizeof self->bad_argument,
              "error args: %s: \"%s\": expected a whole number", key, text);
     return fallback;
+}
+
+const char *troupe_arg_key(struct troupe *self, unsigned index)
+{
+    const char *const *args = self->boot->args;
+
+    for (; args && args[0] && args[1]; args += 2)
+        if (index-- == 0)
+            return args[0];
+    return NULL;
 }
 
 const char *troupe_path(struct troupe *self)

@@ -61,9 +61,11 @@ void agenda_wait(struct troupe *self, const bool *done)
 {
     if (self->waiting++ == 0)
         descriptors_hold(self, true);
+    mailbox_rest(self);
     while (!*done && !self->ending)
         ev_run(self->loop, EVRUN_ONCE);
     if (--self->waiting == 0)
         descriptors_hold(self, false);
-    mailbox_wake(self);
+    if (!TAILQ_EMPTY(&self->agenda) || self->mailbox.depth > 0 || self->draining)
+        mailbox_wake(self);
 }

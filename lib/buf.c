@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_SIZE = 256, KEEP_SIZE = 65536 };
+enum { FIRST_SIZE = 256, KEEP_SIZE = 256 * 1024 };
 
 void buf_finish(struct buf *buf)
 {

@@ -20,7 +20,7 @@ void buf_finish(struct buf *buf);
 uint8_t *buf_reserve(struct buf *buf, size_t more);
 int buf_append(struct buf *buf, const void *bytes, size_t length);
 int buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Takes n bytes from the front; an emptied buffer that grew over 64 KiB gives its memory back. */
+/* Takes n bytes from the front; an emptied buffer that grew over 256 KiB gives its memory back. */
 void buf_consume(struct buf *buf, size_t n);
 
 static inline size_t buf_length(const struct buf *buf)

@@ -353,7 +353,7 @@ static struct call *create(struct troupe *self, const struct call_request *reque
     return call;
 }
 
-static int transmit(struct call *call, struct contact *contact, const struct addr *addr,
+static int transmit(struct call *call, struct contact *contact, uint64_t incarnation,
                     const struct call_request *request)
 {
     struct envelope env;
@@ -362,13 +362,12 @@ static int transmit(struct call *call, struct contact *contact, const struct add
     env.flags = request->is_typed ? ENVELOPE_TYPED : 0;
     env.ref = call->ref;
     env.deadline_us = (uint64_t)request->deadline.us;
-    env.to = env.from = (struct envelope_text){0};
     env.type = envelope_text(request->name);
     env.payload = request->payload;
     env.payload_size = (uint32_t)request->size;
     if (set_chain(call->self, request, &env) < 0)
         return fail_later(call, "deadlock");
-    if (contact_send(contact, addr, &env, &call->place) < 0) {
+    if (contact_send(contact, incarnation, &env, &call->place) < 0) {
         leave(&call->self->calls, call);
         call_free(call);
         return -1;
@@ -384,8 +383,8 @@ static int transmit(struct call *call, struct contact *contact, const struct add
 
 int call_start(struct troupe *self, const struct call_request *request)
 {
-    struct addr addr;
-    struct contact *contact = contact_of(self, request->to, &addr);
+    uint64_t incarnation;
+    struct contact *contact = contact_of(self, request->to, &incarnation);
     struct call *call;
 
     if (!contact && errno != EHOSTUNREACH)
@@ -397,7 +396,7 @@ int call_start(struct troupe *self, const struct call_request *request)
         return fail_later(call, "noconnection");
     if (request->blocks && strcmp(contact->path, self->boot->path) == 0)
         return fail_later(call, "deadlock");
-    return transmit(call, contact, &addr, request);
+    return transmit(call, contact, incarnation, request);
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */

@@ -6,9 +6,10 @@
 #include "undelivered.h"
 
 #include <errno.h>
-#include <unistd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- what comes back ----------------------------------------------------------------------- */
 
@@ -20,8 +21,13 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
         close(fd);
     switch (env->kind) {
     case ENVELOPE_REPLY:
-    case ENVELOPE_ERROR:
         call_on_answer(contact, env);
+        break;
+    case ENVELOPE_ERROR:
+        if (env->ref)
+            call_on_answer(contact, env);
+        else
+            undelivered_refused(contact->self, contact->path, env);
         break;
     case ENVELOPE_EVENT:
         subscription_on_event(contact, env);
@@ -108,6 +114,8 @@ static bool is_in_use(const struct contact *contact)
 
 static void forget(struct contact *contact)
 {
+    if (contact->self->contacts.last == contact)
+        contact->self->contacts.last = NULL;
     HASH_DEL(contact->self->contacts.all, contact);
     peer_close(contact->peer, true);
     free(contact);
@@ -153,36 +161,67 @@ static struct contact *create(struct troupe *self, const char *path)
     return contact;
 }
 
-struct contact *contact_of(struct troupe *self, const char *to, struct addr *addr)
+static struct contact *find(struct troupe *self, const char *to, uint64_t *incarnation)
 {
     struct contact *contact;
+    struct addr addr;
     const char *why;
 
-    if (addr_parse(to, addr, &why) < 0 || !*addr->path) {
+    if (addr_parse(to, &addr, &why) < 0 || !*addr.path) {
         errno = EINVAL;
         return NULL;
     }
-    if (is_elsewhere(self, addr)) {
+    if (is_elsewhere(self, &addr)) {
         errno = EHOSTUNREACH;
         return NULL;
     }
-    HASH_FIND_STR(self->contacts.all, addr->path, contact);
-    return contact ? contact : create(self, addr->path);
+    *incarnation = addr.incarnation;
+    HASH_FIND_STR(self->contacts.all, addr.path, contact);
+    return contact ? contact : create(self, addr.path);
 }
 
-int contact_send(struct contact *contact, const struct addr *addr, struct envelope *env, uint64_t *place)
+struct contact *contact_of(struct troupe *self, const char *to, uint64_t *incarnation)
 {
-    char to[ADDR_TEXT_MAX + 1];
+    struct contacts *contacts = &self->contacts;
+    struct contact *contact;
+
+    if (contacts->last && strcmp(contacts->last_to, to) == 0) {
+        *incarnation = contacts->last_incarnation;
+        return contacts->last;
+    }
+    contact = find(self, to, incarnation);
+    if (!contact)
+        return NULL;
+    contacts->last = contact;
+    contacts->last_incarnation = *incarnation;
+    snprintf(contacts->last_to, sizeof contacts->last_to, "%s", to);
+    return contact;
+}
+
+/* One incarnation and no other; else the mailbox itself says who is meant. */
+static int set_to(const struct contact *contact, uint64_t incarnation, struct envelope *env,
+                  char to[UINT8_MAX + 1])
+{
+    struct addr addr = {.incarnation = incarnation};
+
+    snprintf(addr.path, sizeof addr.path, "%s", contact->path);
+    if (addr_format(&addr, to, UINT8_MAX + 1) > UINT8_MAX) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    env->to = envelope_text(to);
+    return 0;
+}
+
+int contact_send(struct contact *contact, uint64_t incarnation, struct envelope *env, uint64_t *place)
+{
+    char to[UINT8_MAX + 1];
 
     if (!contact->peer && dial(contact, NULL) < 0)
         return -1;
-    if (addr->incarnation) { /* else the mailbox itself says whom it means */
-        if (addr_format(addr, to, sizeof to) > UINT8_MAX) {
-            errno = ENAMETOOLONG;
-            return -1;
-        }
-        env->to = envelope_text(to);
-    }
+    env->to = env->from = (struct envelope_text){0};
+    if (incarnation && set_to(contact, incarnation, env, to) < 0)
+        return -1;
     if (peer_send(contact->peer, env, -1) < 0)
         return -1;
     contact->is_used = true;

@@ -40,6 +40,10 @@ struct contact {
 struct contacts {
     struct contact *all;
     ev_timer sweep; /* runs only while there are connections */
+    /* the address that was sent to last, as it was written: the next is the same, as a rule */
+    struct contact *last;
+    char last_to[ADDR_TEXT_MAX + 1];
+    uint64_t last_incarnation;
 };
 
 void contacts_init(struct troupe *self);
@@ -47,14 +51,14 @@ void contacts_init(struct troupe *self);
 void contacts_drain(struct troupe *self, int64_t ms);
 void contacts_finish(struct troupe *self);
 
-/* Where to is sent: the contact for its path. NULL with errno: EINVAL (no address; its incarnation is
- * in addr otherwise), EHOSTUNREACH (another node), ENOMEM. */
-struct contact *contact_of(struct troupe *self, const char *to, struct addr *addr);
+/* Where `to` is: the contact for its path, and the incarnation that it names, or 0. NULL with errno:
+ * EINVAL (no address), EHOSTUNREACH (another node), ENOMEM. */
+struct contact *contact_of(struct troupe *self, const char *to, uint64_t *incarnation);
 
-/* Sends one envelope; its `to` and `from` are set here. addr is where to: with an incarnation, only that
- * one takes it. Dials when needed. place, when not NULL, gets where the frame ends in the connection's
- * stream. 0; or -1 with errno of sp_send(). */
-int contact_send(struct contact *contact, const struct addr *addr, struct envelope *env, uint64_t *place);
+/* Sends one envelope; its `to` and `from` are set here. With an incarnation, only that one takes it. Dials
+ * when needed. place, when not NULL, gets where the frame ends in the connection's stream. 0; or -1 with
+ * errno of sp_send(). */
+int contact_send(struct contact *contact, uint64_t incarnation, struct envelope *env, uint64_t *place);
 /* Writes what is queued now. */
 void contact_flush(struct contact *contact);
 

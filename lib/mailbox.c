@@ -104,7 +104,13 @@ static void measure(struct troupe *self)
 
 void mailbox_wake(struct troupe *self)
 {
-    ev_idle_start(self->loop, &self->mailbox.spin);
+    if (!self->waiting)
+        ev_idle_start(self->loop, &self->mailbox.spin);
+}
+
+void mailbox_rest(struct troupe *self)
+{
+    ev_idle_stop(self->loop, &self->mailbox.spin);
 }
 
 /* It has come this way: so its answer goes. */
@@ -143,15 +149,17 @@ static struct troupe_message *dequeue(struct troupe *self)
 }
 
 /* An answered call, or one past its deadline, is dropped before it is handled. */
-static bool is_expired(const struct troupe_message *message, struct mono now)
+static bool is_expired(const struct troupe_message *message)
 {
-    return message->is_answered ||
-           (mono_is_set(message->deadline) && now.us > message->deadline.us);
+    if (message->is_answered || !mono_is_set(message->deadline))
+        return message->is_answered;
+    return mono_lately().us + MONO_TICK_MS * 1000 > message->deadline.us &&
+           mono_now().us > message->deadline.us;
 }
 
-static void take_one(struct troupe *self, struct troupe_message *message, struct mono now)
+static void take_one(struct troupe *self, struct troupe_message *message)
 {
-    if (is_expired(message, now)) {
+    if (is_expired(message)) {
         if (message->is_pending)
             mailbox_answer_error(message, "timeout");
         STATS_ADD(self, expired, 1);
@@ -170,7 +178,7 @@ static bool has_turn(struct troupe *self)
     if (self->ending || mailbox->turn_handled >= MAILBOX_TURN_MESSAGES)
         return false;
     mailbox->turn_handled++;
-    now = mono_now();
+    now = mono_lately();
     if (!mono_is_set(mailbox->turn_started))
         mailbox->turn_started = mailbox->polled = now;
     if (now.us - mailbox->polled.us > MAILBOX_POLL_US) {
@@ -201,14 +209,13 @@ static void on_turn(struct ev_loop *loop, ev_check *watcher, int revents)
     struct troupe_message *message;
 
     (void)revents;
-    if (self->waiting || self->busy) {
-        ev_idle_stop(loop, &mailbox->spin); /* who waits will wake us */
+    (void)loop;
+    if (self->waiting || self->busy)
         return;
-    }
     agenda_run(self, MAILBOX_TURN_MESSAGES);
     while (TAILQ_EMPTY(&self->agenda) && !TAILQ_EMPTY(&mailbox->queue) && has_turn(self)) {
         message = dequeue(self);
-        take_one(self, message, mono_now());
+        take_one(self, message);
         agenda_run(self, MAILBOX_TURN_MESSAGES);
     }
     end_turn(self);
@@ -321,9 +328,9 @@ static void on_raw(struct channel *channel, const uint8_t *header, unsigned head
         return;
     }
     admit(channel, message);
+    message->header_size = head;
     if (head > 0) {
         message->is_call = true;
-        message->header_size = head;
         memcpy(message->header, header, head);
         message->deadline = mono_add_ms(mono_now(), mailbox_raw_call_ms);
         add_pending(channel, message);
@@ -397,12 +404,32 @@ static void on_message_envelope(struct channel *channel, const struct envelope *
     } else if (self->draining) {
         refuse_draining(message);
     } else if (TAILQ_EMPTY(&self->mailbox.queue) && agenda_is_free(self) && has_turn(self)) {
-        take_one(self, message, mono_now());
+        take_one(self, message);
     } else if (message_settle(message) == 0) {
         enqueue(message);
     } else {
         drop_for_memory(message);
     }
+}
+
+/* A cast has no number (ref 0): its sender knows it by its name. */
+static int refuse(struct peer *peer, uint64_t ref, struct envelope_text name, const char *text)
+{
+    struct envelope env = {.kind = ENVELOPE_ERROR,
+                           .ref = ref,
+                           .type = name,
+                           .payload = text,
+                           .payload_size = (uint32_t)strlen(text)};
+
+    return peer_send(peer, &env, -1);
+}
+
+static void refuse_others(struct channel *channel, const struct envelope *env)
+{
+    char text[ADDR_TEXT_MAX + 32];
+
+    snprintf(text, sizeof text, "noproc this is %s", channel->self->address);
+    refuse(channel->peer, env->ref, env->type, text);
 }
 
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
@@ -421,7 +448,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     if (is_for_us(channel->self, env))
         on_message_envelope(channel, env);
     else if (is_request)
-        peer_reply_error(peer, env->ref, "noproc this is %s", channel->self->address);
+        refuse_others(channel, env);
 }
 
 /* ---- connections --------------------------------------------------------------------------- */
@@ -526,6 +553,9 @@ static bool on_open(struct sp_conn *conn)
     }
     TAILQ_INSERT_TAIL(&self->mailbox.channels, channel, in_mailbox);
     channel_breathe(channel);
+    /* Who dials must know that somebody listens before a message is handled, not at the turn's end:
+     * else what ends us in its handler would go again (PROTOCOL 1). */
+    sp_conn_flush(conn);
     return true;
 }
 
@@ -708,8 +738,8 @@ int mailbox_answer_error(struct troupe_message *message, const char *text)
     if (!has_asker(message))
         return -1;
     if (message->origin == MESSAGE_ENVELOPE)
-        return answered(message,
-                        peer_reply_error(message->channel->peer, message->ref, "%s", text));
+        return answered(message, refuse(message->channel->peer, message->ref,
+                                        envelope_text(message->name), text));
     return answered(message, raw_answer(message, "!", text, strlen(text)));
 }
 

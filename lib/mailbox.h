@@ -17,7 +17,7 @@ enum {
     MAILBOX_MESSAGES = 10000, /* bounds, when the supervisor names none */
     MAILBOX_BYTES = 8 * 1024 * 1024,
     MAILBOX_MESSAGE = 16 * 1024 * 1024, /* one of them */
-    MAILBOX_TURN_MESSAGES = 64,
+    MAILBOX_TURN_MESSAGES = 4096, /* in one turn of the loop, if they are quick */
     MAILBOX_TURN_US = 5000,
     MAILBOX_POLL_US = 1000, /* the control socket is looked at this often between messages */
     MAILBOX_ANSWERED = 16,  /* ids of raw calls that are remembered on a connection */
@@ -51,6 +51,8 @@ void mailbox_init(struct troupe *self);
 int mailbox_open(struct troupe *self);
 /* Keeps the loop from sleeping: something waits to be handled. */
 void mailbox_wake(struct troupe *self);
+/* Lets it sleep: a handler waits, and wakes us when it has done so. */
+void mailbox_rest(struct troupe *self);
 /* Takes no further request, and says goodbye to new connections without a HELLO. */
 void mailbox_refuse(struct troupe *self);
 /* Runs the loop until all answers are written, at most `ms`. */

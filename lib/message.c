@@ -22,7 +22,7 @@ struct troupe_message *message_create(struct troupe *self, enum message_origin o
     if (!message)
         return NULL;
     at = (char *)(message + 1);
-    memset(message, 0, offsetof(struct troupe_message, name_room));
+    memset(message, 0, offsetof(struct troupe_message, hh));
     message->self = self;
     message->origin = origin;
     message->name = memcpy(at, name, name_length);
@@ -36,6 +36,17 @@ struct troupe_message *message_create(struct troupe *self, enum message_origin o
     if (size > 0)
         memcpy(at, body, size);
     at[size] = '\0';
+    return message;
+}
+
+/* One message at a time is the rule: it has its place. */
+static struct troupe_message *take_spare(struct troupe *self)
+{
+    struct troupe_message *message = &self->spare;
+
+    if (!self->has_spare)
+        return malloc(sizeof *message);
+    self->has_spare = false;
     return message;
 }
 
@@ -56,14 +67,15 @@ static int set_name(struct troupe_message *message, struct envelope_text name)
 struct troupe_message *message_view(struct troupe *self, enum message_origin origin,
                                     const struct envelope *env, const char *remote)
 {
-    struct troupe_message *message = malloc(sizeof *message);
+    struct troupe_message *message = take_spare(self);
 
     if (!message)
         return NULL;
-    memset(message, 0, offsetof(struct troupe_message, name_room));
+    memset(message, 0, offsetof(struct troupe_message, hh));
     message->self = self;
     message->origin = origin;
     message->is_view = true;
+    message->is_spare = message == &self->spare;
     message->is_call = env->kind == ENVELOPE_CALL;
     message->is_typed = env->flags & ENVELOPE_TYPED;
     message->wants_undelivered = env->flags & ENVELOPE_WANTS_UNDELIVERED;
@@ -76,7 +88,7 @@ struct troupe_message *message_view(struct troupe *self, enum message_origin ori
     message->size = env->payload_size;
     if (set_name(message, env->type) == 0)
         return message;
-    free(message);
+    message_destroy(message);
     return NULL;
 }
 
@@ -136,7 +148,10 @@ void message_destroy(struct troupe_message *message)
     free(message->own_body);
     free(message->own_name);
     free(message->own_blocked);
-    free(message);
+    if (message->is_spare)
+        message->self->has_spare = true;
+    else
+        free(message);
 }
 
 /* ---- arguments ----------------------------------------------------------------------------- */
@@ -229,9 +244,10 @@ static int unpack_image(struct troupe_message *message, char why[MESSAGE_WHY_SIZ
         if (make_room(message, message->count) < 0)
             return refuse(why, "error out of memory");
         if (wire_unpack_values(given, message->body, message->size, message->values) == 0) {
-            message->owns_values = true;
-            if (values_fit(given, message->format, message->values) == 0)
+            message->owns_values = values_fit(given, message->format, message->values) == 0;
+            if (message->owns_values)
                 return 0;
+            wire_values_finish(given, message->values);
         }
         drop_values(message);
     }
@@ -377,9 +393,24 @@ bool troupe_is_call(const struct troupe_message *message)
     return message->is_call;
 }
 
+int64_t troupe_time_left(const struct troupe_message *message)
+{
+    int64_t left;
+
+    if (!message->is_call || !mono_is_set(message->deadline))
+        return -1;
+    left = mono_diff_ms(message->deadline, mono_now());
+    return left > 0 ? left : 0;
+}
+
 unsigned troupe_count(const struct troupe_message *message)
 {
     return message->count;
+}
+
+char troupe_type(const struct troupe_message *message, unsigned index)
+{
+    return type_of(message, index);
 }
 
 int64_t troupe_int(const struct troupe_message *message, unsigned index)

@@ -36,11 +36,11 @@ struct channel;
 struct troupe_message {
     struct troupe *self;
     struct channel *channel; /* NULL when the connection has ended */
-    TAILQ_ENTRY(troupe_message) in_queue, in_channel, in_unanswered;
-    UT_hash_handle hh; /* in channel->pending, by header */
+    TAILQ_ENTRY(troupe_message) in_queue, in_channel;
 
     enum message_origin origin;
     bool is_call, wants_undelivered, is_typed;
+    bool is_spare;                         /* lies in struct troupe */
     bool is_view;                          /* body and chain are in a frame */
     bool is_answered, is_kept, is_handled; /* is_handled: its handler runs */
     bool is_pending;                       /* a raw call that waits for its answer */
@@ -48,9 +48,6 @@ struct troupe_message {
     uint32_t uid;
     uint64_t ref;
     struct mono deadline; /* {0}: none */
-    unsigned header_size;
-    uint8_t header[MESSAGE_HEADER_MAX];
-
     const struct troupe_handler *handler; /* NULL: fallback, or not parsed yet */
     const char *name, *from;
     const char *failure; /* of an answer; NULL: it is none */
@@ -67,6 +64,12 @@ struct troupe_message {
 
     void *own_body, *own_name; /* a settled view's; a long name's; or NULL */
     uint64_t *own_blocked;
+
+    /* from here on, nothing is set before it is needed */
+    UT_hash_handle hh; /* in channel->pending, by header */
+    TAILQ_ENTRY(troupe_message) in_unanswered;
+    unsigned header_size;
+    uint8_t header[MESSAGE_HEADER_MAX];
     char name_room[64];
     char own_format[MESSAGE_ARGUMENTS_MAX + 1];
     union wire_value few_values[MESSAGE_INLINE];

@@ -16,6 +16,11 @@ struct mono mono_now(void)
     return (struct mono){clock_us(CLOCK_MONOTONIC)};
 }
 
+struct mono mono_lately(void)
+{
+    return (struct mono){clock_us(CLOCK_MONOTONIC_COARSE)};
+}
+
 struct mono mono_add_ms(struct mono from, int64_t ms)
 {
     return (struct mono){from.us + ms * 1000};

@@ -45,6 +45,8 @@ struct troupe {
     struct agenda agenda;
     struct timing timing;
     struct descriptors descriptors;
+    struct troupe_message spare; /* for one view at a time */
+    bool has_spare;
     struct troupe_message *current; /* the one whose handler runs, or NULL */
     unsigned busy;    /* functions of the author that run */
     unsigned waiting; /* … and wait in a blocking one */
@@ -72,8 +74,10 @@ void actor_end(struct troupe *self, const char *reason);
 /* Hands one message to its handler, or refuses it. Frees it unless it is kept. */
 void actor_handle(struct troupe *self, struct troupe_message *message);
 
+/* One writer: a load and a store, not a locked addition. */
 #define STATS_ADD(self, counter, n)                                                                \
-    atomic_fetch_add_explicit(&(self)->stats->counter, (uint64_t)(n), memory_order_relaxed)
+    STATS_SET(self, counter,                                                                       \
+              atomic_load_explicit(&(self)->stats->counter, memory_order_relaxed) + (uint64_t)(n))
 #define STATS_SET(self, counter, value)                                                            \
     atomic_store_explicit(&(self)->stats->counter, (uint64_t)(value), memory_order_relaxed)
 

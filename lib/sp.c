@@ -4,6 +4,7 @@
 #include "fault.h"
 #include "rundir.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,7 +19,7 @@ enum {
     FRAME_MESSAGE = 1,
     CHUNK_SIZE = 65536,          /* one recv */
     TURN_BYTES = 4 * CHUNK_SIZE, /* of one connection in one loop turn … */
-    TURN_MESSAGES = 64,
+    TURN_MESSAGES = 256,
     TURN_ACCEPTS = 64,
     RETRY_MS = 10,
     REFUSED_MS = 1000,
@@ -158,17 +159,16 @@ static int complement(int protocol)
 
 static void put_length(uint8_t *at, uint64_t n)
 {
-    for (int i = 7; i >= 0; i--, n >>= 8)
-        at[i] = (uint8_t)n;
+    n = htobe64(n);
+    memcpy(at, &n, sizeof n);
 }
 
 static uint64_t get_length(const uint8_t *at)
 {
-    uint64_t n = 0;
+    uint64_t n;
 
-    for (int i = 0; i < 8; i++)
-        n = n << 8 | at[i];
-    return n;
+    memcpy(&n, at, sizeof n);
+    return be64toh(n);
 }
 
 int sp_frame_size(const uint8_t *at, size_t have, size_t *size)
@@ -438,6 +438,9 @@ static ssize_t receive_chunk(struct sp_conn *conn)
     return n;
 }
 
+static bool has_frame(const struct sp_conn *conn);
+
+/* Until there is something to be handled: large frames come in large pieces. */
 static void receive(struct sp_conn *conn)
 {
     size_t total = 0;
@@ -448,7 +451,7 @@ static void receive(struct sp_conn *conn)
     do {
         n = receive_chunk(conn);
         total += n > 0 ? (size_t)n : 0;
-    } while (n == CHUNK_SIZE && total < TURN_BYTES && !conn->ended);
+    } while (n == CHUNK_SIZE && total < TURN_BYTES && !conn->ended && !has_frame(conn));
     conn->drained = n < CHUNK_SIZE;
     if (total && conn->idle_ms)
         conn->active_at = mono_now();

@@ -2,7 +2,7 @@
  * The SP endpoint: nng's wire protocol on a Unix stream socket, both sides (PROTOCOL 1). Owns its
  * sockets, their buffers and watchers; knows nothing of Troupe's envelope (peer.h does). Runs on
  * one libev loop, in one thread. A malformed or oversized frame costs that connection and nothing
- * else. Fairness: one callback reads at most 64 messages or 256 KiB before it yields to the loop.
+ * else. Fairness: one callback reads at most 256 messages or 256 KiB before it yields to the loop.
  */
 #ifndef TROUPE_SP_H
 #define TROUPE_SP_H

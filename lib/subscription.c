@@ -256,7 +256,7 @@ static bool say_goodbye(const struct subscription *subscription)
                            .type = envelope_text(AUDIENCE_UNSUBSCRIBE)};
 
     return !subscription->contact->peer ||
-           contact_send(subscription->contact, &(struct addr){0}, &env, NULL) == 0;
+           contact_send(subscription->contact, 0, &env, NULL) == 0;
 }
 
 static void on_gap(struct subscription *subscription, const struct troupe_message *message)
@@ -380,8 +380,8 @@ static int ask(struct subscription *subscription, const struct wish *wish)
 /* NULL with errno as troupe_cast(). */
 static struct subscription *create(struct troupe *self, const struct wish *wish)
 {
-    struct addr addr;
-    struct contact *contact = contact_of(self, wish->who, &addr);
+    uint64_t incarnation;
+    struct contact *contact = contact_of(self, wish->who, &incarnation);
     struct subscription *subscription;
 
     if (!contact && errno != EHOSTUNREACH)
