@@ -147,8 +147,7 @@ void troupe_drain(struct troupe *self, const char *reason)
     if (self->draining)
         return;
     reason_copy(reason, "normal", self->drain_reason);
-    self->draining = true;
-    mailbox_wake(self); /* the turn looks whether anything is left */
+    mailbox_take_no_more(self);
 }
 
 /* ---- messages ------------------------------------------------------------------------------ */

@@ -35,6 +35,7 @@ struct channel {
     struct troupe_message *pending; /* raw calls without an answer, by id */
     struct call_id answered[MAILBOX_ANSWERED];
     unsigned next_answered;
+    uint64_t last_place; /* of what is taken still, once the actor drains */
     bool is_choked;
 };
 
@@ -221,9 +222,30 @@ static void on_turn(struct ev_loop *loop, ev_check *watcher, int revents)
     end_turn(self);
 }
 
+void mailbox_take_no_more(struct troupe *self)
+{
+    struct channel *channel;
+
+    TAILQ_FOREACH(channel, &self->mailbox.channels, in_mailbox)
+    channel->last_place = sp_conn_come(channel->conn);
+    self->draining = true;
+    mailbox_wake(self); /* the turn looks whether anything is left */
+}
+
+static bool has_more_to_take(const struct mailbox *mailbox)
+{
+    const struct channel *channel;
+
+    TAILQ_FOREACH(channel, &mailbox->channels, in_mailbox)
+    if (sp_conn_has_before(channel->conn, channel->last_place))
+        return true;
+    return false;
+}
+
 void mailbox_check_drained(struct troupe *self)
 {
-    if (self->draining && !self->ending && self->mailbox.live == 0 && TAILQ_EMPTY(&self->agenda))
+    if (self->draining && !self->ending && self->mailbox.live == 0 &&
+        TAILQ_EMPTY(&self->agenda) && !has_more_to_take(&self->mailbox))
         troupe_exit(self, NULL, "%s", self->drain_reason);
 }
 
@@ -308,7 +330,12 @@ static void on_timeout(struct ev_loop *loop, ev_timer *watcher, int revents)
 
 /* ---- what comes on a connection ------------------------------------------------------------ */
 
-/* Nothing new is taken any more. */
+/* Has it come only after the actor began to drain? */
+static bool is_too_late(const struct channel *channel)
+{
+    return channel->self->draining && sp_conn_taken(channel->conn) > channel->last_place;
+}
+
 static void refuse_draining(struct troupe_message *message)
 {
     STATS_ADD(message->self, dropped, 1);
@@ -335,7 +362,7 @@ static void on_raw(struct channel *channel, const uint8_t *header, unsigned head
         message->deadline = mono_add_ms(mono_now(), mailbox_raw_call_ms);
         add_pending(channel, message);
     }
-    if (self->draining)
+    if (is_too_late(channel))
         refuse_draining(message);
     else
         enqueue(message);
@@ -401,7 +428,7 @@ static void on_message_envelope(struct channel *channel, const struct envelope *
     if (is_deadlock(self, env)) {
         mailbox_answer_error(message, "deadlock");
         mailbox_forget(message);
-    } else if (self->draining) {
+    } else if (is_too_late(channel)) {
         refuse_draining(message);
     } else if (TAILQ_EMPTY(&self->mailbox.queue) && agenda_is_free(self) && has_turn(self)) {
         take_one(self, message);

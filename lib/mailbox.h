@@ -59,6 +59,8 @@ void mailbox_refuse(struct troupe *self);
 void mailbox_drain(struct troupe *self, int64_t ms);
 void mailbox_finish(struct troupe *self);
 
+/* Sets draining: what has come by now, read or not, is handled still, the rest is refused. */
+void mailbox_take_no_more(struct troupe *self);
 /* With draining set: ends the actor as soon as nothing waits any more. */
 void mailbox_check_drained(struct troupe *self);
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
@@ -1208,6 +1209,35 @@ uint64_t sp_conn_place(const struct sp_conn *conn)
 uint64_t sp_conn_written(const struct sp_conn *conn)
 {
     return conn->out_written;
+}
+
+static uint64_t received(const struct sp_conn *conn)
+{
+    return conn->in_taken + buf_length(&conn->in);
+}
+
+uint64_t sp_conn_come(const struct sp_conn *conn)
+{
+    int waiting = 0;
+
+    if (conn->fd >= 0 && ioctl(conn->fd, FIONREAD, &waiting) < 0)
+        waiting = 0;
+    return received(conn) + (uint64_t)waiting;
+}
+
+uint64_t sp_conn_taken(const struct sp_conn *conn)
+{
+    return conn->in_taken;
+}
+
+bool sp_conn_has_before(const struct sp_conn *conn, uint64_t place)
+{
+    size_t size;
+
+    if (received(conn) < place && !conn->ended)
+        return true;
+    return sp_frame_size(buf_front(&conn->in), buf_length(&conn->in), &size) == 0 &&
+           conn->in_taken + size <= place;
 }
 
 void sp_conn_settle(struct sp_conn *conn)

@@ -103,6 +103,11 @@ void sp_conn_flush(struct sp_conn *conn);
 void sp_conn_ask_drain(struct sp_conn *conn, size_t below);
 /* Bytes that wait to be written. */
 size_t sp_conn_queued(const struct sp_conn *conn);
+/* Places in the stream of what comes: how far it has come by now, read or not; where the frame ends that
+ * was delivered last. And is a whole frame still to be delivered that had come by that place? */
+uint64_t sp_conn_come(const struct sp_conn *conn);
+uint64_t sp_conn_taken(const struct sp_conn *conn);
+bool sp_conn_has_before(const struct sp_conn *conn, uint64_t place);
 /* Stops or resumes reading: this is how pressure reaches a sender. */
 void sp_conn_pause(struct sp_conn *conn, bool paused);
 /* Dialers: after this long without a message in either direction and with nothing queued, the
