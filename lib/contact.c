@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+int64_t contact_sweep_ms = 10000;
+
 /* ---- what comes back ----------------------------------------------------------------------- */
 
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
@@ -240,7 +242,7 @@ void contact_flush(struct contact *contact)
 
 void contacts_init(struct troupe *self)
 {
-    ev_timer_init(&self->contacts.sweep, on_sweep, 0., CONTACT_SWEEP_MS / 1000.);
+    ev_timer_init(&self->contacts.sweep, on_sweep, 0., (double)contact_sweep_ms / 1000);
 }
 
 static bool has_unsent(const struct troupe *self)

@@ -20,9 +20,11 @@ struct call;
 struct subscription;
 
 enum {
-    CONTACT_SWEEP_MS = 10000, /* what was not used between two of these is closed */
     CONTACT_FLUSH_BYTES = 64 * 1024, /* more than that is written at once, not at the turn's end */
 };
+
+/* What was not used between two of these is closed; a variable for the tests. */
+extern int64_t contact_sweep_ms;
 
 TAILQ_HEAD(call_list, call);
 TAILQ_HEAD(subscription_list, subscription);

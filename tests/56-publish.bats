@@ -156,8 +156,8 @@ high_water_kb() {
     assert_heard "n#1=0"
     pid=$(pid_of t/listener)
     kill -STOP "$pid"
-    ask t/publisher burst n 20000 5000 >burst
-    (($(<burst) < 20000))
+    ask t/publisher burst n 20000 5000 >sent
+    (($(<sent) < 20000))
     (($(high_water_kb t/publisher) < 40000))
     kill -CONT "$pid" # nothing more is published
     wait_until 10 accounts_for 20001
@@ -174,7 +174,7 @@ accounts_for_last() {
     subscribe n
     ask t/quick subscribe t/publisher n 0
     troupe send t/listener hang 2000
-    ask t/publisher burst n 2000 10000 >burst # 20 MB: more than lies on the way
+    ask t/publisher burst n 2000 10000 # 20 MB: more than lies on the way
     wait_until 10 accounts_for 2000
     wait_until 5 quick_has_all 2000
 }
