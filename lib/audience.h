@@ -1,18 +1,20 @@
 /*
- * Who listens to this actor on one connection: its subscriptions, what each has heard, and what each has
- * missed. A subscriber that does not keep up misses events, never its connection: when it has caught up
- * it is told how many. Memory is bounded by the connection's outbox. Private to the runtime.
+ * Who listens to this actor on one connection: its subscriptions, what each has heard, and what
+ * each has missed. A subscriber that does not keep up misses events, never its connection: when it
+ * has caught up it is told how many. Memory is bounded by the connection's outbox. Private to the
+ * runtime.
  *
- * What is said between actors (PROTOCOL 2); names and topics that begin with a dot are the runtime's own:
+ * What is said between actors (PROTOCOL 2). Names and topics that begin with a dot are ours:
  *
- *   CALL .subscribe     image "su": TOPIC and FLAGS (enum audience_flags). Its REPLY, which is empty, says
- *                       that the subscription stands. It ends with the connection.
- *   EVENT topic         ref: that of the call; payload: as of a CAST; the field `deadline`: the event's
- *                       number in this subscription. Numbers go up by one with each event that it is
- *                       owed, from 1, whether it was sent or missed. What was shared last, if that was
- *                       asked for, comes first, the oldest before the newest.
- *   EVENT .gap          image "U": how many events are missing here; `deadline`: the number of the last
- *                       of them.
+ *   CALL .subscribe     payload: image "su", TOPIC and FLAGS (enum audience_flags). The REPLY,
+ *                       which is empty, says that the subscription stands. It ends with the
+ *                       connection.
+ *   EVENT topic         ref: that of the call; payload: as of a CAST; `deadline`: the event's
+ *                       number in this subscription. Numbers go up by one, from 1, with each event
+ *                       that it is owed, sent or missed. What was shared last, if that was asked
+ *                       for, comes first, the oldest before the newest.
+ *   EVENT .gap          payload: image "U", how many events are missing here; `deadline`: the
+ *                       number of the last of them.
  *   CAST .unsubscribe   ref: that of the call; no payload.
  *
  * Requests and events keep their order with all else on the connection.
@@ -59,7 +61,8 @@ struct audience {
 void audience_init(struct audience *audience, struct troupe *self, struct peer *peer);
 void audience_finish(struct audience *audience);
 
-/* A new subscription, which has missed nothing. NULL with errno: EAGAIN (there are too many), ENOMEM. */
+/* A new subscription, which has missed nothing. NULL with errno: EAGAIN (there are too many),
+ * ENOMEM. */
 struct subscriber *audience_join(struct audience *audience, uint64_t ref, const char *topic,
                                  unsigned flags);
 /* Nothing when there is none. */
@@ -68,7 +71,8 @@ void audience_leave(struct audience *audience, uint64_t ref);
 /* Does it want to hear of this topic? */
 int subscriber_wants(const struct subscriber *subscriber, const char *topic);
 /* Owes it one event. 1: it is queued; 0: it is missed. */
-int subscriber_hear(struct subscriber *subscriber, const char *topic, const struct payload *payload);
+int subscriber_hear(struct subscriber *subscriber, const char *topic,
+                    const struct payload *payload);
 /* All of this connection that want it; returns to how many it goes. */
 int audience_hear(struct audience *audience, const char *topic, const struct payload *payload);
 

@@ -59,8 +59,8 @@ void publish_finish(struct troupe *self)
 {
     struct shared *shared, *next;
 
-    HASH_ITER(hh, self->publishing.shared, shared, next)
-    forget(self, shared);
+    HASH_ITER (hh, self->publishing.shared, shared, next)
+        forget(self, shared);
 }
 
 /* ---- requests ------------------------------------------------------------------------------ */
@@ -146,7 +146,8 @@ static int to_lines(struct troupe *self, const struct publication *publication)
     return count;
 }
 
-static bool is_too_large(const struct troupe *self, const char *topic, const struct payload *payload)
+static bool is_too_large(const struct troupe *self, const char *topic,
+                         const struct payload *payload)
 {
     return ENVELOPE_FIXED_SIZE + strlen(topic) + payload->size > mailbox_max_message(self);
 }

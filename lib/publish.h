@@ -1,6 +1,6 @@
 /*
- * Publishing (troupe.h 6): to the actors that listen (audience.h) and to nng's SUB dialers; and what was
- * shared last under each topic, for those who come later. Private to the runtime.
+ * Publishing (troupe.h 6): to the actors that listen (audience.h) and to nng's SUB dialers; and
+ * what was shared last under each topic, for those who come later. Private to the runtime.
  */
 #ifndef TROUPE_PUBLISH_H
 #define TROUPE_PUBLISH_H

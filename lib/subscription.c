@@ -25,10 +25,10 @@ struct subscription {
     UT_hash_handle hh;
     TAILQ_ENTRY(subscription) in_contact;
     struct troupe *self;
-    struct contact *contact; /* NULL: on another node */
-    uint64_t ref;       /* of the call that asked for it; its number */
-    uint64_t end_asked; /* number of our question how the publisher ended; 0 */
-    subscription_hear *hear;    /* the runtime's own */
+    struct contact *contact;   /* NULL: on another node */
+    uint64_t ref;              /* of the call that asked for it; its number */
+    uint64_t end_asked;        /* number of our question how the publisher ended; 0 */
+    subscription_hear *hear;   /* the runtime's own */
     troupe_on_event *on_event; /* or the author's, for whom the actor must be free */
     void *data;
     enum subscription_state state;
@@ -112,8 +112,8 @@ void subscriptions_finish(struct troupe *self)
 {
     struct subscription *subscription, *next;
 
-    HASH_ITER(hh, self->subscriptions.all, subscription, next)
-    forget(subscription);
+    HASH_ITER (hh, self->subscriptions.all, subscription, next)
+        forget(subscription);
 }
 
 /* ---- telling ------------------------------------------------------------------------------- */
@@ -147,7 +147,8 @@ static void drop_owed(struct agenda_item *item)
     message_destroy(take_out(container_of(item, struct event, owed)));
 }
 
-/* Who subscribes must be told of every end and every gap: without memory for that there is no going on. */
+/* Who subscribes must be told of every end and every gap: without memory for that there is no going
+ * on. */
 static void *or_abort(void *memory)
 {
     if (memory)
@@ -255,8 +256,7 @@ static bool say_goodbye(const struct subscription *subscription)
                            .ref = subscription->ref,
                            .type = envelope_text(AUDIENCE_UNSUBSCRIBE)};
 
-    return !subscription->contact->peer ||
-           contact_send(subscription->contact, 0, &env, NULL) == 0;
+    return !subscription->contact->peer || contact_send(subscription->contact, 0, &env, NULL) == 0;
 }
 
 static void on_gap(struct subscription *subscription, const struct troupe_message *message)
@@ -330,8 +330,8 @@ void subscription_on_lost(struct contact *contact, const char *remote)
             continue;
         }
         stand_no_more(subscription);
-        subscription->end_asked = ties_ask_end(contact->self, remote, SUBSCRIPTION_END_MS,
-                                               on_end_known, subscription);
+        subscription->end_asked =
+            ties_ask_end(contact->self, remote, SUBSCRIPTION_END_MS, on_end_known, subscription);
         if (!subscription->end_asked)
             end(subscription, "down unknown");
     }

@@ -1,6 +1,7 @@
 /*
- * Subscriptions of this actor to what others publish (troupe.h 6; audience.h has the other side and what
- * is said between them). Each ends exactly once, by its owner or with a reason. Private to the runtime.
+ * Subscriptions of this actor to what others publish (troupe.h 6; audience.h has the other side and
+ * what is said between them). Each ends exactly once, by its owner or with a reason. Private to the
+ * runtime.
  */
 #ifndef TROUPE_SUBSCRIPTION_H
 #define TROUPE_SUBSCRIPTION_H
@@ -9,8 +10,8 @@
 #include "message.h"
 #include "troupe.h"
 
-/* What waits for a busy actor, for each subscription. More is counted, and told as a gap: answers come on
- * the same connection, so it is read in any case. */
+/* What waits for a busy actor, for each subscription. More is counted, and told as a gap: answers
+ * come on the same connection, so it is read in any case. */
 enum {
     SUBSCRIPTION_EVENTS = 10000,
     SUBSCRIPTION_BYTES = 8 * 1024 * 1024,

@@ -219,7 +219,7 @@ int values_copy_payload(const struct payload *from, struct payload *to)
 
     if (!copy)
         return -1;
-    if (from->size > 0)
+    if (from->at)
         memcpy(copy, from->at, from->size);
     *to = (struct payload){
         .at = copy, .size = from->size, .is_typed = from->is_typed, .image = {copy, from->size}};

@@ -17,7 +17,7 @@ struct clockwork {
     int64_t off; /* how far the worst call was from the begin of its period, in ms */
     uint64_t timer;
     int pipe[2];
-    uint64_t watch, ready; /* how often the descriptor was told to be ready */
+    uint64_t watch, ready;          /* how often the descriptor was told to be ready */
     bool is_in_handler, was_inside; /* … while a handler ran or waited */
 };
 
@@ -227,7 +227,8 @@ static void on_ready(struct troupe *self, int fd, unsigned events, void *data)
         clockwork->ready++;
 }
 
-/* Two bytes to read; one before and one while it waits for ADDRESS: that is told only afterwards. */
+/* Two bytes to read; one before and one while it waits for ADDRESS: that is told only afterwards.
+ */
 static void on_watch(struct troupe *self, struct troupe_message *message)
 {
     struct clockwork *clockwork = troupe_state(self);

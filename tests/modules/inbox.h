@@ -1,5 +1,5 @@
-/* An actor that is sent messages while it cannot handle them, in two kinds (DRAINS). What it has handled
- * by its end goes to its log. */
+/* An actor that is sent messages while it cannot handle them, in two kinds (DRAINS). What it has
+ * handled by its end goes to its log. */
 #include <troupe.h>
 
 #include <inttypes.h>

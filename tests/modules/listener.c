@@ -11,8 +11,8 @@ enum { HEARD_MAX = 4096 };
 struct listener {
     char heard[HEARD_MAX];
     uint64_t events, gaps, lost;
-    uint64_t next;     /* the number that the next event, or the gap before it, must go on with */
-    uint64_t disorder; /* how often it did not */
+    uint64_t next;       /* the number that the next event, or the gap before it, must go on with */
+    uint64_t disorder;   /* how often it did not */
     uint64_t first_only; /* the subscription that is ended by its first event; 0 */
 };
 
@@ -136,7 +136,8 @@ static void on_unsubscribe(struct troupe *self, struct troupe_message *message)
 /* Subscribes and does not mean it. */
 static void on_change_of_mind(struct troupe *self, struct troupe_message *message)
 {
-    troupe_unsubscribe(self, troupe_subscribe(self, troupe_text(message, 0), "", 0, on_event, NULL));
+    troupe_unsubscribe(self,
+                       troupe_subscribe(self, troupe_text(message, 0), "", 0, on_event, NULL));
 }
 
 static void on_heard(struct troupe *self, struct troupe_message *message)
@@ -177,9 +178,8 @@ static void on_call(struct troupe *self, struct troupe_message *message)
 /* Asks for a burst and waits until all of it was said. */
 static void on_burst(struct troupe *self, struct troupe_message *message)
 {
-    struct troupe_message *answer =
-        troupe_call(self, troupe_text(message, 0), 20000, "burst", "n", troupe_uint(message, 1),
-                    troupe_uint(message, 2));
+    struct troupe_message *answer = troupe_call(self, troupe_text(message, 0), 20000, "burst", "n",
+                                                troupe_uint(message, 1), troupe_uint(message, 2));
     struct listener *listener = troupe_state(self);
     char text[300];
 
@@ -229,7 +229,8 @@ static const struct troupe_handler messages[] = {
     {"unsubscribe", "U", "", on_unsubscribe, "ends a subscription"},
     {"change_of_mind", "s", "", on_change_of_mind, "subscribes to ADDRESS, and at once no more"},
     {"heard", "", "s", on_heard, "tells what it was told"},
-    {"counts", "", "UUUUU", on_counts, "events, gaps, how many were lost, disorder, the last number"},
+    {"counts", "", "UUUUU", on_counts,
+     "events, gaps, how many were lost, disorder, the last number"},
     {"hang", "I", "", on_hang, "sleeps for MS"},
     {"call", "sIs", "s", on_call, "calls ADDRESS, for at most MS, NAME"},
     {"burst", "sUU", "s", on_burst, "waits for ADDRESS to publish N events of SIZE bytes"},

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 static int init(struct troupe *self)
 {
     const char *topic = troupe_arg(self, "share");
@@ -32,7 +31,8 @@ static void on_burst(struct troupe *self, struct troupe_message *message)
     char *bytes = calloc(1, size + 1);
 
     for (uint64_t i = 1; bytes && i <= n; i++)
-        went += (uint64_t)troupe_publish(self, troupe_text(message, 0), i, troupe_bytes_of(bytes, size));
+        went += (uint64_t)troupe_publish(self, troupe_text(message, 0), i,
+                                         troupe_bytes_of(bytes, size));
     free(bytes);
     troupe_reply(message, went);
 }

@@ -1,6 +1,6 @@
 /*
- * A subscriber's side of a subscription, with this test as its supervisor and as the publisher: what is
- * said on the wire, and what the author's function hears. It tells by its status.
+ * A subscriber's side of a subscription, with this test as its supervisor and as the publisher:
+ * what is said on the wire, and what the author's function hears. It tells by its status.
  */
 #include "audience.h"
 #include "boot.h"
@@ -29,8 +29,9 @@ static void on_event(struct troupe *self, enum troupe_event_kind kind, struct tr
 
     switch (kind) {
     case TROUPE_EVENT:
-        troupe_status(self, "event %s %d %lld from %s", troupe_name(event), (int)troupe_sequence(event),
-                      troupe_count(event) ? (long long)troupe_int(event, 0) : -1, troupe_from(event));
+        troupe_status(
+            self, "event %s %d %lld from %s", troupe_name(event), (int)troupe_sequence(event),
+            troupe_count(event) ? (long long)troupe_int(event, 0) : -1, troupe_from(event));
         if (strcmp(troupe_name(event), "enough") == 0)
             troupe_unsubscribe(self, *number);
         break;
@@ -215,10 +216,8 @@ static void say(struct stage *stage, enum envelope_kind kind, uint64_t ref, cons
 {
     union wire_value values[] = {{.u = value}};
     struct wire_image image = {0};
-    struct envelope env = {.kind = (uint8_t)kind,
-                           .ref = ref,
-                           .deadline_us = number,
-                           .type = envelope_text(type)};
+    struct envelope env = {
+        .kind = (uint8_t)kind, .ref = ref, .deadline_us = number, .type = envelope_text(type)};
 
     if (*format && wire_pack_values(format, values, &image) == 0) {
         env.flags = ENVELOPE_TYPED;
@@ -251,15 +250,18 @@ static void test_events(void)
               strcmp(stage->last.topic, "news") == 0 && stage->last.flags == AUDIENCE_LAST,
           "a subscription is a call .subscribe with topic and flags");
     say(stage, ENVELOPE_EVENT, ref, "news", 1, "I", 5);
-    hears(stage, "event news 1 5 from publisher@east#4", "an event has name, number, value, sender");
+    hears(stage, "event news 1 5 from publisher@east#4",
+          "an event has name, number, value, sender");
     say(stage, ENVELOPE_EVENT, ref, AUDIENCE_GAP, 5, "U", 4);
     hears(stage, "gap 5 4", "a gap tells how many are missing, up to which");
     say(stage, ENVELOPE_EVENT, ref, "news", 6, "", 0);
     hears(stage, "event news 6 -1 from publisher@east#4", "an event may have no values");
     say(stage, ENVELOPE_EVENT, ref + 1, "news", 7, "I", 5);
     say(stage, ENVELOPE_EVENT, ref, AUDIENCE_GAP, 7, "s", 0);
-    CHECK(hears_nothing(stage), "events of other subscriptions are ignored, and gaps that are none");
-    CHECK(stage->peer && stage->closed == 0, "with a subscription, the connection is not swept away");
+    CHECK(hears_nothing(stage),
+          "events of other subscriptions are ignored, and gaps that are none");
+    CHECK(stage->peer && stage->closed == 0,
+          "with a subscription, the connection is not swept away");
     say(stage, ENVELOPE_EVENT, ref, "enough", 8, "I", 5);
     hears(stage, "event enough 8 5 from publisher@east#4", "the last one is heard");
     CHECK(serve_until(stage, &stage->requests, 2, PATIENCE_MS) &&
@@ -299,7 +301,8 @@ static void test_refused(void)
     if (stage->peer)
         peer_reply_error(stage->peer, stage->last.ref, "overloaded too many subscriptions");
     hears(stage, "subscribed", "the answer comes after troupe_subscribe() has returned");
-    hears(stage, "ended overloaded too many subscriptions", "a refusal is the end, with its reason");
+    hears(stage, "ended overloaded too many subscriptions",
+          "a refusal is the end, with its reason");
     stage_destroy(stage);
 }
 
@@ -313,8 +316,10 @@ static void test_end(bool supervisor_knows)
     peer_close(stage->peer, false);
     stage->peer = NULL;
     rest = wait_said(stage, CTL_ENDED, PATIENCE_MS);
-    CHECK(rest && strstr(rest, " publisher@east#4"), "the supervisor is asked how the publisher ended");
-    snprintf(line, sizeof line, "DOWN %d publisher@east#4 error out of paper\n", rest ? atoi(rest) : 0);
+    CHECK(rest && strstr(rest, " publisher@east#4"),
+          "the supervisor is asked how the publisher ended");
+    snprintf(line, sizeof line, "DOWN %d publisher@east#4 error out of paper\n",
+             rest ? atoi(rest) : 0);
     if (supervisor_knows && send(stage->control, line, strlen(line), MSG_NOSIGNAL) < 0)
         tap_note("send: %s", strerror(errno));
     hears(stage, supervisor_knows ? "ended down error out of paper" : "ended down unknown",

@@ -15,8 +15,8 @@ static void test_edges(void)
     CHECK(timing_periods(0, INT64_MAX, 1) == (uint64_t)INT64_MAX, "the longest of all fits");
 }
 
-/* However late each look is, the differences add up to what has passed: no period is lost or told twice,
- * and the next begins less than a period after the look. */
+/* However late each look is, the differences add up to what has passed: no period is lost or told
+ * twice, and the next begins less than a period after the look. */
 static void test_nothing_is_lost(void)
 {
     bool adds_up = true, is_near = true;
