@@ -4,8 +4,10 @@ LIB_SOURCES := \
     lib/addr.c lib/buf.c lib/envelope.c lib/error.c lib/fault.c lib/loop.c lib/mono.c lib/raw.c \
     lib/reason.c lib/rights.c lib/rundir.c lib/stats.c lib/text.c lib/sp.c lib/peer.c lib/wire.c
 LIB_SOURCES += \
-    lib/actor.c lib/agenda.c lib/call.c lib/cast.c lib/contact.c lib/crash.c lib/descriptors.c lib/ctl.c lib/logline.c lib/mailbox.c lib/message.c lib/notify.c lib/nursery.c \
-    lib/lookup.c lib/parent.c lib/reply.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c
+    lib/actor.c lib/agenda.c lib/audience.c lib/call.c lib/cast.c lib/contact.c lib/crash.c \
+    lib/ctl.c lib/descriptors.c lib/logline.c lib/mailbox.c lib/message.c lib/notify.c lib/nursery.c \
+    lib/lookup.c lib/parent.c lib/publish.c lib/reply.c lib/subscription.c lib/ties.c lib/timing.c \
+    lib/undelivered.c lib/values.c
 LIB_SOURCES += lib/table.c lib/reserve.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
@@ -57,10 +59,10 @@ UNIT_TESTS   += addr_test buf_test envelope_test raw_test reason_test text_test 
     peer_test rundir_test again_test
 TEST_HELPERS :=
 TEST_PRELOADS := timejump
-TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally
+TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox
 FUZZERS      :=
 
-UNIT_TESTS += actor_test crash_test ctl_test
+UNIT_TESTS += actor_test crash_test ctl_test subscription_test timing_test
 FUZZERS += ctl_fuzz rawcall_fuzz
 ctl_fuzz_FUZZED = lib/ctl.c
 rawcall_fuzz_FUZZED = $(LIB_SOURCES)

@@ -18,13 +18,17 @@
 #include <uthash.h>
 
 struct call;
+struct subscription;
 
 enum {
-    CONTACT_SWEEP_MS = 10000, /* what was not used between two of these is closed */
     CONTACT_FLUSH_BYTES = 64 * 1024, /* more than that is written at once, not at the turn's end */
 };
 
+/* What was not used between two of these is closed; a variable for the tests. */
+extern int64_t contact_sweep_ms;
+
 TAILQ_HEAD(call_list, call);
+TAILQ_HEAD(subscription_list, subscription);
 
 struct contact {
     UT_hash_handle hh;
@@ -32,6 +36,7 @@ struct contact {
     struct peer *peer;      /* NULL: not connected */
     struct call_list calls; /* in the order they were sent; not answered */
     struct lookups lookups;
+    struct subscription_list subscriptions; /* that stand; with one, the connection is never closed */
     bool is_used; /* since the last sweep */
     char path[]; /* the key */
 };
