@@ -340,6 +340,22 @@ worker_heard() { # WORKER KEYS
     books_balance
 }
 
+@test "ttl: nor when the pool itself was held up, and the worker is free when it goes on" {
+    pool_up "size: 1, ttl: 300ms"
+    wait_until 10 pool_is_up 1
+    pool=$(pid_of t/pool)
+    occupy 1
+    tell note late x
+    wait_until 10 count_is queued 1
+    kill -STOP "$pool"
+    release 1
+    holds_for 400 true
+    kill -CONT "$pool"
+    wait_until 10 count_is expired 1
+    assert_equal "$(ask work now)" "1 now"
+    assert_equal "$(say -c t/crew/1 heard)" "busy1 now"
+}
+
 @test "a job whose asker has given up is not done any more" {
     pool_up "size: 1"
     wait_until 10 pool_is_up 1
@@ -536,6 +552,21 @@ pool_wrong() { # ARGS TEXT
     books_balance
 }
 
+@test "a job that its worker has never seen is done by its next life, without retries" {
+    pool_up "size: 1"
+    wait_until 10 pool_is_up 1
+    crew=$(pid_of t/crew)
+    worker=$(pid_of t/crew/1)
+    kill -STOP "$crew" # so that nobody hears of the end
+    kill -KILL "$worker"
+    in_background_ask a work a
+    wait_until 10 count_is running 1
+    kill -CONT "$crew"
+    wait_until 10 answered a "1 a"
+    assert_equal "$(count_of retried) $(count_of lost) $(count_of "done")" "1 0 1"
+    books_balance
+}
+
 @test "stuck: the dead man's switch answers, has the worker restarted, and the next job is done" {
     pool_up "size: 1, stuck: 500ms, retries: 3"
     wait_until 10 pool_is_up 1
@@ -679,6 +710,34 @@ status_says() {
     assert_equal "$(($(count_of "done") + $(count_of lost)))" 6000
     ((4 >= $(count_of lost)))
     assert_equal "$(count_of queued)" 0
+}
+
+# queue_time N: how many ms it takes to do N jobs that wait behind one, once that is done.
+queue_time() {
+    local before=$((taken + 1)) start
+
+    taken=$((taken + 1 + $1))
+    tell hold "busy$taken"
+    wait_until 10 count_is running 1
+    nng_client dial push "$TROUPE_RUN/t/pool" "$1" "work	k" >/dev/null
+    wait_until 30 count_is taken $taken
+    count_is "done" $((before - 1))
+    start=$(now_ms)
+    release 1
+    wait_until 60 count_is "done" $taken
+    TIME=$(($(now_ms) - start))
+}
+
+@test "a queue that is ten times as long takes no more than in proportion, with priorities and times to live" {
+    pool_up "size: 1, queue: 100000, ttl: 1h, priorities: hold=0"
+    wait_until 10 pool_is_up 1
+    taken=0
+    queue_time 3000
+    short=$TIME
+    queue_time 30000
+    echo "3000 jobs: $short ms, 30000: $TIME ms"
+    ((TIME < 40 * (short + 5))) # in proportion would be 10
+    books_balance
 }
 
 @test "D.6 65: ten keyed workers, five by hand and five by the pool; one crashes on its message, and nobody else notices" {
