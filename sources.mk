@@ -50,8 +50,15 @@ SUPERVISORD_SOURCES += supervisord/fault_points.c
 SUPERVISORD_LIBS    += $(patsubst %,-Wl$(comma)--wrap=%,$(FAULT_CALLS))
 endif
 
+# NAME_MODULE_SOURCES when a module is more than workers/NAME.c.
 WORKER_MODULES  := counter echo ticker
 WORKER_PROGRAMS :=
+
+WORKER_MODULES  += pool
+POOL_PARTS := workers/pool_args.c workers/pool_queue.c workers/pool_rate.c workers/pool_route.c \
+    workers/pool_stats.c
+pool_MODULE_SOURCES := workers/pool.c workers/pool_crew.c workers/pool_field.c workers/pool_jobs.c \
+    $(POOL_PARTS)
 
 # NAME_UNITS are the sources a unit test links beside libtroupe.a; NAME_LIBS its libraries.
 UNIT_TESTS   :=
@@ -59,7 +66,7 @@ UNIT_TESTS   += addr_test buf_test envelope_test raw_test reason_test text_test 
     peer_test rundir_test again_test
 TEST_HELPERS :=
 TEST_PRELOADS := timejump
-TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox
+TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer
 FUZZERS      :=
 
 UNIT_TESTS += actor_test crash_test ctl_test subscription_test timing_test
@@ -119,3 +126,11 @@ reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free -lev
 
 # Talked to from the command line.
 TEST_MODULES += teller hearer
+
+# The pool's pure files.
+UNIT_TESTS += pool_args_test pool_queue_test pool_rate_test pool_route_test pool_stats_test
+pool_args_test_UNITS  := workers/pool_args.c
+pool_queue_test_UNITS := workers/pool_queue.c
+pool_rate_test_UNITS  := workers/pool_rate.c
+pool_route_test_UNITS := workers/pool_route.c
+pool_stats_test_UNITS := workers/pool_stats.c

@@ -466,6 +466,15 @@ static void on_add(const struct request *request)
     buf_finish(&messages);
 }
 
+/* A number never used before; one that somebody has given as a name is passed over. */
+static void next_name(struct supervisor *supervisor, char name[ADDR_PART_MAX + 1])
+{
+    do
+        snprintf(name, ADDR_PART_MAX + 1, "%llu",
+                 (unsigned long long)table_next_number(supervisor->table));
+    while (supervisor_find(supervisor, name));
+}
+
 static void on_add_template(const struct request *request)
 {
     struct supervisor *supervisor = request->supervisor;
@@ -482,7 +491,7 @@ static void on_add_template(const struct request *request)
     if (*request->words.at[0])
         snprintf(name, sizeof name, "%s", request->words.at[0]);
     else
-        snprintf(name, sizeof name, "%llu", (unsigned long long)table_next_number(supervisor->table));
+        next_name(supervisor, name);
     spec = calloc(1, sizeof *spec);
     if (spec && addr_is_part(name, strlen(name)) &&
         config_from_template(supervisor->spec->template, name, request->words.at + 1,
