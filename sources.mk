@@ -28,7 +28,9 @@ CONFIG_SOURCES := supervisord/config.c supervisord/config_yaml.c supervisord/con
     supervisord/config_print.c supervisord/config_manual.c
 SUPERVISORD_SOURCES += $(CONFIG_SOURCES)
 SUPERVISORD_SOURCES += \
-    supervisord/batch.c supervisord/cgroup.c supervisord/child.c supervisord/end.c \
+    supervisord/askers.c supervisord/backplane.c supervisord/batch.c supervisord/cgroup.c \
+    supervisord/child.c supervisord/end.c supervisord/fellows.c supervisord/linking.c \
+    supervisord/party.c supervisord/watches.c \
     supervisord/environment.c supervisord/events.c supervisord/files.c supervisord/guard.c \
     supervisord/links.c supervisord/logpipes.c supervisord/mailbox_file.c supervisord/main.c \
     supervisord/members.c supervisord/module.c supervisord/module_exec.c supervisord/outcome.c \

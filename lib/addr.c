@@ -139,6 +139,13 @@ int addr_format(const struct addr *addr, char *out, size_t size)
                     addr->node[0] ? "@" : "", addr->node, incarnation);
 }
 
+int addr_write(const char *path, uint64_t incarnation, char *out, size_t size)
+{
+    if (incarnation)
+        return snprintf(out, size, "%s#%" PRIu64, *path ? path : ".", incarnation);
+    return snprintf(out, size, "%s", *path ? path : ".");
+}
+
 const char *addr_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -156,6 +163,24 @@ int addr_parent(const char *path, char *out, size_t size)
     memcpy(out, path, length);
     out[length] = '\0';
     return 0;
+}
+
+static bool is_run(const char *path)
+{
+    return !strncmp(path, ADDR_RUN "/", sizeof ADDR_RUN) && !strchr(path + sizeof ADDR_RUN, '/');
+}
+
+int addr_supervisor(const char *path, char *out, size_t size)
+{
+    if (!is_run(path))
+        return addr_parent(path, out, size);
+    *out = '\0';
+    return 0;
+}
+
+const char *addr_child_name(const char *path)
+{
+    return is_run(path) ? path : addr_name(path);
 }
 
 int addr_join(const char *parent, const char *name, char *out, size_t size)

@@ -15,6 +15,9 @@ enum {
     ADDR_TEXT_MAX = ADDR_PATH_MAX + 1 + ADDR_PART_MAX + 1 + 20
 };
 
+/* The first part of the paths of what is attached to no supervisor but the root. */
+#define ADDR_RUN "run"
+
 struct addr {
     char path[ADDR_PATH_MAX + 1]; /* "" is the root of the tree */
     char node[ADDR_PART_MAX + 1]; /* "" when not said */
@@ -35,10 +38,18 @@ int addr_parse_glob(const char *text, struct addr *addr, bool *is_glob, const ch
 /* Writes the canonical text; returns its length (snprintf's rules). */
 int addr_format(const struct addr *addr, char *out, size_t size);
 
+/* "shop/db#7", or "shop/db" when the incarnation is 0. Returns its length (snprintf's rules). */
+int addr_write(const char *path, uint64_t incarnation, char *out, size_t size);
+
 /* The last part of a path, inside it ("shop/web/page" -> "page"). */
 const char *addr_name(const char *path);
 /* The path above, into out ("shop/web/page" -> "shop/web"; "shop" -> ""). Returns 0, or -1 if path is "". */
 int addr_parent(const char *path, char *out, size_t size);
+/* Whom to ask about a path: the path of the supervisor that it is under. That is its parent, but what
+ * is attached to the node itself, `run/PID`, is the root's. Returns 0, or -1 if path is "". */
+int addr_supervisor(const char *path, char *out, size_t size);
+/* What that supervisor calls it ("shop/web" -> "web"; "run/12" -> "run/12"), inside the path. */
+const char *addr_child_name(const char *path);
 /* Joins parent and name ("" + "shop" -> "shop"). Returns 0, or -1 with ENAMETOOLONG. */
 int addr_join(const char *parent, const char *name, char *out, size_t size);
 /* Is path equal to, or below, ancestor? "" is above everything. */

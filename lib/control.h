@@ -24,6 +24,26 @@
 #define CONTROL_COUNTS  "counts"  /* → facts: specs, active, supervisors, workers (OTP count_children) */
 #define CONTROL_EVENTS  "events"  /* → rows (snapshot of the children), then EVENTs with facts */
 
+/* ---- links and monitors between supervisors (SEMANTICS 7) ------------------------------------
+ * Ends are believed only on a connection that one has opened to a `.supervisor` oneself. */
+#define CONTROL_WATCH    "watch"    /* KIND(monitor|link|ended) WATCHER TARGET → words: TARGET#N, and
+                                     * once an EVENT `down` of the same ref, words TARGET#N REASON,
+                                     * "1" if it ended by order, else "0" */
+#define CONTROL_UNWATCH  "unwatch"  /* REF of a watch of this connection → words */
+#define CONTROL_NOTIFY   "notify"   /* WATCHER TARGET: its child WATCHER is linked to TARGET, which it
+                                     * watches like any asker → words: WATCHER#N, once that stands */
+#define CONTROL_UNNOTIFY "unnotify" /* WATCHER TARGET → words */
+#define EVENT_DOWN       "down"
+#define CONTROL_WATCH_MONITOR "monitor"
+#define CONTROL_WATCH_LINK    "link"
+#define CONTROL_WATCH_ENDED   "ended"
+
+/* ---- attached processes: a connection is their control socket (PROTOCOL 4) ------------------- */
+#define CONTROL_ATTACH "attach" /* NAME|"" PID MAILBOX(0|1) → words: ADDRESS#N (and the bound, listening
+                                 * mailbox); "", at the root only: run/PID */
+#define CONTROL_LINE   "line"   /* LINE…: to the supervisor; not answered */
+#define EVENT_LINE     "line"   /* words LINE…, of the ref of `attach`: from the supervisor */
+
 /* ---- the root only ------------------------------------------------------------------------ */
 #define CONTROL_UP      "up"      /* N FILE×N [K=V…] → words: the applications added, once accepted;
                                    * their starts show as events. ERROR config MESSAGES: many lines */

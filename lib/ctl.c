@@ -6,10 +6,10 @@ static const char *const VERBS[] = {
     [CTL_READY] = "READY",         [CTL_IGNORE] = "IGNORE", [CTL_STATUS] = "STATUS",
     [CTL_HEARTBEAT] = "HEARTBEAT", [CTL_EXIT] = "EXIT",     [CTL_MONITOR] = "MONITOR",
     [CTL_DEMONITOR] = "DEMONITOR", [CTL_LINK] = "LINK",     [CTL_UNLINK] = "UNLINK",
+    [CTL_ENDED] = "ENDED",         [CTL_TRAP] = "TRAP",     [CTL_LINKED] = "LINKED",
     [CTL_JOIN] = "JOIN",           [CTL_LEAVE] = "LEAVE",   [CTL_LAST_STATE] = "LAST_STATE",
     [CTL_CRASH] = "CRASH",         [CTL_STOP] = "STOP",     [CTL_DOWN] = "DOWN",
-    [CTL_PING] = "PING",           [CTL_ENDED] = "ENDED",   [CTL_TRAP] = "TRAP",
-    [CTL_LINKED] = "LINKED",
+    [CTL_PING] = "PING",
 };
 
 const char *ctl_verb_text(enum ctl_verb verb)

@@ -20,18 +20,18 @@ enum ctl_verb {
     CTL_EXIT,       /* EXIT REASON… [| NEED]: from a child; EXIT FROM REASON from a supervisor */
     CTL_MONITOR,    /* MONITOR REF ADDRESS */
     CTL_DEMONITOR,  /* DEMONITOR REF */
+    CTL_ENDED,      /* ENDED REF ADDRESS#N */
     CTL_LINK,       /* LINK MODE ADDRESS */
     CTL_UNLINK,     /* UNLINK MODE ADDRESS */
+    CTL_TRAP,       /* TRAP 1, TRAP 0: ends of those it is linked to are told, or are its own, too */
     CTL_JOIN,       /* JOIN SCOPE GROUP */
     CTL_LEAVE,      /* LEAVE SCOPE GROUP */
-    CTL_ENDED,      /* ENDED REF ADDRESS#N: how did it end? Answered by DOWN */
-    CTL_TRAP,       /* TRAP 1|0: are link exits told, and not enforced? */
     CTL_LAST_STATE, /* LAST_STATE, then the bytes after the newline, to the datagram's end */
     CTL_CRASH,      /* CRASH SIGNAL ADDRESS BASE FRAMES… (hexadecimal) */
     /* supervisor to child */
     CTL_STOP,       /* STOP */
-    CTL_DOWN,       /* DOWN REF ADDRESS REASON */
-    CTL_LINKED,     /* LINKED ADDRESS MODE */
+    CTL_DOWN,       /* DOWN REF ADDRESS#N REASON; REF 0: of a LINK that could not be made */
+    CTL_LINKED,     /* LINKED ADDRESS#N MODE */
     CTL_PING,       /* PING */
     CTL_UNKNOWN,
 };

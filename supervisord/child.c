@@ -23,6 +23,15 @@ bool child_has_process(const struct child *child)
     return child->state >= CHILD_STARTING;
 }
 
+bool child_will_start(const struct child *child)
+{
+    if (child->doomed || child->supervisor->mode == SUPERVISOR_ENDING)
+        return false;
+    if (child->state == CHILD_DOWN)
+        return child->due || child->to_start;
+    return child->state == CHILD_BACKOFF || child->state == CHILD_WAITING;
+}
+
 int child_row_state(const struct child *child)
 {
     static const enum row_state by_state[CHILD_STATES] = {
@@ -137,7 +146,7 @@ static void spawn(struct child *child)
     child->scarce_ms = 0;
     child->slot->started_us = wall_now_us();
     HASH_ADD(by_pid, supervisor->by_pid, pid, sizeof child->pid, child);
-    talk_watch(child, EV_READ);
+    talk_begin(child);
     child_set_state(child, CHILD_STARTING);
     probe_watch(&child->probe);
     if (child->spec->kind != SPEC_SUPERVISOR)
@@ -407,6 +416,7 @@ struct child *child_create(struct supervisor *supervisor, const struct spec *spe
     if (!child->slot || (!child->slot->held && mailbox_bind(child) < 0) || stats_claim(child) < 0 ||
         logpipes_create(child) < 0)
         goto fail;
+    party_init(&child->party, &supervisor->backplane, &talk_party_kind, child->path);
     end_record_lost(child);
     child->slot->present = true;
     child->slot->kind = (uint8_t)spec_row_kind(spec->kind);
@@ -425,6 +435,7 @@ void child_destroy(struct child *child, bool gone)
 {
     if (!child)
         return;
+    party_finish(&child->party);
     logpipes_destroy(child, gone);
     stats_release(child);
     cgroup_remove(&child->supervisor->node->cgroup, child->path);
@@ -443,7 +454,6 @@ void child_destroy(struct child *child, bool gone)
     }
     intensity_finish(&child->restarts);
     intensity_finish(&child->allowance);
-    buf_finish(&child->outgoing);
     if (child->own_spec) {
         spec_finish(child->own_spec);
         free(child->own_spec);

@@ -11,6 +11,7 @@
 #include "intensity.h"
 #include "members.h"
 #include "mono.h"
+#include "party.h"
 #include "probe.h"
 #include "reason.h"
 #include "reserve.h"
@@ -108,7 +109,7 @@ struct child {
     ev_timer watchdog;
     struct probe probe;
     uint64_t log_watch; /* our request to sys/log while `ready: log` waits; 0 */
-    struct buf outgoing; /* control lines that did not fit the socket, each a datagram */
+    struct party party;  /* to links and monitors; holds what the control socket does not take yet */
 
     struct mono started, not_before;
     int64_t start_took_ms;
@@ -143,12 +144,14 @@ void child_stop(struct child *child, enum child_order order);
 void child_fault(struct child *child, const char *reason);
 /* Tests whether the last member is gone, when its leader has ended. */
 void child_check_empty(struct child *child);
-/* Queues one datagram of text for the child. False when it cannot be told anything. */
+/* Orders something, before all else that waits to be told. False when it cannot be told anything. */
 bool child_say(struct child *child, const char *text);
 /* A line that a member sent to NOTIFY_SOCKET, but READY=1. */
 void child_on_notify(struct child *child, const char *line);
 
 bool child_has_process(const struct child *child);
+/* It has none, but will be given one if nobody stops that. */
+bool child_will_start(const struct child *child);
 const char *child_state_text(const struct child *child);
 int child_row_state(const struct child *child);
 const char *child_name(const struct child *child);

@@ -14,7 +14,8 @@ void child_start_timer(struct child *child, ev_timer *timer, int64_t ms);
 void child_stop_timer(struct child *child);
 
 /* talk.c: the control socket and the watchdog (PROTOCOL 4). */
-void talk_watch(struct child *child, int events);
+extern const struct party_kind talk_party_kind;
+void talk_begin(struct child *child);
 void talk_on_control(struct ev_loop *loop, ev_io *io, int revents);
 /* Reads what the child has said, at most `bound` datagrams; false when its end is closed. */
 bool talk_take(struct child *child, int bound);

@@ -15,10 +15,11 @@
 
 void events_subscribe(struct events *events, struct peer *peer, uint64_t ref)
 {
-    struct event_subscriber *grown =
-        realloc(events->subscribers, (events->count + 1) * sizeof *grown);
+    struct event_subscriber *grown;
     struct rows rows;
 
+    events_drop_peer(events, peer); /* one that asks anew goes on with the new number */
+    grown = realloc(events->subscribers, (events->count + 1) * sizeof *grown);
     if (grown)
         events->subscribers = grown;
     if (!grown || status_rows(events->supervisor, NULL, true, &rows) < 0) {

@@ -2,14 +2,13 @@
 
 #include "addr.h"
 #include "control.h"
-#include "rundir.h"
 #include "supervisor.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { RETRY_FIRST_MS = 50, RETRY_MAX_MS = 1000, DIAL_MS = 5000 };
+enum { RETRY_FIRST_MS = 50, RETRY_MAX_MS = 1000 };
 
 /* What we know of one actor under another supervisor. */
 struct target {
@@ -22,7 +21,7 @@ struct link_source {
     struct link_source *next;
     struct links *links;
     char path[ADDR_PATH_MAX + 1]; /* the other supervisor's */
-    struct peer *peer;            /* NULL: to be dialled again */
+    struct question events;       /* our subscription; not asked: to be tried again */
     struct target *targets;
 };
 
@@ -30,7 +29,7 @@ static bool is_ours(const struct links *links, const char *path)
 {
     char parent[ADDR_PATH_MAX + 1];
 
-    return addr_parent(path, parent, sizeof parent) == 0 &&
+    return addr_supervisor(path, parent, sizeof parent) == 0 &&
            !strcmp(parent, links->supervisor->path);
 }
 
@@ -133,24 +132,9 @@ static void take_event(struct link_source *source, const struct envelope *env)
     facts_finish(&facts);
 }
 
-static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
-{
-    struct link_source *source = peer_data(peer);
-
-    (void)fd;
-    if (env->kind == ENVELOPE_CONTROL_REPLY)
-        take_snapshot(source, env);
-    else if (env->kind == ENVELOPE_EVENT)
-        take_event(source, env);
-}
-
 /* That supervisor is gone, and with it, by its own promise, everything below it. */
-static void on_close(struct peer *peer, const char *why)
+static void lose(struct link_source *source)
 {
-    struct link_source *source = peer_data(peer);
-
-    (void)why;
-    source->peer = NULL;
     for (struct target *t = source->targets; t; t = t->next) {
         if (t->ready)
             end_linked(source->links, t->path, "noconnection");
@@ -159,20 +143,27 @@ static void on_close(struct peer *peer, const char *why)
     retry_later(source->links);
 }
 
-static const struct peer_handlers handlers = {.on_envelope = on_envelope, .on_close = on_close};
-
-static void dial(struct link_source *source)
+static void on_answer(struct question *question, const struct envelope *env, const char *why)
 {
-    struct supervisor *supervisor = source->links->supervisor;
-    char path[ADDR_PATH_MAX + sizeof RUNDIR_SUPERVISOR + 2];
+    struct link_source *source = container_of(question, struct link_source, events);
 
-    snprintf(path, sizeof path, "%s%s%s", source->path, *source->path ? "/" : "",
-             RUNDIR_SUPERVISOR);
-    source->peer = peer_dial(supervisor->loop, supervisor->node->run_dir, path, supervisor->self,
-                             mono_add_ms(mono_now(), DIAL_MS), &handlers, source);
-    if (source->peer)
-        peer_request(source->peer, CONTROL_EVENTS, NULL, -1);
-    else
+    (void)why;
+    if (!env)
+        lose(source);
+    else if (env->kind == ENVELOPE_CONTROL_REPLY)
+        take_snapshot(source, env);
+    else if (env->kind == ENVELOPE_EVENT)
+        take_event(source, env);
+}
+
+/* To subscribe anew replaces the subscription and brings a snapshot that knows each target. */
+static void subscribe(struct link_source *source)
+{
+    struct fellows *fellows = &source->links->supervisor->fellows;
+
+    question_forget(&source->events);
+    source->events.on_answer = on_answer;
+    if (fellows_ask(fellows, source->path, CONTROL_EVENTS, NULL, &source->events) < 0)
         retry_later(source->links);
 }
 
@@ -183,8 +174,8 @@ static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
     (void)loop;
     (void)revents;
     for (struct link_source *s = links->sources; s; s = s->next)
-        if (!s->peer)
-            dial(s);
+        if (!s->events.fellow)
+            subscribe(s);
 }
 
 static struct link_source *source_of(struct links *links, const char *supervisor_path)
@@ -204,14 +195,13 @@ static struct link_source *source_of(struct links *links, const char *supervisor
     return source;
 }
 
-/* Subscribing anew fetches a snapshot that knows the new target too. */
 static bool is_up_elsewhere(struct links *links, const char *path)
 {
     char parent[ADDR_PATH_MAX + 1];
     struct link_source *source;
     struct target *target;
 
-    if (addr_parent(path, parent, sizeof parent) < 0)
+    if (addr_supervisor(path, parent, sizeof parent) < 0)
         return false;
     source = source_of(links, parent);
     if (!source)
@@ -225,8 +215,7 @@ static bool is_up_elsewhere(struct links *links, const char *path)
     snprintf(target->path, sizeof target->path, "%s", path);
     target->next = source->targets;
     source->targets = target;
-    peer_close(source->peer, false);
-    dial(source);
+    subscribe(source);
     return false;
 }
 
@@ -245,7 +234,7 @@ void links_finish(struct links *links)
         struct link_source *source = links->sources;
 
         links->sources = source->next;
-        peer_close(source->peer, false);
+        question_forget(&source->events);
         while (source->targets) {
             struct target *target = source->targets;
 

@@ -6,10 +6,9 @@
 #ifndef TROUPE_LINKS_H
 #define TROUPE_LINKS_H
 
-#include "peer.h"
-
 #include <ev.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct supervisor;
 struct child;

@@ -257,6 +257,7 @@ void supervisor_on_end(struct child *child, const char *reason)
 
     events_child_exit(child, reason, mono_diff_ms(mono_now(), child->started), ordered);
     links_on_end(&supervisor->links, child, reason, ordered);
+    party_on_end(&child->party, child->slot->incarnation, reason, ordered);
     if (ordered)
         settle_ordered(child);
     else if (child->ignored)

@@ -1,5 +1,6 @@
 #include "requests.h"
 
+#include "askers.h"
 #include "config.h"
 #include "control.h"
 #include "status.h"
@@ -30,6 +31,23 @@ void request_done(const struct request *request, const char *text)
     struct words words = {1, at};
 
     peer_reply_words(request->peer, request->ref, &words, -1);
+}
+
+int request_event(struct peer *peer, uint64_t ref, const char *type, const struct words *words)
+{
+    struct envelope event = {.kind = ENVELOPE_EVENT, .ref = ref, .type = envelope_text(type)};
+    struct wire_image image;
+    int result, saved;
+
+    if (wire_pack_words(words, &image) < 0)
+        return -1;
+    event.payload = image.data;
+    event.payload_size = (uint32_t)image.size;
+    result = peer_send(peer, &event, -1);
+    saved = errno;
+    wire_image_finish(&image);
+    errno = saved;
+    return result;
 }
 
 void request_refuse(const struct request *request, const char *head, const char *format, ...)
@@ -491,6 +509,10 @@ static const struct verb {
     {CONTROL_WHY, RIGHT_LOOK, on_why},
     {CONTROL_COUNTS, RIGHT_LOOK, on_counts},
     {CONTROL_EVENTS, RIGHT_LOOK, on_events},
+    {CONTROL_WATCH, RIGHT_LOOK, askers_watch},
+    {CONTROL_UNWATCH, RIGHT_LOOK, askers_unwatch},
+    {CONTROL_NOTIFY, RIGHT_CONTROL, askers_notify},
+    {CONTROL_UNNOTIFY, RIGHT_CONTROL, askers_unnotify},
     {CONTROL_START, RIGHT_CONTROL, on_start},
     {CONTROL_STOP, RIGHT_CONTROL, on_stop},
     {CONTROL_RESTART, RIGHT_CONTROL, on_restart},
@@ -550,6 +572,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 static void forget_peer(struct supervisor *supervisor, const struct peer *peer)
 {
     drop_waiters(&supervisor->requests, peer);
+    backplane_forget_peer(&supervisor->backplane, peer);
     events_drop_peer(&supervisor->events, peer);
 }
 

@@ -46,6 +46,9 @@ void requests_drop(struct requests *requests, struct peer *peer);
 /* Stops children and forgets them: `rm`, and the root's `down APP...`. Answers when all are gone. */
 void requests_remove(const struct request *request);
 
+/* An event of the request with that ref. 0, or -1 with errno. */
+int request_event(struct peer *peer, uint64_t ref, const char *type, const struct words *words);
+
 /* One text, as words. */
 void request_done(const struct request *request, const char *text);
 void request_refuse(const struct request *request, const char *head, const char *format, ...)

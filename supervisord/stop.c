@@ -33,7 +33,8 @@ static bool say_stop(struct child *child)
     static const char cascade[] = "cascade ";
     char text[REASON_MAX + 8];
 
-    if (child->order != ORDER_FAULT || strncmp(child->fault_reason, cascade, strlen(cascade)))
+    if (child->order != ORDER_FAULT || strncmp(child->fault_reason, cascade, strlen(cascade)) ||
+        child->party.traps) /* to which EXIT is news, not an order */
         return child_say(child, "STOP\n");
     snprintf(text, sizeof text, "EXIT %s\n", child->fault_reason + strlen(cascade));
     return child_say(child, text);

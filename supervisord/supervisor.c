@@ -150,6 +150,7 @@ static void on_advance(struct ev_loop *loop, ev_prepare *watcher, int revents)
     start_due(supervisor);
     while (batch_step(supervisor, &what))
         ;
+    backplane_settle(&supervisor->backplane);
     if (what != STEP_DONE)
         return;
     if (supervisor->mode == SUPERVISOR_BOOTING)
@@ -343,7 +344,9 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
     intensity_init(&supervisor->intensity, spec->intensity, spec->period_ms);
     start_watchers(supervisor);
     events_init(&supervisor->events, supervisor);
+    fellows_init(&supervisor->fellows, supervisor);
     links_init(&supervisor->links, supervisor);
+    backplane_init(&supervisor->backplane, supervisor);
     if (open_tables(supervisor) < 0 || requests_init(&supervisor->requests, supervisor, mailbox_fd) < 0)
         return -1;
     logpipes_init(&supervisor->logpipes, supervisor);
@@ -360,6 +363,8 @@ int supervisor_run(struct supervisor *supervisor)
     supervisor_kick(supervisor);
     ev_run(supervisor->loop, 0);
     links_finish(&supervisor->links);
+    backplane_finish(&supervisor->backplane);
+    fellows_finish(&supervisor->fellows);
     requests_finish(&supervisor->requests);
     logpipes_finish(&supervisor->logpipes);
     events_finish(&supervisor->events);

@@ -6,8 +6,10 @@
 #ifndef TROUPE_SUPERVISOR_H
 #define TROUPE_SUPERVISOR_H
 
+#include "backplane.h"
 #include "child.h"
 #include "events.h"
+#include "fellows.h"
 #include "links.h"
 #include "logpipes.h"
 #include "node.h"
@@ -61,7 +63,9 @@ struct supervisor {
     struct sp_listener *listener;
     struct requests requests;
     struct events events;
+    struct fellows fellows;
     struct links links;
+    struct backplane backplane;
     struct logpipes logpipes;
 };
 

@@ -10,40 +10,86 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-void talk_watch(struct child *child, int events)
+/* Who asks and does not read the answers is not listened to until it does. */
+static void watch_control(struct child *child)
 {
+    int events = (party_is_glutted(&child->party) ? 0 : EV_READ) |
+                 (party_has_waiting(&child->party) ? EV_WRITE : 0);
+
+    if (ev_is_active(&child->control) && child->control.events == events)
+        return;
     ev_io_stop(child->supervisor->loop, &child->control);
     ev_io_set(&child->control, child->control_fd, events);
     ev_io_start(child->supervisor->loop, &child->control);
 }
 
-static void send_queued(struct child *child)
+void talk_begin(struct child *child)
 {
-    while (buf_length(&child->outgoing) > 0) {
-        const char *text = (const char *)buf_front(&child->outgoing);
-        size_t length = strlen(text);
-
-        if (send(child->control_fd, text, length, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EAGAIN)
-            return;
-        buf_consume(&child->outgoing, length + 1);
-    }
-    talk_watch(child, EV_READ);
+    watch_control(child);
 }
 
 bool child_say(struct child *child, const char *text)
 {
-    if (child->control_fd < 0)
+    if (child->control_fd < 0 || !party_order(&child->party, text))
         return false;
-    if (!buf_length(&child->outgoing) &&
-        send(child->control_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
-        return true;
-    if (errno != EAGAIN && !buf_length(&child->outgoing))
-        return false;
-    if (buf_append(&child->outgoing, text, strlen(text) + 1) < 0)
-        return false;
-    talk_watch(child, EV_READ | EV_WRITE);
+    if (party_has_waiting(&child->party))
+        watch_control(child);
     return true;
 }
+
+/* ---- the child as a party to links and monitors ------------------------------------------------- */
+
+static struct child *child_of(const struct party *party)
+{
+    return container_of(party, struct child, party);
+}
+
+static uint64_t party_incarnation(const struct party *party)
+{
+    const struct child *child = child_of(party);
+
+    if (child_has_process(child))
+        return child->slot->incarnation;
+    return child_will_start(child) ? child->slot->incarnation + 1 : 0;
+}
+
+static bool party_is_alive(const struct party *party)
+{
+    return child_has_process(child_of(party));
+}
+
+static int party_send(struct party *party, const char *lines, size_t size)
+{
+    struct child *child = child_of(party);
+
+    if (child->control_fd < 0) {
+        errno = EPIPE;
+        return -1;
+    }
+    if (send(child->control_fd, lines, size, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+        return 0;
+    if (errno == EAGAIN && ev_is_active(&child->control))
+        ev_feed_event(child->supervisor->loop, &child->control, EV_CUSTOM);
+    return -1;
+}
+
+static void party_end(struct party *party, const char *reason)
+{
+    child_fault(child_of(party), reason);
+}
+
+static void party_complain(struct party *party, const char *text)
+{
+    events_child_text(child_of(party), EVENT_CHILD_STATUS, "not_understood", text);
+}
+
+const struct party_kind talk_party_kind = {.incarnation = party_incarnation,
+                                           .is_alive = party_is_alive,
+                                           .send = party_send,
+                                           .end = party_end,
+                                           .complain = party_complain};
+
+/* ---- what it says -------------------------------------------------------------------------------- */
 
 void talk_feed_watchdog(struct child *child)
 {
@@ -101,7 +147,9 @@ static void take_line(struct child *child, const struct ctl_line *line)
         why_record_crash(child, line->rest);
         break;
     default:
-        events_child_text(child, EVENT_CHILD_STATUS, "not_understood", ctl_verb_text(line->verb));
+        if (!party_take_line(&child->party, line))
+            events_child_text(child, EVENT_CHILD_STATUS, "not_understood",
+                              ctl_verb_text(line->verb));
         break;
     }
 }
@@ -132,9 +180,13 @@ void talk_on_control(struct ev_loop *loop, ev_io *io, int revents)
     struct child *child = container_of(io, struct child, control);
 
     if (revents & EV_WRITE)
-        send_queued(child);
-    if (child->control_fd >= 0 && !talk_take(child, 16))
-        ev_io_stop(loop, &child->control); /* its end will come as SIGCHLD, or it means to go on without */
+        party_drain(&child->party);
+    if ((revents & EV_READ) && child->control_fd >= 0 && !talk_take(child, 16)) {
+        ev_io_stop(loop, io); /* its end will come as SIGCHLD, or it means to go on without */
+        return;
+    }
+    if (child->control_fd >= 0)
+        watch_control(child);
 }
 
 void talk_close(struct child *child)
@@ -143,7 +195,6 @@ void talk_close(struct child *child)
     if (child->control_fd >= 0)
         close(child->control_fd);
     child->control_fd = -1;
-    buf_consume(&child->outgoing, buf_length(&child->outgoing));
 }
 
 void child_on_notify(struct child *child, const char *line)
