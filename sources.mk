@@ -117,3 +117,6 @@ reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free -lev
 
 # Talked to from the command line.
 TEST_MODULES += teller hearer
+UNIT_TESTS += results_test
+results_test_UNITS := cli/results.c cli/description.c $(CLI_PARTS)
+results_test_LIBS  := $(CLI_LIBS)

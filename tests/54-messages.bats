@@ -239,9 +239,12 @@ PY
     shop "    - {name: crasher, module: crasher}"
     run troupe call shop/crasher exit 7
     assert_failure 1
-    assert_output --partial "shop/crasher: down "
+    assert_output --partial "shop/crasher: down exit:7"
     wait_until 5 is_restarted shop/crasher 1
     assert_equal "$(incarnation_of shop/crasher)" 2
+    run troupe call shop/crasher kill 11
+    assert_failure 1
+    assert_output --partial "shop/crasher: down signal:SEGV"
 }
 
 # ---- raw bodies --------------------------------------------------------------------------
@@ -356,7 +359,7 @@ PY
     assert_output "just text"
     run troupe call shop/box leave
     assert_failure 1
-    assert_output --partial "shop/box: down "
+    assert_output --partial "shop/box: down exit:9"
     run troupe send shop/box note one two
     assert_success
     wait_until 5 grep -qx $'note\tone\ttwo' pushed
