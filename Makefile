@@ -108,7 +108,8 @@ $$(BUILD)/tests/helpers/$(1): $$(BUILD)/obj/tests/helpers/$(1).o $$(BUILD)/lib/l
 endef
 $(foreach t,$(TEST_HELPERS),$(eval $(call test_helper,$(t))))
 
-# Libraries for LD_PRELOAD.
+# Libraries for LD_PRELOAD: also into programs that have no sanitizer in them.
+$(BUILD)/tests/helpers/%.so: SANFLAGS :=
 PRELOAD_FILES := $(patsubst %,$(BUILD)/tests/helpers/%.so,$(TEST_PRELOADS))
 
 $(BUILD)/tests/helpers/%.so: $(BUILD)/obj/tests/helpers/%.o

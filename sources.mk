@@ -54,10 +54,10 @@ WORKER_PROGRAMS :=
 # NAME_UNITS are the sources a unit test links beside libtroupe.a; NAME_LIBS its libraries.
 UNIT_TESTS   :=
 UNIT_TESTS   += addr_test buf_test envelope_test raw_test reason_test text_test wire_test sp_test \
-    peer_test rundir_test
+    peer_test rundir_test again_test
 TEST_HELPERS :=
 TEST_PRELOADS := timejump
-TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker
+TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally
 FUZZERS      :=
 
 UNIT_TESTS += actor_test crash_test ctl_test

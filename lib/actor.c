@@ -455,6 +455,16 @@ int64_t troupe_arg_int(struct troupe *self, const char *key, int64_t fallback)
     return fallback;
 }
 
+const char *troupe_arg_key(struct troupe *self, unsigned index)
+{
+    const char *const *args = self->boot->args;
+
+    for (; args && args[0] && args[1]; args += 2)
+        if (index-- == 0)
+            return args[0];
+    return NULL;
+}
+
 const char *troupe_path(struct troupe *self)
 {
     return self->boot->path;

@@ -222,43 +222,27 @@ void troupe_free(struct troupe_message *answer)
 
 /* ---- forwarding ---------------------------------------------------------------------------- */
 
-/* The asker gets what the other said: values with their types, or the failure as it is. */
-static void relay(struct troupe *self, struct troupe_message **answer, void *data)
+/* The asker gets what the other said: values with their types, or the failure as it is. That a cast was
+ * handled badly is no news for who sent it: only that it was not handled. */
+int troupe_relay(struct troupe_message *message, const struct troupe_message *answer)
 {
-    struct troupe_message *message = data;
+    int result = 0, saved;
 
-    (void)self;
-    if ((*answer)->failure)
-        mailbox_answer_error(message, (*answer)->failure);
-    else
-        mailbox_answer(message, (*answer)->format, (*answer)->values);
-    mailbox_release(message);
+    if (!answer->failure)
+        result = message->is_call ? mailbox_answer(message, answer->format, answer->values) : 0;
+    else if (message->is_call || strncmp(answer->failure, "error", 5) != 0)
+        result = mailbox_answer_error(message, answer->failure);
+    saved = errno;
+    if (message->is_kept)
+        mailbox_release(message);
+    errno = saved;
+    return result;
 }
 
-static int forward_call(struct troupe_message *message, const char *to, const struct payload *payload)
+static void relay(struct troupe *self, struct troupe_message **answer, void *data)
 {
-    struct call_request request = {.to = to,
-                                   .name = message->name,
-                                   .payload = payload->at,
-                                   .size = payload->size,
-                                   .is_typed = payload->is_typed,
-                                   .blocked = message->blocked,
-                                   .blocked_count = message->blocked_count,
-                                   .deadline = message->deadline,
-                                   .done = relay,
-                                   .data = message};
-
-    if (!mono_is_set(request.deadline))
-        request.deadline = call_deadline(0);
-    if (message_settle(message) < 0)
-        return -1;
-    message->is_kept = true;
-    if (call_start(message->self, &request) == 0) {
-        STATS_ADD(message->self, messages_out, 1);
-        return 0;
-    }
-    message->is_kept = false;
-    return -1;
+    (void)self;
+    troupe_relay(data, *answer);
 }
 
 static int pack_again(const struct troupe_message *message, struct payload *payload)
@@ -269,6 +253,38 @@ static int pack_again(const struct troupe_message *message, struct payload *payl
         return 0;
     }
     return values_pack_as(message->format, message->values, payload);
+}
+
+/* The call that goes on with this message, in its chain. */
+static int call_again(const struct troupe_message *message, const struct payload *payload,
+                      struct call_request *request)
+{
+    request->name = message->name;
+    request->payload = payload->at;
+    request->size = payload->size;
+    request->is_typed = payload->is_typed;
+    request->blocked = message->blocked;
+    request->blocked_count = message->blocked_count;
+    if (call_start(message->self, request) < 0)
+        return -1;
+    STATS_ADD(message->self, messages_out, 1);
+    return 0;
+}
+
+static int forward_call(struct troupe_message *message, const char *to, const struct payload *payload)
+{
+    struct call_request request = {
+        .to = to, .deadline = message->deadline, .done = relay, .data = message};
+
+    if (!mono_is_set(request.deadline))
+        request.deadline = call_deadline(0);
+    if (message_settle(message) < 0)
+        return -1;
+    message->is_kept = true;
+    if (call_again(message, payload, &request) == 0)
+        return 0;
+    message->is_kept = false;
+    return -1;
 }
 
 int troupe_forward(struct troupe_message *message, const char *to)
@@ -289,6 +305,23 @@ int troupe_forward(struct troupe_message *message, const char *to)
         mailbox_forget(message);
     else if (result < 0)
         message->is_kept = was_kept;
+    errno = saved;
+    return result;
+}
+
+int troupe_forward_then(struct troupe_message *message, const char *to, int64_t timeout_ms,
+                        troupe_on_answer *on_answer, void *data)
+{
+    struct call_request request = {
+        .to = to, .deadline = call_deadline(timeout_ms), .on_answer = on_answer, .data = data};
+    struct payload payload;
+    int result, saved;
+
+    if (pack_again(message, &payload) < 0)
+        return -1;
+    result = call_again(message, &payload, &request);
+    saved = errno;
+    wire_image_finish(&payload.image);
     errno = saved;
     return result;
 }

@@ -20,8 +20,13 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
         close(fd);
     switch (env->kind) {
     case ENVELOPE_REPLY:
-    case ENVELOPE_ERROR:
         call_on_answer(contact, env);
+        break;
+    case ENVELOPE_ERROR:
+        if (env->ref)
+            call_on_answer(contact, env);
+        else
+            undelivered_refused(contact->self, contact->path, env);
         break;
     default: /* requests flow from dialer to listener only */
         break;

@@ -411,6 +411,26 @@ static void on_message_envelope(struct channel *channel, const struct envelope *
     }
 }
 
+/* A cast has no number (ref 0): its sender knows it by its name. */
+static int refuse(struct peer *peer, uint64_t ref, struct envelope_text name, const char *text)
+{
+    struct envelope env = {.kind = ENVELOPE_ERROR,
+                           .ref = ref,
+                           .type = name,
+                           .payload = text,
+                           .payload_size = (uint32_t)strlen(text)};
+
+    return peer_send(peer, &env, -1);
+}
+
+static void refuse_others(struct channel *channel, const struct envelope *env)
+{
+    char text[ADDR_TEXT_MAX + 32];
+
+    snprintf(text, sizeof text, "noproc this is %s", channel->self->address);
+    refuse(channel->peer, env->ref, env->type, text);
+}
+
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 {
     struct channel *channel = peer_data(peer);
@@ -427,7 +447,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     if (is_for_us(channel->self, env))
         on_message_envelope(channel, env);
     else if (is_request)
-        peer_reply_error(peer, env->ref, "noproc this is %s", channel->self->address);
+        refuse_others(channel, env);
 }
 
 /* ---- connections --------------------------------------------------------------------------- */
@@ -694,8 +714,8 @@ int mailbox_answer_error(struct troupe_message *message, const char *text)
     if (!has_asker(message))
         return -1;
     if (message->origin == MESSAGE_ENVELOPE)
-        return answered(message,
-                        peer_reply_error(message->channel->peer, message->ref, "%s", text));
+        return answered(message, refuse(message->channel->peer, message->ref,
+                                        envelope_text(message->name), text));
     return answered(message, raw_answer(message, "!", text, strlen(text)));
 }
 

@@ -232,9 +232,10 @@ static int unpack_image(struct troupe_message *message, char why[MESSAGE_WHY_SIZ
         if (make_room(message, message->count) < 0)
             return refuse(why, "error out of memory");
         if (wire_unpack_values(given, message->body, message->size, message->values) == 0) {
-            message->owns_values = true;
-            if (values_fit(given, message->format, message->values) == 0)
+            message->owns_values = values_fit(given, message->format, message->values) == 0;
+            if (message->owns_values)
                 return 0;
+            wire_values_finish(given, message->values);
         }
         drop_values(message);
     }
@@ -383,9 +384,24 @@ bool troupe_is_call(const struct troupe_message *message)
     return message->is_call;
 }
 
+int64_t troupe_time_left(const struct troupe_message *message)
+{
+    int64_t left;
+
+    if (!message->is_call || !mono_is_set(message->deadline))
+        return -1;
+    left = mono_diff_ms(message->deadline, mono_now());
+    return left > 0 ? left : 0;
+}
+
 unsigned troupe_count(const struct troupe_message *message)
 {
     return message->count;
+}
+
+char troupe_type(const struct troupe_message *message, unsigned index)
+{
+    return type_of(message, index);
 }
 
 int64_t troupe_int(const struct troupe_message *message, unsigned index)

@@ -68,6 +68,22 @@ int troupe_fail(struct troupe_message *message, const char *format, ...)
     return result;
 }
 
+int troupe_refuse(struct troupe_message *message, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    int result, saved;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    result = mailbox_answer_error(message, text);
+    saved = errno;
+    settle(message);
+    errno = saved;
+    return result;
+}
+
 struct troupe_message *troupe_keep(struct troupe_message *message)
 {
     if (message_settle(message) < 0) {

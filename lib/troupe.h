@@ -127,6 +127,9 @@ TROUPE_EXPORT const char *troupe_arg(struct troupe *self, const char *key);
 /* The same as a whole number; fallback when it is not given. One that is no number is an error of
  * the config: the actor then fails to start with a reason that names it. */
 TROUPE_EXPORT int64_t troupe_arg_int(struct troupe *self, const char *key, int64_t fallback);
+/* The key of argument number `index`, from 0, or NULL: for a module that knows all of its own, and
+ * refuses others. */
+TROUPE_EXPORT const char *troupe_arg_key(struct troupe *self, unsigned index);
 
 /* Where it stands in the tree ("shop/counter"), its node, and which life this is (1: the first). */
 TROUPE_EXPORT const char *troupe_path(struct troupe *self);
@@ -196,10 +199,14 @@ TROUPE_EXPORT const char *troupe_from(const struct troupe_message *message);
 TROUPE_EXPORT uint32_t troupe_from_uid(const struct troupe_message *message);
 /* Does somebody wait for an answer? */
 TROUPE_EXPORT bool troupe_is_call(const struct troupe_message *message);
+/* For how long still, in ms, at least 0; or -1: nobody said (every cast). */
+TROUPE_EXPORT int64_t troupe_time_left(const struct troupe_message *message);
 
 /* How many arguments there are, and argument number `index`, from 0, as it was declared: i and I
  * by troupe_int, u and U by troupe_uint (both take either), f, s, B. Owned by the message. */
 TROUPE_EXPORT unsigned troupe_count(const struct troupe_message *message);
+/* The letter of argument number `index`, or '\0' when there is none: for .receive, and for answers. */
+TROUPE_EXPORT char troupe_type(const struct troupe_message *message, unsigned index);
 TROUPE_EXPORT int64_t troupe_int(const struct troupe_message *message, unsigned index);
 TROUPE_EXPORT uint64_t troupe_uint(const struct troupe_message *message, unsigned index);
 TROUPE_EXPORT double troupe_double(const struct troupe_message *message, unsigned index);
@@ -215,6 +222,12 @@ TROUPE_EXPORT struct troupe_bytes troupe_bytes(const struct troupe_message *mess
 
 /* Answers `error TEXT`. Otherwise as above. */
 TROUPE_EXPORT int troupe_fail(struct troupe_message *message, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Says that the message was not handled, and why: one of the failures of section 4, as it stands
+ * ("overloaded queue full"). Unlike troupe_fail(), it is also told to a cast's sender who wants to hear
+ * (.undelivered). Otherwise as above. */
+TROUPE_EXPORT int troupe_refuse(struct troupe_message *message, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Keeps the message, so that it can be answered after its handler has returned. The actor then owes
@@ -267,6 +280,15 @@ typedef void troupe_on_answer(struct troupe *self, struct troupe_message *answer
 #define troupe_ask(self, to, timeout_ms, on_answer, data, ...)                                     \
     TROUPE_WITH_VALUES_4(troupe_ask_values, self, to,                                              \
                          ((struct troupe_asking){(timeout_ms), (on_answer), (data)}), __VA_ARGS__)
+
+/* The asynchronous call of `to` with the name and the values of a message that came, be it a call or a
+ * cast. Other than with troupe_forward() the message stays ours, to be kept, and answered when the outcome
+ * is known: how one hands work to others and stays answerable for it. As troupe_ask(). */
+TROUPE_EXPORT int troupe_forward_then(struct troupe_message *message, const char *to, int64_t timeout_ms,
+                                      troupe_on_answer *on_answer, void *data);
+/* Answers as another has answered: with its values, or with its failure as it stands. A cast's sender
+ * hears of failures but "error TEXT", as by troupe_refuse(). Otherwise as troupe_reply(). */
+TROUPE_EXPORT int troupe_relay(struct troupe_message *message, const struct troupe_message *answer);
 
 /* The same message to n actors at once; waits until all have answered or failed. answers[i] belongs to
  * to[i]; each is to be freed. */

@@ -1,6 +1,5 @@
 #include "undelivered.h"
 
-#include "envelope.h"
 #include "runtime.h"
 #include "sp.h"
 
@@ -44,6 +43,18 @@ void undelivered_cast(struct troupe *self, const char *to, const char *name, con
     snprintf(notice->name, sizeof notice->name, "%s", name);
     reason_copy(why, "unknown", notice->why);
     agenda_post(self, &notice->owed);
+}
+
+void undelivered_refused(struct troupe *self, const char *to, const struct envelope *env)
+{
+    char name[256], why[REASON_MAX];
+    size_t size = env->payload_size < sizeof why - 1 ? env->payload_size : sizeof why - 1;
+
+    if (size > 0)
+        memcpy(why, env->payload, size);
+    why[size] = '\0';
+    envelope_text_copy(env->type, name, sizeof name);
+    undelivered_cast(self, to, name, why);
 }
 
 void undelivered_frames(struct troupe *self, const char *to, const struct buf *frames, const char *why)

@@ -1,11 +1,12 @@
 /*
- * Casts that could not be delivered: found in what was left of a connection, and told to the author's
- * function `undelivered`, if there is one. Private to the runtime.
+ * Casts that could not be delivered: found in what was left of a connection, or refused by who got them;
+ * and told to the author's function `undelivered`, if there is one. Private to the runtime.
  */
 #ifndef TROUPE_UNDELIVERED_H
 #define TROUPE_UNDELIVERED_H
 
 #include "buf.h"
+#include "envelope.h"
 
 struct troupe;
 
@@ -13,6 +14,8 @@ struct troupe;
 int undelivered_flags(const struct troupe *self);
 /* One cast. */
 void undelivered_cast(struct troupe *self, const char *to, const char *name, const char *why);
+/* One that its receiver has refused, in an ERROR without a number. */
+void undelivered_refused(struct troupe *self, const char *to, const struct envelope *env);
 /* All casts in whole frames that were sent to `to`. */
 void undelivered_frames(struct troupe *self, const char *to, const struct buf *frames, const char *why);
 

@@ -148,15 +148,40 @@ static struct troupe_value value_of(char type, const union wire_value *value)
     }
 }
 
+/* A text that is a number is one, as in a raw line: whoever hands raw lines on has nothing but texts. */
+static bool fits_one(char given, char wanted, const union wire_value *value, union wire_value *out)
+{
+    struct troupe_value said = value_of(given, value);
+    const char word[] = {wanted, '\0'};
+    char *field = value->bytes.at;
+    int bad;
+
+    *out = *value;
+    if (given == wanted || fits(&said, wanted, out))
+        return true;
+    return given == 's' && wanted != 'B' && field &&
+           wire_values_of_text(word, &field, 1, out, &bad) == 0;
+}
+
+static bool is_number(char type)
+{
+    return type != 's' && type != 'B';
+}
+
 int values_fit(const char *given, const char *format, union wire_value *values)
 {
-    if (strlen(given) != strlen(format))
-        return -1;
-    for (; *format; given++, format++, values++) {
-        struct troupe_value value = value_of(*given, values);
+    union wire_value out[WIRE_VALUES_MAX];
+    size_t n = strlen(format);
 
-        if (*given != *format && !fits(&value, *format, values))
+    if (strlen(given) != n || n > WIRE_VALUES_MAX)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        if (!fits_one(given[i], format[i], &values[i], &out[i]))
             return -1;
+    for (size_t i = 0; i < n; i++) {
+        if (given[i] == 's' && is_number(format[i]))
+            free(values[i].bytes.at);
+        values[i] = out[i];
     }
     return 0;
 }

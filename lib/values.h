@@ -18,7 +18,8 @@ enum { VALUES_WHY_SIZE = 256 };
  * the count; or -1 with why. */
 int values_convert(const struct troupe_value *values, const char *format, union wire_value *out,
                    char *out_format, char why[VALUES_WHY_SIZE]);
-/* The same from unpacked values, in place: given is their format. 0, or -1. */
+/* The same from unpacked values that own their texts and bytes, in place: given is their format, and stays
+ * it on failure. A text that is a number also fits a number, as in a raw line. 0, or -1. */
 int values_fit(const char *given, const char *format, union wire_value *values);
 
 /* Appends values to a raw line; a TAB goes before the first of them unless it is the line's first

@@ -96,9 +96,8 @@ pid_t cgroup_clone(int fd, uint64_t flags)
     return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }
 
-/* Kernels since 6.14 kill who is born into a cgroup that was not killed as often as its parent's. Ours
- * are never killed and kept; whether our own was, before our time, is seen by a birth. Kernels that
- * know no such births are in order, too. */
+/* Ours are never killed and kept; whether our own was, before our time, is seen by a birth. Kernels
+ * that know no such births are in order, too. */
 static bool is_deadly(const struct cgroup_base *base)
 {
     int fd = cgroup_open(base, ""), status = 0;
@@ -246,8 +245,28 @@ void cgroup_each(const struct cgroup_base *base, const char *actor,
 
 /* ---- removal --------------------------------------------------------------------------------- */
 
-/* Removes the directories below one; takes the descriptor over. The kernel's files go by themselves. */
-static void clear_at(int dir_fd)
+struct choice {
+    bool (*keep)(const char *name, void *ctx);
+    void *ctx;
+};
+
+/* By the directory's name, which is the actor's with the suffix. */
+static bool is_chosen(const char *name, void *choice)
+{
+    const struct choice *by = choice;
+    size_t length = strlen(name), suffix = strlen(ACTOR_SUFFIX);
+    char actor[ADDR_PART_MAX + 1];
+
+    if (length <= suffix || length - suffix > ADDR_PART_MAX)
+        return false;
+    memcpy(actor, name, length - suffix);
+    actor[length - suffix] = '\0';
+    return by->keep(actor, by->ctx);
+}
+
+/* Removes the directories below one, but those that are chosen (NULL: none is); takes the descriptor
+ * over. The kernel's files go by themselves. */
+static void clear_at(int dir_fd, struct choice *choice)
 {
     DIR *dir = fdopendir(dir_fd);
     struct dirent *entry;
@@ -259,35 +278,38 @@ static void clear_at(int dir_fd)
     while ((entry = readdir(dir))) {
         int fd;
 
-        if (entry->d_type != DT_DIR || !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+        if (entry->d_type != DT_DIR || !strcmp(entry->d_name, ".") ||
+            !strcmp(entry->d_name, "..") || (choice && is_chosen(entry->d_name, choice)))
             continue;
         if (unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR) == 0)
             continue;
         fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
             continue;
-        clear_at(fd);
+        clear_at(fd, NULL);
         unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
     }
     closedir(dir);
 }
 
-static void clear_path(const char *path)
+static void clear_path(const char *path, struct choice *choice)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
     if (fd >= 0)
-        clear_at(fd);
+        clear_at(fd, choice);
 }
 
-void cgroup_clear(const struct cgroup_base *base, const char *supervisor)
+void cgroup_keep(const struct cgroup_base *base, const char *supervisor,
+                 bool (*keep)(const char *name, void *ctx), void *ctx)
 {
+    struct choice choice = {keep, ctx};
     char path[DEEP_PATH];
 
     if (has_none(base))
         return;
     path_of(base, supervisor, "", path);
-    clear_path(path);
+    clear_path(path, &choice);
 }
 
 void cgroup_remove(const struct cgroup_base *base, const char *actor)
@@ -299,7 +321,7 @@ void cgroup_remove(const struct cgroup_base *base, const char *actor)
     path_of(base, actor, "", path);
     if (rmdir(path) == 0 || errno == ENOENT)
         return;
-    clear_path(path);
+    clear_path(path, NULL);
     rmdir(path);
 }
 
@@ -311,7 +333,7 @@ void cgroup_end(const struct cgroup_base *base)
     for (int i = 0; !has_none(base) && i < REMOVE_TRIES; i++) {
         if (cgroup_is_populated(base, ""))
             cgroup_kill(base, "");
-        clear_path(base->path);
+        clear_path(base->path, NULL);
         if (rmdir(base->path) == 0 || errno != EBUSY)
             return;
         nanosleep(&moment, NULL);

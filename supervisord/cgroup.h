@@ -45,15 +45,17 @@ void cgroup_kill(const struct cgroup_base *base, const char *actor);
 /* Calls visit for each process in it, not below. */
 void cgroup_each(const struct cgroup_base *base, const char *actor,
                  void (*visit)(pid_t pid, void *ctx), void *ctx);
-/* The actor's next incarnation gets a new one, since this one was killed, or may have been. */
+/* The actor's next incarnation gets a new one, since this one was killed: cgroup_clone() tells why. */
 void cgroup_renew(const struct cgroup_base *base, const char *actor);
 /* Removes it, if nobody lives there. */
 void cgroup_remove(const struct cgroup_base *base, const char *actor);
-/* Removes what is below a supervisor's, of an incarnation that is gone. */
-void cgroup_clear(const struct cgroup_base *base, const char *supervisor);
+/* Removes of what is below a supervisor's those of names that keep() does not want to keep. */
+void cgroup_keep(const struct cgroup_base *base, const char *supervisor,
+                 bool (*keep)(const char *name, void *ctx), void *ctx);
 
 /* As fork(), but without a copy of what libc does at a fork, and the child is born in the cgroup; flags
- * are further ones of clone(2). -1 with errno. */
+ * are further ones of clone(2). -1 with errno. Kernels since 6.14 kill at birth, before its first
+ * instruction, who is born into a cgroup that was not killed as often as its parent's. */
 pid_t cgroup_clone(int fd, uint64_t flags);
 
 /* ---- a process's ------------------------------------------------------------------------------- */

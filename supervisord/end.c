@@ -70,8 +70,7 @@ static void finish_incarnation(struct child *child)
     ev_timer_stop(supervisor->loop, &child->poll);
     ev_timer_stop(supervisor->loop, &child->watchdog);
     HASH_DELETE(by_pid, supervisor->by_pid, child);
-    members_finish(&child->members, WIFSIGNALED(child->wait_status) &&
-                                        WTERMSIG(child->wait_status) == SIGKILL);
+    members_finish(&child->members);
     child->pid = 0;
     child->paused = child->reaped = false;
     child->slot->started_us = 0;

@@ -73,9 +73,9 @@ mark_t members_mark_of(pid_t pid)
     return is_mark(hard) ? hard : 0;
 }
 
-void members_finish(struct members *members, bool was_killed)
+void members_finish(struct members *members)
 {
-    if (was_killed || members->cgroup_killed)
+    if (members->cgroup_killed)
         cgroup_renew(members->cgroup, members->path);
     free(members->told);
     *members = (struct members){0};

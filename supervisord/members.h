@@ -48,8 +48,8 @@ mark_t members_new_mark(void);
 int members_wear_mark(mark_t mark);
 mark_t members_mark_of(pid_t pid);
 
-/* Lets go of what is held for them. was_killed: their leader was; see cgroup_renew(). */
-void members_finish(struct members *members, bool was_killed);
+/* Lets go of what is held for them. */
+void members_finish(struct members *members);
 
 /* All living children of this process that is_leader() does not know; dead ones are reaped on the
  * way. 0 or -1 (ENOMEM, no /proc). Free with strays_finish(). */

@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *const step_names[SPAWN_STEPS] = {
@@ -490,21 +491,40 @@ static void finish_birth(struct birth *birth)
 }
 
 /* Forks into the child's cgroup, if there is one. */
-static pid_t fork_child(struct birth *birth)
+static pid_t fork_into_cgroup(struct birth *birth, bool *stillborn)
 {
-    struct child *child = birth->child;
-    const struct cgroup_base *base = &child->supervisor->node->cgroup;
-    int cgroup = cgroup_open(base, child->path), saved;
+    const struct child *child = birth->child;
+    int cgroup = cgroup_open(&child->supervisor->node->cgroup, child->path), saved;
     pid_t pid;
 
-    child->members.cgroup = base;
-    child->members.path = child->path;
+    *stillborn = false;
     birth->cgroup = cgroup;
-    pid = fault_hits("fork") ? -1 : thinfork(&birth->cgroup);
+    pid = thinfork(&birth->cgroup, stillborn);
     saved = errno;
     if (pid)
         close_fd(cgroup);
     errno = saved;
+    return pid;
+}
+
+/* Whether somebody has killed the cgroup is seen by a child that does not live to its first step: it
+ * gets a new one, and is born once more. To make each a new one beforehand, as a precaution, took
+ * 60 µs of every restart. */
+static pid_t fork_child(struct birth *birth)
+{
+    struct child *child = birth->child;
+    const struct cgroup_base *base = &child->supervisor->node->cgroup;
+    bool stillborn;
+    pid_t pid;
+
+    child->members.cgroup = base;
+    child->members.path = child->path;
+    pid = fork_into_cgroup(birth, &stillborn);
+    if (pid > 0 && stillborn) {
+        waitpid(pid, NULL, 0);
+        cgroup_renew(base, child->path);
+        pid = fork_into_cgroup(birth, &stillborn);
+    }
     return pid;
 }
 

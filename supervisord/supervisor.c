@@ -295,13 +295,15 @@ static bool is_child(const char *name, void *supervisor)
            !strcmp(name, RUNDIR_TABLE) || !strcmp(name, RUNDIR_LOCK);
 }
 
-/* Mailboxes of children that were added to an incarnation that is gone: nobody will answer there. */
+/* Mailboxes and cgroups of children that were added to an incarnation that is gone: nobody will answer
+ * there. Those of its other children are for ours. */
 static void remove_strangers(struct supervisor *supervisor)
 {
     char path[PATH_MAX + ADDR_PATH_MAX + 2];
 
     snprintf(path, sizeof path, "%s/%s", supervisor->node->run_dir, supervisor->path);
     keep_in_directory(path, is_child, supervisor);
+    cgroup_keep(&supervisor->node->cgroup, supervisor->path, is_child, supervisor);
 }
 
 static int create_children(struct supervisor *supervisor)
@@ -350,8 +352,6 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
     if (open_tables(supervisor) < 0 || requests_init(&supervisor->requests, supervisor, mailbox_fd) < 0)
         return -1;
     logpipes_init(&supervisor->logpipes, supervisor);
-    if (!supervisor->is_root)
-        cgroup_clear(&node->cgroup, supervisor->path);
     return create_children(supervisor);
 }
 

@@ -1,6 +1,7 @@
 #include "thinfork.h"
 
 #include "cgroup.h"
+#include "fault.h"
 #include "slots.h"
 
 #include <errno.h>
@@ -53,18 +54,21 @@ static bool has_ended(pid_t pid)
     return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
 }
 
-/* A child that is stopped or stuck just here would stop us too: it does not live to do so. */
-static void await(pid_t pid)
+/* A child that is stopped or stuck just here would stop us too: it does not live to do so. False: it
+ * has ended by itself before it had its own table. */
+static bool await(pid_t pid)
 {
     const struct timespec patience = {0, PATIENCE_MS * 1000000L};
 
     for (int round = 0; atomic_load(gate) != LEFT; round++) {
-        syscall(SYS_futex, gate, FUTEX_WAIT, 0, &patience, NULL, 0);
-        if (round && has_ended(pid))
-            return;
+        bool woken = syscall(SYS_futex, gate, FUTEX_WAIT, 0, &patience, NULL, 0) == 0;
+
+        if (!woken && has_ended(pid) && atomic_load(gate) != LEFT)
+            return round > STUCK_AFTER;
         if (round == STUCK_AFTER)
             kill(pid, SIGKILL);
     }
+    return true;
 }
 
 static void restore_slots(void)
@@ -91,17 +95,19 @@ static pid_t clone_thin(int *cgroup)
     return (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, 0);
 }
 
-pid_t thinfork(int *cgroup)
+pid_t thinfork(int *cgroup, bool *stillborn)
 {
+    bool in_cgroup = *cgroup >= 0;
     pid_t pid;
 
+    *stillborn = false;
     if (!gate)
-        return fork();
+        return fork(); /* in test builds a fault point by itself */
     atomic_store(gate, 0);
-    pid = clone_thin(cgroup);
+    pid = fault_hits("fork") ? -1 : clone_thin(cgroup);
     sharing = pid == 0;
     if (pid > 0) {
-        await(pid);
+        *stillborn = !await(pid) && in_cgroup && *cgroup < 0;
         restore_slots();
     }
     return pid;

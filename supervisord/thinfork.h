@@ -7,15 +7,18 @@
 #ifndef TROUPE_THINFORK_H
 #define TROUPE_THINFORK_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* Once in each supervisor, before its first fork. 0, or -1 with errno: forks will be plain. */
 int thinfork_init(void);
 
 /* As fork(). *cgroup: the directory of the cgroup in which the child shall be born, or -1; it is -1
- * afterwards, in both, unless the child has still to go there by itself. Until thinfork_leave() the child may touch descriptors only through slots_put(), and
- * must close whatever it opens. */
-pid_t thinfork(int *cgroup);
+ * afterwards, in both, unless the child has still to go there by itself. *stillborn: it was born there
+ * and ended before its first step, as in a cgroup that was killed (cgroup_clone()); it is still to be
+ * reaped. Until thinfork_leave() the child may touch descriptors only through slots_put(), and must
+ * close whatever it opens. */
+pid_t thinfork(int *cgroup, bool *stillborn);
 /* In the child: closes everything above the slots; from here on its descriptors are its own. */
 void thinfork_leave(void);
 

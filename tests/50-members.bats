@@ -345,6 +345,26 @@ guard_and_root() {
     assert_success
 }
 
+# Since kernel 6.14 a cgroup that was killed is deadly to who is born there.
+@test "a cgroup is kept over SIGKILL, and made anew when it was killed itself" {
+    deep_tree
+    node_up shop.yaml
+    needs_cgroups
+    plain=$CGROUP/shop.actor/sub.actor/deeper.actor/plain.actor
+    inode=$(stat -c %i "$plain")
+    life=$(incarnation_of shop/sub/deeper/plain)
+    kill -KILL "$(pid_of shop/sub/deeper/plain)"
+    wait_until 5 is_restarted shop/sub/deeper/plain "$life"
+    assert_equal "$(stat -c %i "$plain")" "$inode"
+    for round in 1 2 3; do
+        life=$(incarnation_of shop/sub/deeper/plain)
+        echo 1 >"$plain/cgroup.kill"
+        wait_until 5 is_restarted shop/sub/deeper/plain "$life"
+        assert_equal "$(incarnation_of shop/sub/deeper/plain)" $((life + 1))
+        assert_equal "$(cat "$plain/cgroup.procs")" "$(pid_of shop/sub/deeper/plain)"
+    done
+}
+
 @test "TROUPE_CGROUP=off: no cgroup is made; marks only" {
     deep_tree
     node_up shop.yaml

@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { STAMP_READY_FD = 9 }; /* the notification-fd of s6, as tests/bench/run writes it down */
+
 struct stamp {
     int64_t ns; /* CLOCK_MONOTONIC, the first thing that the process looked at */
     int64_t pid;

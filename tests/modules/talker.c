@@ -2,9 +2,11 @@
  * was told. */
 #include <troupe.h>
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { HEARD_MAX = 4096, MANY = 8 };
 
@@ -96,6 +98,27 @@ static void on_cast(struct troupe *self, struct troupe_message *message)
     troupe_reply(message, result == 0 ? "cast" : "not cast");
 }
 
+/* Casts pieces of SIZE bytes to ADDRESS until it is told that there is no room. */
+static void on_flood(struct troupe *self, struct troupe_message *message)
+{
+    static char piece[65536];
+    size_t size = (size_t)troupe_int(message, 1);
+    int64_t n = 0;
+
+    while (n < 1000000 && troupe_cast(self, troupe_text(message, 0), "put",
+                                      troupe_bytes_of(piece, size < sizeof piece ? size : sizeof piece)) == 0)
+        n++;
+    troupe_reply(message, n, strerror(errno));
+}
+
+/* Hangs, as a handler should not. */
+static void on_hang(struct troupe *self, struct troupe_message *message)
+{
+    (void)self;
+    usleep((useconds_t)troupe_int(message, 0) * 1000);
+    troupe_reply(message);
+}
+
 static void on_forward(struct troupe *self, struct troupe_message *message)
 {
     (void)self;
@@ -135,6 +158,8 @@ static const struct troupe_handler messages[] = {
     {"plus", "sI", "s", on_add, "calls add N of ADDRESS"},
     {"many", "sss", "s", on_many, "calls value of three"},
     {"cast", "ssI", "s", on_cast, "casts NAME N to ADDRESS"},
+    {"flood", "sI", "Is", on_flood, "casts put of SIZE bytes to ADDRESS until there is no room"},
+    {"hang", "I", "", on_hang, "sleeps for MS"},
     {"add", "I", "I", on_forward, "forwards to t/counter"},
     {"chain", "ss", "s", on_chain, "calls chain of the first with the second"},
     {"heard", "", "s", on_heard, "tells what it was told"},

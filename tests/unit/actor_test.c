@@ -455,6 +455,7 @@ struct caller {
     uint8_t kind;
     uint16_t flags;
     uint64_t ref;
+    char type[64];
     size_t size;
     char payload[4096];
 };
@@ -467,6 +468,7 @@ static void caller_envelope(struct peer *peer, const struct envelope *env, int f
     caller->kind = env->kind;
     caller->flags = env->flags;
     caller->ref = env->ref;
+    envelope_text_copy(env->type, caller->type, sizeof caller->type);
     caller->size =
         env->payload_size < sizeof caller->payload ? env->payload_size : sizeof caller->payload - 1;
     memcpy(caller->payload, env->payload, caller->size);
@@ -746,8 +748,9 @@ static void test_envelopes(void)
     send_envelope(&caller,
                   (struct envelope){.kind = ENVELOPE_CAST, .flags = ENVELOPE_WANTS_UNDELIVERED},
                   "what", NULL, NULL);
-    CHECK(pump(stage, &caller.count, 4) && caller.kind == ENVELOPE_ERROR,
-          "a cast that wants to hear of its failure does");
+    CHECK(pump(stage, &caller.count, 4) && caller.kind == ENVELOPE_ERROR && caller.ref == 0 &&
+              strcmp(caller.type, "what") == 0,
+          "a cast that wants to hear of its failure does, by its name");
     send_envelope(&caller,
                   (struct envelope){
                       .kind = ENVELOPE_CALL, .ref = 5, .to = envelope_text("shop/subject@east#2")},
@@ -764,6 +767,32 @@ static void test_envelopes(void)
     peer_request(caller.peer, "ps", NULL, -1);
     CHECK(pump(stage, &caller.count, 7) && strncmp(caller.payload, "unknown_request", 15) == 0,
           "an actor takes no control requests");
+    peer_close(caller.peer, false);
+    stage_destroy(stage);
+}
+
+/* Typed values of other types than declared. */
+static void test_conversions(void)
+{
+    struct stage *stage = stage_ready(boot_default());
+    struct caller caller = {0};
+    union wire_value got = {0};
+
+    caller.peer = peer_dial(stage->loop, stage->dir, "subject", "me@east#1",
+                            mono_add_ms(mono_now(), PATIENCE_MS), &CALLER, &caller);
+    send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CALL, .ref = 1}, "fail", "I",
+                  &(union wire_value){.i = 5});
+    CHECK(pump(stage, &caller.count, 1) && strncmp(caller.payload, "bad_message fail", 16) == 0,
+          "a number where a text is declared is refused, and harms nobody");
+    send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CALL, .ref = 2}, "add", "s",
+                  &(union wire_value){.bytes = {"7", 1}});
+    CHECK(pump(stage, &caller.count, 2) && caller.kind == ENVELOPE_REPLY &&
+              wire_unpack_values("I", caller.payload, caller.size, &got) == 0 && got.i == 7,
+          "a text that is a number is taken for one, as in a raw line");
+    send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CALL, .ref = 3}, "add", "s",
+                  &(union wire_value){.bytes = {"7 a", 3}});
+    CHECK(pump(stage, &caller.count, 3) && strncmp(caller.payload, "bad_message add", 15) == 0,
+          "one that is none is not");
     peer_close(caller.peer, false);
     stage_destroy(stage);
 }
@@ -1006,6 +1035,7 @@ int main(void)
     test_repeated_ids();
     test_raw_timeout();
     test_envelopes();
+    test_conversions();
     test_publish();
     test_raw_bytes();
     test_raw_off();
