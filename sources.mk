@@ -134,3 +134,6 @@ pool_queue_test_UNITS := workers/pool_queue.c
 pool_rate_test_UNITS  := workers/pool_rate.c
 pool_route_test_UNITS := workers/pool_route.c
 pool_stats_test_UNITS := workers/pool_stats.c
+UNIT_TESTS += results_test
+results_test_UNITS := cli/results.c cli/description.c $(CLI_PARTS)
+results_test_LIBS  := $(CLI_LIBS)
