@@ -122,7 +122,7 @@ log_ring_test_UNITS := workers/log_ring.c workers/log_line.c
 
 # The reserve's memory is rationed by its test.
 UNIT_TESTS += reserve_test
-reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free -lev
+reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free,--wrap=mmap,--wrap=munmap -lev
 
 # Talked to from the command line.
 TEST_MODULES += teller hearer
