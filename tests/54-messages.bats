@@ -468,10 +468,12 @@ push_lines() { # ADDRESS LINE…: on one connection
 import os, socket, struct, sys
 box = socket.socket(socket.AF_UNIX)
 box.connect(os.path.join(os.environ["TROUPE_RUN"], sys.argv[1]))
-box.sendall(b"\0SP\0\0\x50\0\0")
+# All at once: what comes after the actor began to hang is not seen by it, nor by anybody.
+frames = b"\0SP\0\0\x50\0\0"
 for line in sys.argv[2:]:
     line = line.encode()
-    box.sendall(struct.pack(">BQ", 1, len(line)) + line)
+    frames += struct.pack(">BQ", 1, len(line)) + line
+box.sendall(frames)
 box.settimeout(20)
 assert box.recv(8) == b"\0SP\0\0\x51\0\0"
 PY
