@@ -230,9 +230,9 @@ int actors_collect(struct client *client, const char *scope, bool brief, struct 
     walk_scope(&survey, scope);
     own = survey.count;
     if (*scope) {
-        addr_parent(scope, parent, sizeof parent);
+        addr_supervisor(scope, parent, sizeof parent);
         add_ask(&survey, parent, survey.verb);
-        cli_check_memory(words_append(&survey.asks[own].words, addr_name(scope)));
+        cli_check_memory(words_append(&survey.asks[own].words, addr_child_name(scope)));
     }
     status = client_gather(client, survey.asks, survey.count, ASK_WINDOW, ASK_MS);
     top = find(&survey, scope);
