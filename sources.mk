@@ -30,7 +30,7 @@ CONFIG_SOURCES := supervisord/config.c supervisord/config_yaml.c supervisord/con
     supervisord/config_print.c supervisord/config_manual.c
 SUPERVISORD_SOURCES += $(CONFIG_SOURCES)
 SUPERVISORD_SOURCES += \
-    supervisord/askers.c supervisord/backplane.c supervisord/batch.c supervisord/cgroup.c \
+    supervisord/askers.c supervisord/attached.c supervisord/backplane.c supervisord/batch.c supervisord/cgroup.c \
     supervisord/child.c supervisord/end.c supervisord/fellows.c supervisord/linking.c \
     supervisord/party.c supervisord/watches.c \
     supervisord/environment.c supervisord/events.c supervisord/files.c supervisord/guard.c \
@@ -114,7 +114,7 @@ wire_fuzz_FUZZED     = lib/wire.c
 sp_fuzz_FUZZED       = lib/sp.c lib/buf.c lib/rundir.c lib/addr.c lib/error.c lib/loop.c lib/mono.c
 
 # Messages for the conformance scenarios.
-TEST_HELPERS += say
+TEST_HELPERS += say stranger
 UNIT_TESTS += log_line_test log_plan_test log_ring_test
 log_line_test_UNITS := workers/log_line.c
 log_plan_test_UNITS := workers/log_plan.c

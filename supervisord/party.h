@@ -81,7 +81,8 @@ void party_on_stand(struct party *party, struct watch *watch);
 /* PATH#N, of the incarnation that a watch begun now is of. */
 void party_text(const struct party *party, char out[ADDR_TEXT_MAX + 1]);
 
-/* Who is linked with it and who watches it, and the other way round, for people. */
+/* Whom it watches and is linked to, and who watches it, for people; who asks through another
+ * supervisor is named as that one named it. */
 void party_facts(const struct party *party, struct facts *facts);
 
 #endif

@@ -56,6 +56,7 @@ struct watch *watches_add(struct watcher *watcher, enum watch_kind kind, const c
     memcpy(watch->key, key, (size_t)length + 1);
     watch->watcher = watcher;
     watch->kind = kind;
+    watch->asked = asked;
     watch->path = watch->key + 1;
     watch->whom = watch->key + length - strlen(whom);
     HASH_ADD_KEYPTR(hh, watcher->by_key, watch->key, (unsigned)length, watch);
@@ -106,6 +107,15 @@ struct watch *watches_demonitor(struct watcher *watcher, uint64_t ref)
     watch = monitor->watch;
     remove_monitor(monitor);
     return watch->list ? NULL : watch;
+}
+
+size_t watch_monitors(const struct watch *watch)
+{
+    const struct monitor *monitor;
+    size_t n = 0;
+
+    DL_COUNT(watch->list, monitor, n);
+    return n;
 }
 
 /* ---- the life of a watch --------------------------------------------------------------------- */

@@ -51,7 +51,8 @@ struct watch {
     enum watch_kind kind;
     const char *path;     /* the actor's */
     const char *whom;     /* on whose behalf the watcher asks; "" for itself */
-    uint64_t incarnation; /* 0: not known yet */
+    uint64_t asked;       /* the incarnation that it must be of, or 0 */
+    uint64_t incarnation; /* that it is of; 0: not known yet */
     bool stands;          /* whoever knows of that end has promised to tell */
     bool firm;            /* a link that was told to have been made */
     struct watch **queue; /* of its watcher, once it is over */
@@ -95,6 +96,8 @@ bool watches_next(const struct watcher *watcher, struct notice *notice);
 /* That one was told (or need not be), and is forgotten. */
 void watches_told(const struct notice *notice);
 
+/* Its numbers. */
+size_t watch_monitors(const struct watch *watch);
 /* Calls for each watch that is not over; it may destroy the watch. */
 void watches_each(struct watcher *watcher, void (*act)(struct watch *, void *), void *ctx);
 /* Withdraws everything that is over; what is not must have been withdrawn before. */
