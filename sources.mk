@@ -4,8 +4,10 @@ LIB_SOURCES := \
     lib/addr.c lib/buf.c lib/envelope.c lib/error.c lib/fault.c lib/loop.c lib/mono.c lib/raw.c \
     lib/reason.c lib/rights.c lib/rundir.c lib/stats.c lib/text.c lib/sp.c lib/peer.c lib/wire.c
 LIB_SOURCES += \
-    lib/actor.c lib/agenda.c lib/call.c lib/cast.c lib/contact.c lib/crash.c lib/descriptors.c lib/ctl.c lib/logline.c lib/mailbox.c lib/message.c lib/notify.c lib/nursery.c \
-    lib/parent.c lib/reply.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c
+    lib/actor.c lib/agenda.c lib/audience.c lib/call.c lib/cast.c lib/contact.c lib/crash.c \
+    lib/ctl.c lib/descriptors.c lib/logline.c lib/mailbox.c lib/message.c lib/notify.c lib/nursery.c \
+    lib/lookup.c lib/parent.c lib/publish.c lib/reply.c lib/subscription.c lib/ties.c lib/timing.c \
+    lib/undelivered.c lib/values.c
 LIB_SOURCES += lib/table.c lib/reserve.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
@@ -64,11 +66,10 @@ UNIT_TESTS   += addr_test buf_test envelope_test raw_test reason_test text_test 
     peer_test rundir_test again_test
 TEST_HELPERS :=
 TEST_PRELOADS := timejump
-TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally
-TEST_MODULES += laborer
+TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer
 FUZZERS      :=
 
-UNIT_TESTS += actor_test crash_test ctl_test
+UNIT_TESTS += actor_test crash_test ctl_test subscription_test timing_test
 FUZZERS += ctl_fuzz rawcall_fuzz
 ctl_fuzz_FUZZED = lib/ctl.c
 rawcall_fuzz_FUZZED = $(LIB_SOURCES)
@@ -121,7 +122,7 @@ log_ring_test_UNITS := workers/log_ring.c workers/log_line.c
 
 # The reserve's memory is rationed by its test.
 UNIT_TESTS += reserve_test
-reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free -lev
+reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free,--wrap=mmap,--wrap=munmap -lev
 
 # Talked to from the command line.
 TEST_MODULES += teller hearer
@@ -133,3 +134,6 @@ pool_queue_test_UNITS := workers/pool_queue.c
 pool_rate_test_UNITS  := workers/pool_rate.c
 pool_route_test_UNITS := workers/pool_route.c
 pool_stats_test_UNITS := workers/pool_stats.c
+UNIT_TESTS += results_test
+results_test_UNITS := cli/results.c cli/description.c $(CLI_PARTS)
+results_test_LIBS  := $(CLI_LIBS)

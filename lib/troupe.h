@@ -56,6 +56,7 @@ enum troupe_start { TROUPE_READY, TROUPE_IGNORE, TROUPE_ERROR };
  * handler sees them: what does not fit is answered `bad_message`. A call whose handler neither
  * replies nor keeps the message is answered for it: with nothing when `reply` is "", else with an
  * error.
+ * Names that begin with a dot are the runtime's own: no handler may have one.
  * Two names are special: `describe` is answered by the runtime with this table; and a handler
  * named `raw` gets whole bodies (format "B") when the child's spec says `raw: bytes`, and what it
  * replies goes back as it is.
@@ -159,8 +160,8 @@ TROUPE_EXPORT void troupe_heartbeat(struct troupe *self);
 TROUPE_EXPORT void troupe_exit(struct troupe *self, const char *need, const char *reason, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Finishes what is queued and what was kept, takes nothing new (callers hear `overloaded draining`),
- * then ends with reason, as troupe_exit() does. */
+/* Finishes what has come by now and what was kept, takes nothing new (callers hear `overloaded
+ * draining`), then ends with reason, as troupe_exit() does. */
 TROUPE_EXPORT void troupe_drain(struct troupe *self, const char *reason);
 
 /* What the last incarnation left behind (valid for life), or NULL. */
@@ -325,11 +326,12 @@ TROUPE_EXPORT void troupe_unlink(struct troupe *self, enum troupe_link mode, con
 
 /* troupe_publish(self, "tick", count, "text" …): TOPIC and values to everyone who has subscribed: actors
  * (below), and nng SUB dialers of the mailbox, who get a line TOPIC, TAB, values and filter by its
- * beginning. Returns how many it was queued for. A subscriber that does not keep up misses events; they
- * are counted, and actors are told of the gap. */
+ * beginning. Returns how many it was queued for; or -1 with errno: EINVAL (a topic that begins with a
+ * dot or has over 255 bytes, a value that cannot travel), EMSGSIZE, ENOMEM: then nobody hears it. A
+ * subscriber that does not keep up misses events; they are counted, and actors are told of the gap. */
 #define troupe_publish(self, ...) TROUPE_WITH_VALUES_2(troupe_publish_values, self, __VA_ARGS__)
-/* The same, and the values are kept as the topic's last: subscribers that come later can ask for them.
- * This is how an actor shares a resource. */
+/* The same, and the values are kept as the topic's last, for as long as this actor lives: subscribers
+ * that come later can ask for them. This is how an actor shares a resource. */
 #define troupe_share(self, ...) TROUPE_WITH_VALUES_2(troupe_share_values, self, __VA_ARGS__)
 
 /* What happens to a subscription. */
@@ -338,23 +340,31 @@ enum troupe_event_kind {
     TROUPE_GAP,    /* this one was too slow: troupe_lost() events are missing here */
     TROUPE_ENDED,  /* the last: troupe_failure() says why (as for calls) */
 };
+/* Runs between messages, never while a handler runs or waits: events wait meanwhile, up to 10,000 or
+ * 8 MiB for each subscription; what is more is a gap. The event is valid until it returns. */
 typedef void troupe_on_event(struct troupe *self, enum troupe_event_kind kind,
                              struct troupe_message *event, void *data);
 
 enum { TROUPE_LAST = 1 }; /* first what was shared last under topics of this beginning */
 
-/* Subscribes to topics of `who` that begin with `topic` ("" is all). Returns the subscription's
- * number, or 0 with errno as troupe_cast(). */
+/* Subscribes to topics of `who` that begin with `topic` ("" is all): to its present incarnation, or to
+ * the next one while it is being restarted. on_event is first called after this has returned. Returns the
+ * subscription's number, or 0 with errno as troupe_cast(). */
 TROUPE_EXPORT uint64_t troupe_subscribe(struct troupe *self, const char *who, const char *topic,
                                         unsigned flags, troupe_on_event *on_event, void *data);
 /* Ends it; on_event is not called any more. */
 TROUPE_EXPORT void troupe_unsubscribe(struct troupe *self, uint64_t subscription);
-/* Of an event: its number in this subscription, from 1; of a gap: how many are missing. */
+/* Of an event: its number in this subscription, from 1; of a gap: the number of the last one that is
+ * missing. Numbers go up by one with each event that was owed, heard or missed. */
 TROUPE_EXPORT uint64_t troupe_sequence(const struct troupe_message *event);
+/* Of a gap: how many are missing. */
 TROUPE_EXPORT uint64_t troupe_lost(const struct troupe_message *event);
 
 /* Waits until `who` shares `topic` (exactly this one) and returns its values, as troupe_call() does; a
- * failure when it is not there, ends first, or the time is up. timeout_ms 0: no limit. */
+ * failure when it is not there (noproc), ends first (down REASON), the time is up (timeout), or the caller
+ * is to end itself (error ending). timeout_ms 0: no limit. What it returns is what was shared then: who
+ * wants to end when the provider does links to it first (troupe_link, TROUPE_LINK_MONITOR), who wants to
+ * follow the value subscribes with TROUPE_LAST. */
 TROUPE_EXPORT struct troupe_message *troupe_depend(struct troupe *self, const char *who,
                                                    const char *topic, int64_t timeout_ms);
 

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -340,6 +341,7 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
     crash_prime();
     if (reserve_init() < 0)
         return -1;
+    malloc_trim(0); /* of what the reading of the configuration left, each fork would get a copy */
     supervisor->loop = loop_create();
     if (!supervisor->loop)
         return -1;
