@@ -461,7 +461,7 @@ static int refuse(struct peer *peer, uint64_t ref, struct envelope_text name, co
 {
     struct envelope env = {.kind = ENVELOPE_ERROR,
                            .ref = ref,
-                           .type = name,
+                           .type = ref ? (struct envelope_text){0} : name,
                            .payload = text,
                            .payload_size = (uint32_t)strlen(text)};
 

@@ -255,7 +255,8 @@ TROUPE_EXPORT int troupe_forward(struct troupe_message *message, const char *to)
  * "error TEXT", "deadlock".
  *
  * Values are given as for troupe_reply(), up to 8. A single value of bytes goes as
- * it is; others travel with their types and are converted to what the receiver has declared. */
+ * it is; others travel with their types and are converted to what the receiver has declared (a text that
+ * is a number is taken for one, as in a raw line). */
 
 /* troupe_cast(self, to, name, values…): never waits. 0; or -1 with errno: EAGAIN (the outbox for `to`
  * is full: more than it has read waits here), EINVAL (no address, or a value that cannot travel),
