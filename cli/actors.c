@@ -225,6 +225,22 @@ static void emit_children(struct survey *survey, struct found *found, unsigned d
     emit_rows(survey, &answer->rows, depth);
 }
 
+/* Is the supervisor at path down, by the table of the one above it? Then it is not merely silent. */
+static bool is_known_down(const struct survey *survey, const char *path)
+{
+    char above[ADDR_PATH_MAX + 1];
+    struct rows rows = {0};
+    bool down = false;
+
+    if (addr_parent(path, above, sizeof above) < 0)
+        return false;
+    read_table(survey, above, &rows);
+    for (size_t i = 0; i < rows.count; i++)
+        down |= strcmp(rows.at[i].path, path) == 0 && is_down(&rows.at[i]);
+    rows_finish(&rows);
+    return down;
+}
+
 /* The actor at scope itself, as its parent knows it; a parent that is silent has its table. */
 static void emit_own(struct survey *survey, const char *scope, struct answer *answer)
 {
@@ -235,7 +251,8 @@ static void emit_own(struct survey *survey, const char *scope, struct answer *an
         emit_rows(survey, &answer->rows, 0);
     } else if (answer->kind == ANSWER_NONE) {
         addr_parent(scope, parent, sizeof parent);
-        read_table(survey, parent, &rows);
+        if (!is_known_down(survey, parent))
+            read_table(survey, parent, &rows);
         for (size_t i = 0; i < rows.count; i++)
             if (strcmp(rows.at[i].path, scope) == 0)
                 emit(survey, &rows.at[i], 0, true);

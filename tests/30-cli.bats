@@ -284,12 +284,17 @@ PY
     refute_output --partial $'\033['
 }
 
+is_paused() {
+    [[ $(state_of "$1") == paused ]]
+}
+
 @test "a supervisor that does not answer is lost, and its children are shown from its table" {
     small_tree
     local shop web
     shop=$(pid_of shop) web=$(pid_of shop/web)
     kill -STOP "$shop" "$web"
     register_pid "$shop" "$web"
+    wait_until 10 is_paused shop
     run troupe ps -o path,state
     kill -CONT "$shop" "$web"
     assert_success
