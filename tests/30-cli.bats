@@ -309,7 +309,7 @@ PY
     register_pid "$root"
     run troupe ps -o path,state,pid,mem
     assert_success
-    assert_line --regexp "^shop[[:space:]]ready[[:space:]]$pid[[:space:]][1-9]"
+    assert_line --regexp "^shop[[:space:]]ready[[:space:]]${pid}[[:space:]][1-9]"
     assert_line --regexp $'^shop/db\tready'
     assert_line --regexp $'^shop/web\tready'
     assert_line --regexp $'^shop/web/page\tready'
