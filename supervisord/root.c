@@ -35,6 +35,7 @@ static struct {
     struct spec_tree tree; /* of the files given at the start */
     struct spec_supervisor spec;
     char *notify_socket; /* the service manager's */
+    int starter_fd;      /* `troupe up`, which waits for our end or has gone; -1: there is none */
     struct application *applications;
 } root;
 
@@ -379,8 +380,16 @@ static void on_boot(struct supervisor *supervisor)
     tell_service_manager(text);
 }
 
+/* A node that ends by itself as soon as it has booted is known to its starter by this only. */
+static void tell_starter(const char *reason)
+{
+    if (root.starter_fd >= 0 && strcmp(reason, "shutdown"))
+        dprintf(root.starter_fd, "%s\n", reason);
+}
+
 static void on_end(struct supervisor *supervisor)
 {
+    tell_starter(supervisor->final_reason);
     events_self(supervisor, EVENT_NODE_STOPPING, "reason", supervisor->final_reason);
     tell_service_manager("STOPPING=1");
 }
@@ -398,7 +407,10 @@ static int leave_starter(int ready_fd, struct error *err)
     if (result < 0 && terminal >= 0)
         dup2(terminal, STDERR_FILENO);
     close(terminal);
-    close(ready_fd);
+    if (result < 0)
+        close(ready_fd);
+    else
+        root.starter_fd = ready_fd;
     return result;
 }
 
@@ -671,7 +683,7 @@ int root_run(const struct root_options *options)
     /* First out of the slots, then fill them: what is opened later must not land in a free one. */
     if ((ready_fd >= 0 && (ready_fd = slots_move_up(ready_fd)) < 0) || slots_reserve() < 0)
         return error_set_errno(&err, errno, "descriptors"), fail(&err);
-    root.node.lock_fd = -1;
+    root.node.lock_fd = root.starter_fd = -1;
     if (prepare_directories(&err) < 0 || make_root(&err) < 0 ||
         (ready_fd >= 0 && leave_starter(ready_fd, &err) < 0)) {
         if (root.node.lock_fd >= 0)

@@ -314,7 +314,7 @@ is_paused() {
     register_pid "$root"
     run troupe ps -o path,state,pid,mem
     assert_success
-    assert_line --regexp "^shop[[:space:]]ready[[:space:]]$pid[[:space:]][1-9]"
+    assert_line --regexp "^shop[[:space:]]ready[[:space:]]${pid}[[:space:]][1-9]"
     assert_line --regexp $'^shop/db\tready'
     assert_line --regexp $'^shop/web\tready'
     assert_line --regexp $'^shop/web/page\tready'
