@@ -104,6 +104,9 @@ FUZZERS += config_fuzz
 config_fuzz_FUZZED = $(config_test_UNITS) $(LIB_SOURCES)
 config_fuzz_LIBS   = -lyaml
 
+UNIT_TESTS += watches_test
+watches_test_UNITS := supervisord/watches.c
+
 # The SP endpoint against libnng.
 TEST_HELPERS += sp_echo nng_client
 nng_client_LIBS := -lnng

@@ -366,17 +366,42 @@ never_ended() {
     wait_ended_with shop/a 'cascade shop/b exit:4'
 }
 
-@test "PEER is whole or not at all" {
+@test "PEER is whole or not at all: the other is another" {
     tree
     tell a say TRAP 1
     tell a say LINK PEER shop/back/c#7
-    tell a say LINK PEER shop/b#7
     wait_heard a 'DOWN 0 shop/back/c#7 noproc'
+    tell a say LINK PEER shop/b#7
     wait_heard a 'DOWN 0 shop/b#7 noproc'
     tell c end 1
     wait_heard c 'here 2'
     settle a
-    assert_heard_only a 'DOWN 0 shop/b#7 noproc' 'DOWN 0 shop/back/c#7 noproc'
+    assert_heard_only a 'DOWN 0 shop/back/c#7 noproc' 'DOWN 0 shop/b#7 noproc'
+}
+
+# The other has no room for one watch more: all that it may have are questions to supervisors that do
+# not answer.
+@test "PEER is whole or not at all: the own half is withdrawn when the other is refused" {
+    tree
+    tell b say MONITOR 200001 shop/back/c
+    tell b say MONITOR 200002 shop/back/deep/e
+    settle b
+    back=$(pid_of shop/back) deep=$(pid_of shop/back/deep)
+    register_pid "$back" "$deep"
+    kill -STOP "$back" "$deep"
+    tell b each 1 49999 shop/back/c
+    tell b each 50000 99998 shop/back/deep/e
+    tell b say MONITOR 300000 shop/nobody
+    wait_heard b 'DOWN 300000 shop/nobody overloaded'
+    tell a say TRAP 1
+    tell a say LINK PEER shop/b
+    wait_heard a 'DOWN 0 shop/b overloaded'
+    tell b end 3
+    wait_heard b 'here 2'
+    tell a say MONITOR 1 shop/nobody
+    wait_heard a 'DOWN 1 shop/nobody noproc'
+    assert_heard_only a 'DOWN 0 shop/b overloaded' 'DOWN 1 shop/nobody noproc'
+    kill -CONT "$back" "$deep"
 }
 
 @test "nobody is linked to himself" {
