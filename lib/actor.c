@@ -151,7 +151,23 @@ void troupe_drain(struct troupe *self, const char *reason)
     mailbox_wake(self); /* the turn looks whether anything is left */
 }
 
+void troupe_pause(struct troupe *self)
+{
+    self->paused = true;
+}
+
+void troupe_resume(struct troupe *self)
+{
+    self->paused = false;
+    mailbox_wake(self);
+}
+
 /* ---- messages ------------------------------------------------------------------------------ */
+
+void troupe_declare(struct troupe *self, const struct troupe_handler *messages)
+{
+    self->actor.messages = messages;
+}
 
 static const char *or_empty(const char *text)
 {
@@ -362,16 +378,26 @@ static int start(struct troupe *self)
     return result;
 }
 
-static void serve(struct troupe *self)
+void troupe_ready(struct troupe *self)
 {
     char why[REASON_MAX];
 
+    if (self->is_open || self->ending)
+        return;
     if (mailbox_open(self) < 0) {
         snprintf(why, sizeof why, "error mailbox: %s", strerror(errno));
         actor_end(self, why);
         return;
     }
+    self->is_open = true;
     parent_say(&self->parent, CTL_READY, self->ready_text);
+}
+
+static void serve(struct troupe *self, bool is_ready)
+{
+    mailbox_begin(self);
+    if (is_ready)
+        troupe_ready(self);
     while (!self->ending)
         ev_run(self->loop, 0);
 }
@@ -390,7 +416,7 @@ static int live(struct troupe *self)
         return 0;
     }
     if (!self->ending)
-        serve(self);
+        serve(self, result != TROUPE_LATER);
     return finish(self);
 }
 

@@ -50,6 +50,8 @@ struct troupe {
     struct stats_page *stats; /* the supervisor's page, or own_stats */
     struct stats_page own_stats;
 
+    bool is_open;    /* the mailbox, and the supervisor knows */
+    bool paused;     /* messages wait: troupe_pause() */
     bool ending;     /* a reason is set: no further message is handled */
     bool draining;   /* nothing new is taken; then it ends with drain_reason */
     char drain_reason[REASON_MAX];
