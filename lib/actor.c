@@ -150,7 +150,23 @@ void troupe_drain(struct troupe *self, const char *reason)
     mailbox_take_no_more(self);
 }
 
+void troupe_pause(struct troupe *self)
+{
+    self->paused = true;
+}
+
+void troupe_resume(struct troupe *self)
+{
+    self->paused = false;
+    mailbox_wake(self);
+}
+
 /* ---- messages ------------------------------------------------------------------------------ */
+
+void troupe_declare(struct troupe *self, const struct troupe_handler *messages)
+{
+    self->actor.messages = messages;
+}
 
 static const char *or_empty(const char *text)
 {
@@ -381,10 +397,12 @@ static int start(struct troupe *self)
     return result;
 }
 
-static void serve(struct troupe *self)
+void troupe_ready(struct troupe *self)
 {
     char why[REASON_MAX];
 
+    if (self->serving || self->ending)
+        return;
     if (mailbox_open(self) < 0) {
         snprintf(why, sizeof why, "error mailbox: %s", strerror(errno));
         actor_end(self, why);
@@ -392,6 +410,13 @@ static void serve(struct troupe *self)
     }
     self->serving = true;
     parent_say(&self->parent, CTL_READY, self->ready_text);
+}
+
+static void serve(struct troupe *self, bool is_ready)
+{
+    mailbox_begin(self);
+    if (is_ready)
+        troupe_ready(self);
     while (!self->ending)
         ev_run(self->loop, 0);
 }
@@ -410,7 +435,7 @@ static int live(struct troupe *self)
         return 0;
     }
     if (!self->ending)
-        serve(self);
+        serve(self, result != TROUPE_LATER);
     return finish(self);
 }
 

@@ -56,6 +56,7 @@ struct troupe {
     struct stats_page own_stats;
 
     bool serving;    /* ready: messages are taken */
+    bool paused;     /* messages wait: troupe_pause() */
     bool ending;     /* a reason is set: no further message is handled */
     bool draining;   /* nothing new is taken; then it ends with drain_reason */
     char drain_reason[REASON_MAX];

@@ -45,8 +45,9 @@ struct troupe_message;
 
 /* ---- 1. The actor ------------------------------------------------------------------------- */
 
-/* What init returns. An error is said by `return troupe_error(self, "disk full")`. */
-enum troupe_start { TROUPE_READY, TROUPE_IGNORE, TROUPE_ERROR };
+/* What init returns. An error is said by `return troupe_error(self, "disk full")`. LATER: it goes
+ * on starting, by timers, descriptors and answers, until it says troupe_ready(). */
+enum troupe_start { TROUPE_READY, TROUPE_IGNORE, TROUPE_ERROR, TROUPE_LATER };
 
 /*
  * One message that the actor understands. The formats are words of these letters:
@@ -80,13 +81,15 @@ struct troupe_actor {
     size_t state_size; /* bytes that troupe_state() points to, zeroed at the start */
 
     /* Prepares the actor; messages wait meanwhile. Returns TROUPE_READY; TROUPE_IGNORE (end, and
-     * that is all right); or troupe_error(). A supervisor waits `start_timeout` for it. */
+     * that is all right); TROUPE_LATER; or troupe_error(). A supervisor waits `start_timeout` until
+     * it is ready. */
     int (*init)(struct troupe *self);
 
     const struct troupe_handler *messages; /* ends with {0} */
 
-    /* Messages that the table does not name. Raw lines have all their arguments as texts, typed ones
-     * have theirs as they came, others have one: bytes. NULL: such messages are `unknown_message`. */
+    /* Messages that the table does not name. Raw lines have all their arguments as texts, typed
+     * ones have theirs as they came, others have one: bytes, or none. NULL: such messages are
+     * `unknown_message`. */
     void (*receive)(struct troupe *self, struct troupe_message *message);
 
     /* Runs once at the end, also when init failed, on a stop and when a link ends the actor; not
@@ -142,6 +145,8 @@ TROUPE_EXPORT unsigned troupe_replica(struct troupe *self);
 /* For init: the text that goes with "ready". */
 TROUPE_EXPORT void troupe_ready_text(struct troupe *self, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* After TROUPE_LATER: it is ready now. Its mailbox opens; what was sent before has waited. */
+TROUPE_EXPORT void troupe_ready(struct troupe *self);
 /* For init: says why it cannot start. Returns TROUPE_ERROR. */
 TROUPE_EXPORT int troupe_error(struct troupe *self, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -163,6 +168,17 @@ TROUPE_EXPORT void troupe_exit(struct troupe *self, const char *need, const char
 /* Finishes what has come by now and what was kept, takes nothing new (callers hear `overloaded
  * draining`), then ends with reason, as troupe_exit() does. */
 TROUPE_EXPORT void troupe_drain(struct troupe *self, const char *reason);
+
+/* Takes no message until it is resumed: they wait in the mailbox, and when that is full the
+ * pressure reaches the senders (SEMANTICS 6). For actors that hand work on and hold all they can.
+ * Answers, ends and timers come as ever. */
+TROUPE_EXPORT void troupe_pause(struct troupe *self);
+TROUPE_EXPORT void troupe_resume(struct troupe *self);
+
+/* The messages that it understands from now on, in place of .messages: for an actor that learns at
+ * run time what it can do. The table ends with {0} and must stay valid; entries may be added at its
+ * end. */
+TROUPE_EXPORT void troupe_declare(struct troupe *self, const struct troupe_handler *messages);
 
 /* What the last incarnation left behind (valid for life), or NULL. */
 TROUPE_EXPORT const void *troupe_last_state(struct troupe *self, size_t *size);
