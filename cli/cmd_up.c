@@ -513,6 +513,19 @@ static int add_to_node(struct up *up)
     return status;
 }
 
+/* The lock of a killed node may be somebody else's by now: that is no node that could be asked. */
+static int refuse_stranger(const struct rundir *dir)
+{
+    char name[32];
+    pid_t pid = rundir_stranger(dir->path, name);
+
+    return pid ? cli_fail(STATUS_NOT,
+                          "%s/%s is locked by process %d (%s), which is no node: it keeps ours "
+                          "from starting",
+                          dir->path, RUNDIR_LOCK, (int)pid, name)
+               : 0;
+}
+
 static int open_node(struct up *up)
 {
     struct rundir *dir = &up->cli->client.dir;
@@ -529,7 +542,8 @@ static int open_node(struct up *up)
         if (status != STATUS_NOT || !rundir_is_alive(dir))
             return status;
     }
-    return add_to_node(up);
+    status = refuse_stranger(dir);
+    return status ? status : add_to_node(up);
 }
 
 static void prepare(struct up *up)

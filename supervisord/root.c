@@ -439,10 +439,11 @@ static int hold_lock(const struct node *node)
 
     snprintf(path, sizeof path, "%s/%s", node->run_dir, RUNDIR_LOCK);
     for (;;) {
-        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
         if (fd < 0)
             return -1;
+        fchmod(fd, 0600); /* whoever may read it may lock it, and keep us out */
         if (lock_patiently(fd) < 0) {
             close(fd);
             return -1;
@@ -497,6 +498,20 @@ static bool is_foreign(const char *run_dir)
     return access(lock, F_OK) < 0 && !directory_is_empty(run_dir) && access(lock, F_OK) < 0;
 }
 
+static int lock_refused(const struct node *node, struct error *err)
+{
+    char name[32];
+    pid_t pid;
+
+    if (errno != EWOULDBLOCK)
+        return error_set_errno(err, errno, "%s/%s", node->run_dir, RUNDIR_LOCK);
+    pid = rundir_stranger(node->run_dir, name);
+    if (pid)
+        return error_set(err, EEXIST, "%s/%s is locked by process %d (%s), which is no node",
+                         node->run_dir, RUNDIR_LOCK, (int)pid, name);
+    return error_set(err, EEXIST, "node %s is already running in %s", node->name, node->run_dir);
+}
+
 static int prepare_directories(struct error *err)
 {
     struct rundir dir;
@@ -510,11 +525,8 @@ static int prepare_directories(struct error *err)
         return error_set(err, ENOTEMPTY, "%s: holds files of somebody else: expected a directory that "
                          "a node has made, an empty one, or none", node->run_dir);
     node->lock_fd = hold_lock(node);
-    if (node->lock_fd < 0 && errno == EWOULDBLOCK)
-        return error_set(err, EEXIST, "node %s is already running in %s", node->name,
-                         node->run_dir);
     if (node->lock_fd < 0)
-        return error_set_errno(err, errno, "%s/%s", node->run_dir, RUNDIR_LOCK);
+        return lock_refused(node, err);
     end_last_cgroup(node);
     if (empty_directory(node->run_dir, RUNDIR_LOCK) < 0)
         return error_set_errno(err, errno, "emptying %s", node->run_dir);
