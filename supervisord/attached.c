@@ -333,7 +333,8 @@ void attached_stop_all(struct attachments *attachments)
 static void answer_waiters(struct attached *attached)
 {
     for (struct attached_waiter *w = attached->waiters; w; w = w->next) {
-        struct request request = {.supervisor = attached->supervisor, .peer = w->peer, .ref = w->ref};
+        struct request request = {
+            .supervisor = attached->supervisor, .peer = w->peer, .ref = w->ref};
 
         if (w->peer != attached->peer)
             request_done(&request, attached->path);
@@ -359,7 +360,8 @@ static void forget_waiters(struct attached *attached, const struct peer *peer)
 {
     struct attached_waiter *waiter, *next;
 
-    LL_FOREACH_SAFE(attached->waiters, waiter, next) {
+    for (waiter = attached->waiters; waiter; waiter = next) {
+        next = waiter->next;
         if (waiter->peer != peer)
             continue;
         LL_DELETE(attached->waiters, waiter);

@@ -1,8 +1,8 @@
 /*
  * Processes attached to this supervisor (SEMANTICS 7, PROTOCOL 3): not its children, not started,
- * restarted or ended by it, but parties to links and monitors as children are, seen in ps, status and
- * why. Each is a connection to our mailbox; when that ends, the process has ended for us, with the
- * reason that it said last, else `dropped`.
+ * restarted or ended by it, but parties to links and monitors as children are, seen in ps, status
+ * and why. Each is a connection to our mailbox; when that ends, the process has ended for us, with
+ * the reason that it said last, else `dropped`.
  */
 #ifndef TROUPE_ATTACHED_H
 #define TROUPE_ATTACHED_H
@@ -19,20 +19,20 @@ struct attached_waiter;
 struct attached {
     struct supervisor *supervisor;
     struct peer *peer;
-    uint64_t ref;                  /* of its request: what it is told goes under that number */
+    uint64_t ref; /* of its request: what it is told goes under that number */
     char path[ADDR_PATH_MAX + 1];
     uint64_t incarnation;
-    pid_t pid;                     /* as it said; never signalled */
-    int64_t started_us;            /* wall clock */
+    pid_t pid;          /* as it said; never signalled */
+    int64_t started_us; /* wall clock */
     struct mono started;
     char status[TABLE_STATUS];
     char said_reason[REASON_MAX];
     bool has_mailbox;
-    bool is_stopping;              /* was asked to end */
-    bool is_full;                  /* its connection was */
+    bool is_stopping; /* was asked to end */
+    bool is_full;     /* its connection was */
     struct party party;
     struct attached_waiter *waiters; /* for its end */
-    struct attached *next;         /* oldest first */
+    struct attached *next;           /* oldest first */
     UT_hash_handle hh;
 };
 

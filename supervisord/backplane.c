@@ -267,7 +267,8 @@ static void on_answer(struct question *question, const struct envelope *env, con
 
     if (!env) {
         lose_way(party_of(watch)->plane, watch, false);
-        end_watch(watch, watch->incarnation ? watch->incarnation : watch->asked, why, !strcmp(why, CONTROL_E_NOPROC));
+        end_watch(watch, watch->incarnation ? watch->incarnation : watch->asked, why,
+                  !strcmp(why, CONTROL_E_NOPROC));
     } else if (env->kind == ENVELOPE_ERROR) {
         take_refusal(watch, env);
     } else if (wire_unpack_words(env->payload, env->payload_size, &words) == 0) {

@@ -362,6 +362,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 static void init_watchers(struct child *child)
 {
     ev_init(&child->control, talk_on_control);
+    ev_set_priority(&child->control, -1); /* ends that fellows tell come before questions for them */
     ev_timer_init(&child->timer, on_timer, 0., 0.);
     ev_timer_init(&child->poll, stop_on_poll, 0., 0.);
     ev_timer_init(&child->watchdog, talk_on_watchdog, 0., 0.);

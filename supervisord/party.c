@@ -419,10 +419,8 @@ void party_on_end(struct party *party, uint64_t incarnation, const char *reason,
 void party_init(struct party *party, struct backplane *plane, const struct party_kind *kind,
                 const char *path)
 {
-    *party = (struct party){.plane = plane,
-                            .kind = kind,
-                            .path = path,
-                            .watcher = {.on_over = on_over, .tell = tell}};
+    *party = (struct party){
+        .plane = plane, .kind = kind, .path = path, .watcher = {.on_over = on_over, .tell = tell}};
     HASH_ADD_KEYPTR(hh, plane->parties, path, (unsigned)strlen(path), party);
 }
 

@@ -13,8 +13,7 @@ struct monitor {
     UT_hash_handle hh;
 };
 
-static const char kind_letters[] = {
-    [WATCH_LINK] = 'l', [WATCH_MONITOR] = 'm', [WATCH_ENDED] = 'e'};
+static const char kind_letters[] = {[WATCH_LINK] = 'l', [WATCH_MONITOR] = 'm', [WATCH_ENDED] = 'e'};
 
 enum { KEY_MAX = 1536 }; /* two addresses, with room to spare */
 
@@ -152,11 +151,12 @@ void watch_end(struct watch *watch, uint64_t incarnation, const char *reason, bo
 
 void watch_destroy(struct watch *watch)
 {
-    if (watch->queue)
+    if (watch->queue) {
         DL_DELETE(*watch->queue, watch);
-    else
+    } else {
         HASH_DELETE(hh, watch->watcher->by_key, watch);
-    leave_watched(watch);
+        leave_watched(watch);
+    }
     while (watch->list)
         remove_monitor(watch->list);
     watch->watcher->watches--;
@@ -190,7 +190,7 @@ void watches_each(struct watcher *watcher, void (*act)(struct watch *, void *), 
 {
     struct watch *watch, *next;
 
-    HASH_ITER(hh, watcher->by_key, watch, next)
+    HASH_ITER (hh, watcher->by_key, watch, next)
         act(watch, ctx);
 }
 

@@ -1,13 +1,13 @@
 /*
- * A peer of a supervisor that says whatever it is told to: `stranger MAILBOX` dials $TROUPE_RUN/MAILBOX
- * and reads commands from standard input, words separated by TABs:
+ * A peer of a supervisor that says whatever it is told to: `stranger MAILBOX` dials
+ * $TROUPE_RUN/MAILBOX and reads commands from standard input, words separated by TABs:
  *
  *   request VERB [WORD…]          a CONTROL envelope with the next ref, from 1
  *   event REF TYPE [WORD…]        an EVENT, which only who was asked may send
  *
  * What comes back is printed, one envelope a line: `reply REF [WORD…]` (with `fd` first, when a
- * descriptor came along), `error REF TEXT`, `event REF TYPE [WORD…]`; `closed WHY` at the end. Ends at
- * the end of its input, too.
+ * descriptor came along), `error REF TEXT`, `event REF TYPE [WORD…]`; `closed WHY` at the end. Ends
+ * at the end of its input, too.
  */
 #include "peer.h"
 #include "rundir.h"

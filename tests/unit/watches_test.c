@@ -1,7 +1,7 @@
 /*
  * Watches: first rule by rule, then a world of watchers and watched in which everything happens at
- * random, beside a model that is as plain as can be: each number hears exactly once of the end of what
- * it was of, unless it was taken back before, and nothing of what came later.
+ * random, beside a model that is as plain as can be: each number hears exactly once of the end of
+ * what it was of, unless it was taken back before, and nothing of what came later.
  */
 #include "../../supervisord/watches.h"
 #include "tap.h"
