@@ -296,7 +296,7 @@ int actors_collect(struct client *client, const char *scope, bool brief, struct 
     top = find(&survey, scope);
     if (*scope)
         emit_own(&survey, scope, &survey.asks[own].answer);
-    if (top)
+    if (top && actors->count == 0) /* else they were shown with their supervisor, or are gone with it */
         emit_children(&survey, top, 0);
     finish(&survey);
     return status;
