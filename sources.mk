@@ -5,7 +5,7 @@ LIB_SOURCES := \
     lib/reason.c lib/rights.c lib/rundir.c lib/stats.c lib/text.c lib/sp.c lib/peer.c lib/wire.c
 LIB_SOURCES += \
     lib/actor.c lib/agenda.c lib/call.c lib/cast.c lib/contact.c lib/crash.c lib/descriptors.c lib/ctl.c lib/logline.c lib/mailbox.c lib/message.c lib/notify.c lib/nursery.c \
-    lib/parent.c lib/reply.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c
+    lib/parent.c lib/reply.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c lib/helper.c
 LIB_SOURCES += lib/table.c lib/reserve.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
@@ -57,7 +57,7 @@ UNIT_TESTS   += addr_test buf_test envelope_test raw_test reason_test text_test 
     peer_test rundir_test again_test
 TEST_HELPERS :=
 TEST_PRELOADS := timejump
-TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally
+TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally errand
 FUZZERS      :=
 
 UNIT_TESTS += actor_test crash_test ctl_test
