@@ -7,7 +7,7 @@ LIB_SOURCES += \
     lib/actor.c lib/agenda.c lib/audience.c lib/call.c lib/cast.c lib/contact.c lib/crash.c \
     lib/ctl.c lib/descriptors.c lib/logline.c lib/mailbox.c lib/message.c lib/notify.c lib/nursery.c \
     lib/lookup.c lib/parent.c lib/publish.c lib/reply.c lib/subscription.c lib/ties.c lib/timing.c \
-    lib/undelivered.c lib/values.c
+    lib/undelivered.c lib/values.c lib/work.c lib/helper.c
 LIB_SOURCES += lib/table.c lib/reserve.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
@@ -66,7 +66,7 @@ UNIT_TESTS   += addr_test buf_test envelope_test raw_test reason_test text_test 
     peer_test rundir_test again_test
 TEST_HELPERS :=
 TEST_PRELOADS := timejump
-TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer
+TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer errand
 FUZZERS      :=
 
 UNIT_TESTS += actor_test crash_test ctl_test subscription_test timing_test

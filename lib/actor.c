@@ -70,6 +70,7 @@ static void say_exit(struct troupe *self)
 static int finish(struct troupe *self)
 {
     mailbox_refuse(self);
+    works_finish(self);
     agenda_enter(self);
     if (self->actor.terminate)
         self->actor.terminate(self, self->reason);
@@ -349,6 +350,7 @@ static struct troupe *create(const struct troupe_actor *actor, const struct trou
 static void destroy(struct troupe *self)
 {
     ev_signal_stop(self->loop, &self->term);
+    works_finish(self); /* of terminate() */
     timing_finish(self);
     descriptors_finish(self);
     agenda_finish(self);

@@ -1,8 +1,8 @@
 /*
  * The runtime of an actor, private to lib/: one struct troupe a process. actor.c owns the life cycle and
  * calls handlers; mailbox.c what comes in, contact.c and call.c what goes out; publish.c and
- * subscription.c events, out and in; agenda.c what else the
- * author's functions are owed, and how they wait; ties.c links and monitors; timing.c time.
+ * subscription.c events, out and in; agenda.c what else the author's functions are owed, and how they
+ * wait; ties.c links and monitors; timing.c time; work.c what runs beside it.
  */
 #ifndef TROUPE_RUNTIME_H
 #define TROUPE_RUNTIME_H
@@ -23,6 +23,7 @@
 #include "ties.h"
 #include "timing.h"
 #include "troupe.h"
+#include "work.h"
 
 enum { TROUPE_NEED_MAX = 64, TROUPE_LAST_STATE_MAX = 65536 };
 
@@ -45,6 +46,7 @@ struct troupe {
     struct agenda agenda;
     struct timing timing;
     struct descriptors descriptors;
+    struct works works;
     struct troupe_message spare; /* for one view at a time */
     bool has_spare;
     struct troupe_message *current; /* the one whose handler runs, or NULL */

@@ -411,24 +411,31 @@ TROUPE_EXPORT uint64_t troupe_watch(struct troupe *self, int fd, unsigned events
                                     void *data);
 TROUPE_EXPORT void troupe_unwatch(struct troupe *self, uint64_t watch);
 
-/* Work that may block: fn runs in a helper process, a copy of this one as it is now, with none of its
- * connections; what it writes with troupe_result() is its result. Returning 0 is success; it may also
- * print a line to say why not. */
+/* Work that may block: fn runs in a helper process, a copy of this one as it is now. Of its descriptors it
+ * has stdin, stdout and stderr; its signals are as after exec; nothing that takes self may be called in it.
+ * What it gives to troupe_result() is its result: together at most 16 MiB. Returning 0 is success, anything
+ * else failure (a status of 1 to 255); it may also print a line to say why not. It never outlives the actor;
+ * processes that it starts itself are the actor's members like all others, and not waited for. */
 typedef int troupe_work_fn(void *data, struct troupe_work *work);
+/* Adds to the result. 0; or -1 with EMSGSIZE (too much: nothing of this was added) or errno of write. */
 TROUPE_EXPORT int troupe_result(struct troupe_work *work, const void *bytes, size_t size);
-/* What became of it: failure is NULL, or "exit:1", "signal:SEGV" …; bytes are valid during the call. */
+/* What became of it: failure is NULL, or "exit:1", "signal:SEGV", or "error TEXT" (a result that is too
+ * long, no memory for it); the result, also of work that failed, and the text are valid during the call. */
 typedef void troupe_on_done(struct troupe *self, const char *failure, struct troupe_bytes result,
                             void *data);
-/* Starts it. Returns its number for troupe_cancel_work(), or 0 with errno of fork or pipe. */
+/* Starts it; as many at once as are wanted. on_done is called once, or may be NULL. Returns its number for
+ * troupe_cancel_work(), never 0; or 0 with errno of fork, pipe2 or pidfd_open, or ENOMEM. */
 TROUPE_EXPORT uint64_t troupe_work(struct troupe *self, troupe_work_fn *fn, void *fn_data,
                                    troupe_on_done *on_done, void *data);
-/* Ends the helper by SIGKILL; on_done is not called. */
+/* Ends the helper by SIGKILL; on_done is not called. Work that is done, or 0, is nothing. */
 TROUPE_EXPORT void troupe_cancel_work(struct troupe *self, uint64_t work);
 
 /* The actor is this work (async-backplane's manage): when it is done the actor ends, `normal` or
- * `error work exit:1`; when a link ends the actor, the work ends. 0, or -1 with errno. */
+ * `error work exit:1`; when the actor ends, by a link or a stop, so does the work, and that goes before
+ * what the work has come to. 0; or -1 with errno as troupe_work(). */
 TROUPE_EXPORT int troupe_manage(struct troupe *self, troupe_work_fn *fn, void *fn_data);
-/* The same, but success only calls on_done, tells nobody, and the actor lives on. */
+/* The same, but success only calls on_done, tells nobody, and the actor lives on; on_done does not hear of a
+ * failure. */
 TROUPE_EXPORT int troupe_part_manage(struct troupe *self, troupe_work_fn *fn, void *fn_data,
                                      troupe_on_done *on_done, void *data);
 
