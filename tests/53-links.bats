@@ -663,7 +663,8 @@ attach() {
     in_background stop troupe stop shop/p
     wait_answered p event 1 line STOP
     state_is shop/p stopping
-    ask p request line 'EXIT shutdown well'
+    ask p request line 'EXIT shutdown well' 'STATUS has said all'
+    wait_until 10 eval '[[ $(column_of status shop/p) == "has said all" ]]'
     hang_up p
     wait_until 10 grep -q 'DOWN 1 shop/p#[0-9]* shutdown well' "$DIR/a.heard"
     wait_until 10 grep -q 'DOWN 1 shop/p#[0-9]* shutdown well' "$DIR/c.heard"
