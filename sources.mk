@@ -4,8 +4,10 @@ LIB_SOURCES := \
     lib/addr.c lib/buf.c lib/envelope.c lib/error.c lib/fault.c lib/loop.c lib/mono.c lib/raw.c \
     lib/reason.c lib/rights.c lib/rundir.c lib/stats.c lib/text.c lib/sp.c lib/peer.c lib/wire.c
 LIB_SOURCES += \
-    lib/actor.c lib/agenda.c lib/call.c lib/cast.c lib/contact.c lib/crash.c lib/descriptors.c lib/ctl.c lib/logline.c lib/mailbox.c lib/message.c lib/notify.c lib/nursery.c \
-    lib/parent.c lib/reply.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c lib/helper.c
+    lib/actor.c lib/agenda.c lib/audience.c lib/call.c lib/cast.c lib/contact.c lib/crash.c \
+    lib/ctl.c lib/descriptors.c lib/helper.c lib/logline.c lib/mailbox.c lib/message.c lib/notify.c lib/nursery.c \
+    lib/lookup.c lib/parent.c lib/publish.c lib/reply.c lib/subscription.c lib/ties.c lib/timing.c \
+    lib/undelivered.c lib/values.c lib/work.c
 LIB_SOURCES += lib/table.c lib/reserve.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
@@ -28,7 +30,7 @@ CONFIG_SOURCES := supervisord/config.c supervisord/config_yaml.c supervisord/con
     supervisord/config_print.c supervisord/config_manual.c
 SUPERVISORD_SOURCES += $(CONFIG_SOURCES)
 SUPERVISORD_SOURCES += \
-    supervisord/askers.c supervisord/backplane.c supervisord/batch.c supervisord/cgroup.c \
+    supervisord/askers.c supervisord/attached.c supervisord/backplane.c supervisord/batch.c supervisord/cgroup.c \
     supervisord/child.c supervisord/end.c supervisord/fellows.c supervisord/linking.c \
     supervisord/party.c supervisord/watches.c \
     supervisord/environment.c supervisord/events.c supervisord/files.c supervisord/guard.c \
@@ -48,8 +50,15 @@ SUPERVISORD_SOURCES += supervisord/fault_points.c
 SUPERVISORD_LIBS    += $(patsubst %,-Wl$(comma)--wrap=%,$(FAULT_CALLS))
 endif
 
+# NAME_MODULE_SOURCES when a module is more than workers/NAME.c.
 WORKER_MODULES  := counter echo ticker
 WORKER_PROGRAMS :=
+
+WORKER_MODULES  += pool
+POOL_PARTS := workers/pool_args.c workers/pool_queue.c workers/pool_rate.c workers/pool_route.c \
+    workers/pool_stats.c
+pool_MODULE_SOURCES := workers/pool.c workers/pool_crew.c workers/pool_field.c workers/pool_jobs.c \
+    $(POOL_PARTS)
 
 # NAME_UNITS are the sources a unit test links beside libtroupe.a; NAME_LIBS its libraries.
 UNIT_TESTS   :=
@@ -57,10 +66,10 @@ UNIT_TESTS   += addr_test buf_test envelope_test raw_test reason_test text_test 
     peer_test rundir_test again_test
 TEST_HELPERS :=
 TEST_PRELOADS := timejump
-TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally errand
+TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer errand
 FUZZERS      :=
 
-UNIT_TESTS += actor_test crash_test ctl_test
+UNIT_TESTS += actor_test crash_test ctl_test subscription_test timing_test
 FUZZERS += ctl_fuzz rawcall_fuzz
 ctl_fuzz_FUZZED = lib/ctl.c
 rawcall_fuzz_FUZZED = $(LIB_SOURCES)
@@ -95,6 +104,9 @@ FUZZERS += config_fuzz
 config_fuzz_FUZZED = $(config_test_UNITS) $(LIB_SOURCES)
 config_fuzz_LIBS   = -lyaml
 
+UNIT_TESTS += watches_test
+watches_test_UNITS := supervisord/watches.c
+
 # The SP endpoint against libnng.
 TEST_HELPERS += sp_echo nng_client
 nng_client_LIBS := -lnng
@@ -105,7 +117,7 @@ wire_fuzz_FUZZED     = lib/wire.c
 sp_fuzz_FUZZED       = lib/sp.c lib/buf.c lib/rundir.c lib/addr.c lib/error.c lib/loop.c lib/mono.c
 
 # Messages for the conformance scenarios.
-TEST_HELPERS += say
+TEST_HELPERS += say stranger
 UNIT_TESTS += log_line_test log_plan_test log_ring_test
 log_line_test_UNITS := workers/log_line.c
 log_plan_test_UNITS := workers/log_plan.c
@@ -113,7 +125,18 @@ log_ring_test_UNITS := workers/log_ring.c workers/log_line.c
 
 # The reserve's memory is rationed by its test.
 UNIT_TESTS += reserve_test
-reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free -lev
+reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free,--wrap=mmap,--wrap=munmap -lev
 
 # Talked to from the command line.
 TEST_MODULES += teller hearer
+
+# The pool's pure files.
+UNIT_TESTS += pool_args_test pool_queue_test pool_rate_test pool_route_test pool_stats_test
+pool_args_test_UNITS  := workers/pool_args.c
+pool_queue_test_UNITS := workers/pool_queue.c
+pool_rate_test_UNITS  := workers/pool_rate.c
+pool_route_test_UNITS := workers/pool_route.c
+pool_stats_test_UNITS := workers/pool_stats.c
+UNIT_TESTS += results_test
+results_test_UNITS := cli/results.c cli/description.c $(CLI_PARTS)
+results_test_LIBS  := $(CLI_LIBS)

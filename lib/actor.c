@@ -90,7 +90,7 @@ static int finish(struct troupe *self)
 
 static void on_stop(struct troupe *self)
 {
-    if (self->actor.drains)
+    if (self->actor.drains && self->serving)
         troupe_drain(self, "shutdown");
     else
         actor_end(self, "shutdown");
@@ -148,11 +148,26 @@ void troupe_drain(struct troupe *self, const char *reason)
     if (self->draining)
         return;
     reason_copy(reason, "normal", self->drain_reason);
-    self->draining = true;
-    mailbox_wake(self); /* the turn looks whether anything is left */
+    mailbox_take_no_more(self);
+}
+
+void troupe_pause(struct troupe *self)
+{
+    self->paused = true;
+}
+
+void troupe_resume(struct troupe *self)
+{
+    self->paused = false;
+    mailbox_wake(self);
 }
 
 /* ---- messages ------------------------------------------------------------------------------ */
+
+void troupe_declare(struct troupe *self, const struct troupe_handler *messages)
+{
+    self->actor.messages = messages;
+}
 
 static const char *or_empty(const char *text)
 {
@@ -256,6 +271,8 @@ void actor_handle(struct troupe *self, struct troupe_message *message)
     STATS_ADD(self, messages_in, 1);
     if (is_describe(message)) {
         describe(self, message);
+    } else if (publish_is_request(message)) {
+        publish_on_request(self, message);
     } else if (message_parse(message, self->actor.messages, self->actor.receive, why) == 0) {
         call_handler(self, message);
         return;
@@ -337,20 +354,38 @@ static void destroy(struct troupe *self)
     timing_finish(self);
     descriptors_finish(self);
     agenda_finish(self);
+    subscriptions_finish(self);
     contacts_finish(self);
     calls_finish(self);
     ties_finish(self);
     mailbox_finish(self);
+    publish_finish(self);
     parent_finish(&self->parent);
     ev_loop_destroy(self->loop);
     free(self->last_state);
+}
+
+/* Names that begin with a dot are the runtime's own. */
+static bool has_reserved_name(const struct troupe *self, char why[REASON_MAX])
+{
+    for (const struct troupe_handler *h = self->actor.messages; h && h->name; h++)
+        if (*h->name == '.') {
+            snprintf(why, REASON_MAX, "error message %.64s: no name begins with a dot", h->name);
+            return true;
+        }
+    return false;
 }
 
 /* Runs init, and what it forgot to say is an error too. */
 static int start(struct troupe *self)
 {
     int result = TROUPE_READY;
+    char why[REASON_MAX];
 
+    if (has_reserved_name(self, why)) {
+        actor_end(self, why);
+        return TROUPE_ERROR;
+    }
     agenda_enter(self);
     if (self->actor.init)
         result = self->actor.init(self);
@@ -364,16 +399,26 @@ static int start(struct troupe *self)
     return result;
 }
 
-static void serve(struct troupe *self)
+void troupe_ready(struct troupe *self)
 {
     char why[REASON_MAX];
 
+    if (self->serving || self->ending)
+        return;
     if (mailbox_open(self) < 0) {
         snprintf(why, sizeof why, "error mailbox: %s", strerror(errno));
         actor_end(self, why);
         return;
     }
+    self->serving = true;
     parent_say(&self->parent, CTL_READY, self->ready_text);
+}
+
+static void serve(struct troupe *self, bool is_ready)
+{
+    mailbox_begin(self);
+    if (is_ready)
+        troupe_ready(self);
     while (!self->ending)
         ev_run(self->loop, 0);
 }
@@ -392,7 +437,7 @@ static int live(struct troupe *self)
         return 0;
     }
     if (!self->ending)
-        serve(self);
+        serve(self, result != TROUPE_LATER);
     return finish(self);
 }
 

@@ -1,8 +1,8 @@
 /*
  * The runtime of an actor, private to lib/: one struct troupe a process. actor.c owns the life cycle and
- * calls handlers; mailbox.c what comes in, contact.c and call.c what goes out; agenda.c what else the
- * author's functions are owed, and how they wait; ties.c links and monitors; timing.c time; work.c what
- * runs beside it.
+ * calls handlers; mailbox.c what comes in, contact.c and call.c what goes out; publish.c and
+ * subscription.c events, out and in; agenda.c what else the author's functions are owed, and how they
+ * wait; ties.c links and monitors; timing.c time; work.c what runs beside it.
  */
 #ifndef TROUPE_RUNTIME_H
 #define TROUPE_RUNTIME_H
@@ -16,8 +16,10 @@
 #include "loop.h"
 #include "mailbox.h"
 #include "parent.h"
+#include "publish.h"
 #include "reason.h"
 #include "stats.h"
+#include "subscription.h"
 #include "ties.h"
 #include "timing.h"
 #include "troupe.h"
@@ -38,6 +40,8 @@ struct troupe {
     struct mailbox mailbox;
     struct contacts contacts;
     struct calls calls;
+    struct subscriptions subscriptions;
+    struct publishing publishing;
     struct ties ties;
     struct agenda agenda;
     struct timing timing;
@@ -53,6 +57,8 @@ struct troupe {
     struct stats_page *stats; /* the supervisor's page, or own_stats */
     struct stats_page own_stats;
 
+    bool serving;    /* ready: messages are taken */
+    bool paused;     /* messages wait: troupe_pause() */
     bool ending;     /* a reason is set: no further message is handled */
     bool draining;   /* nothing new is taken; then it ends with drain_reason */
     char drain_reason[REASON_MAX];

@@ -45,8 +45,9 @@ struct troupe_message;
 
 /* ---- 1. The actor ------------------------------------------------------------------------- */
 
-/* What init returns. An error is said by `return troupe_error(self, "disk full")`. */
-enum troupe_start { TROUPE_READY, TROUPE_IGNORE, TROUPE_ERROR };
+/* What init returns. An error is said by `return troupe_error(self, "disk full")`. LATER: it goes
+ * on starting, by timers, descriptors and answers, until it says troupe_ready(). */
+enum troupe_start { TROUPE_READY, TROUPE_IGNORE, TROUPE_ERROR, TROUPE_LATER };
 
 /*
  * One message that the actor understands. The formats are words of these letters:
@@ -56,6 +57,7 @@ enum troupe_start { TROUPE_READY, TROUPE_IGNORE, TROUPE_ERROR };
  * handler sees them: what does not fit is answered `bad_message`. A call whose handler neither
  * replies nor keeps the message is answered for it: with nothing when `reply` is "", else with an
  * error.
+ * Names that begin with a dot are the runtime's own: no handler may have one.
  * Two names are special: `describe` is answered by the runtime with this table; and a handler
  * named `raw` gets whole bodies (format "B") when the child's spec says `raw: bytes`, and what it
  * replies goes back as it is.
@@ -79,13 +81,15 @@ struct troupe_actor {
     size_t state_size; /* bytes that troupe_state() points to, zeroed at the start */
 
     /* Prepares the actor; messages wait meanwhile. Returns TROUPE_READY; TROUPE_IGNORE (end, and
-     * that is all right); or troupe_error(). A supervisor waits `start_timeout` for it. */
+     * that is all right); TROUPE_LATER; or troupe_error(). A supervisor waits `start_timeout` until
+     * it is ready. */
     int (*init)(struct troupe *self);
 
     const struct troupe_handler *messages; /* ends with {0} */
 
-    /* Messages that the table does not name. Raw lines have all their arguments as texts, typed ones
-     * have theirs as they came, others have one: bytes. NULL: such messages are `unknown_message`. */
+    /* Messages that the table does not name. Raw lines have all their arguments as texts, typed
+     * ones have theirs as they came, others have one: bytes, or none. NULL: such messages are
+     * `unknown_message`. */
     void (*receive)(struct troupe *self, struct troupe_message *message);
 
     /* Runs once at the end, also when init failed, on a stop and when a link ends the actor; not
@@ -141,6 +145,8 @@ TROUPE_EXPORT unsigned troupe_replica(struct troupe *self);
 /* For init: the text that goes with "ready". */
 TROUPE_EXPORT void troupe_ready_text(struct troupe *self, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* After TROUPE_LATER: it is ready now. Its mailbox opens; what was sent before has waited. */
+TROUPE_EXPORT void troupe_ready(struct troupe *self);
 /* For init: says why it cannot start. Returns TROUPE_ERROR. */
 TROUPE_EXPORT int troupe_error(struct troupe *self, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -159,9 +165,20 @@ TROUPE_EXPORT void troupe_heartbeat(struct troupe *self);
 TROUPE_EXPORT void troupe_exit(struct troupe *self, const char *need, const char *reason, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Finishes what is queued and what was kept, takes nothing new (callers hear `overloaded draining`),
- * then ends with reason, as troupe_exit() does. */
+/* Finishes what has come by now and what was kept, takes nothing new (callers hear `overloaded
+ * draining`), then ends with reason, as troupe_exit() does. */
 TROUPE_EXPORT void troupe_drain(struct troupe *self, const char *reason);
+
+/* Takes no message until it is resumed: they wait in the mailbox, and when that is full the
+ * pressure reaches the senders (SEMANTICS 6). For actors that hand work on and hold all they can.
+ * Answers, ends and timers come as ever. */
+TROUPE_EXPORT void troupe_pause(struct troupe *self);
+TROUPE_EXPORT void troupe_resume(struct troupe *self);
+
+/* The messages that it understands from now on, in place of .messages: for an actor that learns at
+ * run time what it can do. The table ends with {0} and must stay valid; entries may be added at its
+ * end. */
+TROUPE_EXPORT void troupe_declare(struct troupe *self, const struct troupe_handler *messages);
 
 /* What the last incarnation left behind (valid for life), or NULL. */
 TROUPE_EXPORT const void *troupe_last_state(struct troupe *self, size_t *size);
@@ -254,7 +271,8 @@ TROUPE_EXPORT int troupe_forward(struct troupe_message *message, const char *to)
  * "error TEXT", "deadlock".
  *
  * Values are given as for troupe_reply(), up to 8. A single value of bytes goes as
- * it is; others travel with their types and are converted to what the receiver has declared. */
+ * it is; others travel with their types and are converted to what the receiver has declared (a text that
+ * is a number is taken for one, as in a raw line). */
 
 /* troupe_cast(self, to, name, values…): never waits. 0; or -1 with errno: EAGAIN (the outbox for `to`
  * is full: more than it has read waits here), EINVAL (no address, or a value that cannot travel),
@@ -324,11 +342,12 @@ TROUPE_EXPORT void troupe_unlink(struct troupe *self, enum troupe_link mode, con
 
 /* troupe_publish(self, "tick", count, "text" …): TOPIC and values to everyone who has subscribed: actors
  * (below), and nng SUB dialers of the mailbox, who get a line TOPIC, TAB, values and filter by its
- * beginning. Returns how many it was queued for. A subscriber that does not keep up misses events; they
- * are counted, and actors are told of the gap. */
+ * beginning. Returns how many it was queued for; or -1 with errno: EINVAL (a topic that begins with a
+ * dot or has over 255 bytes, a value that cannot travel), EMSGSIZE, ENOMEM: then nobody hears it. A
+ * subscriber that does not keep up misses events; they are counted, and actors are told of the gap. */
 #define troupe_publish(self, ...) TROUPE_WITH_VALUES_2(troupe_publish_values, self, __VA_ARGS__)
-/* The same, and the values are kept as the topic's last: subscribers that come later can ask for them.
- * This is how an actor shares a resource. */
+/* The same, and the values are kept as the topic's last, for as long as this actor lives: subscribers
+ * that come later can ask for them. This is how an actor shares a resource. */
 #define troupe_share(self, ...) TROUPE_WITH_VALUES_2(troupe_share_values, self, __VA_ARGS__)
 
 /* What happens to a subscription. */
@@ -337,23 +356,31 @@ enum troupe_event_kind {
     TROUPE_GAP,    /* this one was too slow: troupe_lost() events are missing here */
     TROUPE_ENDED,  /* the last: troupe_failure() says why (as for calls) */
 };
+/* Runs between messages, never while a handler runs or waits: events wait meanwhile, up to 10,000 or
+ * 8 MiB for each subscription; what is more is a gap. The event is valid until it returns. */
 typedef void troupe_on_event(struct troupe *self, enum troupe_event_kind kind,
                              struct troupe_message *event, void *data);
 
 enum { TROUPE_LAST = 1 }; /* first what was shared last under topics of this beginning */
 
-/* Subscribes to topics of `who` that begin with `topic` ("" is all). Returns the subscription's
- * number, or 0 with errno as troupe_cast(). */
+/* Subscribes to topics of `who` that begin with `topic` ("" is all): to its present incarnation, or to
+ * the next one while it is being restarted. on_event is first called after this has returned. Returns the
+ * subscription's number, or 0 with errno as troupe_cast(). */
 TROUPE_EXPORT uint64_t troupe_subscribe(struct troupe *self, const char *who, const char *topic,
                                         unsigned flags, troupe_on_event *on_event, void *data);
 /* Ends it; on_event is not called any more. */
 TROUPE_EXPORT void troupe_unsubscribe(struct troupe *self, uint64_t subscription);
-/* Of an event: its number in this subscription, from 1; of a gap: how many are missing. */
+/* Of an event: its number in this subscription, from 1; of a gap: the number of the last one that is
+ * missing. Numbers go up by one with each event that was owed, heard or missed. */
 TROUPE_EXPORT uint64_t troupe_sequence(const struct troupe_message *event);
+/* Of a gap: how many are missing. */
 TROUPE_EXPORT uint64_t troupe_lost(const struct troupe_message *event);
 
 /* Waits until `who` shares `topic` (exactly this one) and returns its values, as troupe_call() does; a
- * failure when it is not there, ends first, or the time is up. timeout_ms 0: no limit. */
+ * failure when it is not there (noproc), ends first (down REASON), the time is up (timeout), or the caller
+ * is to end itself (error ending). timeout_ms 0: no limit. What it returns is what was shared then: who
+ * wants to end when the provider does links to it first (troupe_link, TROUPE_LINK_MONITOR), who wants to
+ * follow the value subscribes with TROUPE_LAST. */
 TROUPE_EXPORT struct troupe_message *troupe_depend(struct troupe *self, const char *who,
                                                    const char *topic, int64_t timeout_ms);
 

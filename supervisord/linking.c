@@ -265,7 +265,8 @@ void linking_begin(struct party *party, enum link_mode mode, const struct addr *
         party_answer(party, "DOWN 0 %s overloaded", addr->path);
 }
 
-void linking_begin_for(struct party *party, const struct addr *addr, struct peer *peer, uint64_t ref)
+void linking_begin_for(struct party *party, const struct addr *addr, struct peer *peer,
+                       uint64_t ref)
 {
     struct linking *linking = create(party, LINK_MONITOR, addr);
 
@@ -285,16 +286,19 @@ void linking_on_stand(struct party *party, struct watch *watch)
 {
     struct linking *linking, *next;
 
-    DL_FOREACH_SAFE(party->linkings, linking, next)
+    for (linking = party->linkings; linking; linking = next) {
+        next = linking->next;
         if (linking->half == watch)
             advance(linking);
+    }
 }
 
 void linking_on_over(struct party *party, struct watch *watch)
 {
     struct linking *linking, *next;
 
-    DL_FOREACH_SAFE(party->linkings, linking, next) {
+    for (linking = party->linkings; linking; linking = next) {
+        next = linking->next;
         if (linking->half != watch)
             continue;
         linking->half = NULL;
@@ -308,9 +312,11 @@ static void cancel(struct party *party, const char *path, enum link_mode mode)
 {
     struct linking *linking, *next;
 
-    DL_FOREACH_SAFE(party->linkings, linking, next)
+    for (linking = party->linkings; linking; linking = next) {
+        next = linking->next;
         if ((linking->mode & mode) && !strcmp(linking->addr.path, path))
             fail(linking, "refused it was unlinked");
+    }
 }
 
 void linking_undo_own(struct party *party, const char *path)

@@ -2,6 +2,7 @@
  * A module's runtime with this test as its supervisor: socket pair, listening socket, stats page
  * and fork made by hand; requests come through sp.c and peer.c as dialers.
  */
+#include "audience.h"
 #include "boot.h"
 #include "ctl.h"
 #include "mailbox.h"
@@ -186,6 +187,48 @@ TROUPE_ACTOR(.state_size = sizeof(struct subject), .init = init, .messages = mes
              .terminate = terminate);
 
 static const struct troupe_handler no_messages[] = {{0}};
+
+/* Ready when it says so, and then it can do what it has learnt; it may rest for a while. */
+static void wake(struct troupe *self, uint64_t count, void *data)
+{
+    (void)count;
+    (void)data;
+    troupe_resume(self);
+}
+
+static void on_rest(struct troupe *self, struct troupe_message *message)
+{
+    troupe_pause(self);
+    troupe_after(self, troupe_int(message, 0), wake, NULL);
+}
+
+static const struct troupe_handler learnt[] = {
+    {"add", "I", "I", on_add, "adds"},
+    {"rest", "I", "", on_rest, "takes no message for so many ms"},
+    {0}};
+
+static void learn(struct troupe *self, uint64_t count, void *data)
+{
+    (void)count;
+    (void)data;
+    troupe_declare(self, learnt);
+    troupe_ready_text(self, "learnt");
+    troupe_ready(self);
+    troupe_ready(self);
+}
+
+static int init_later(struct troupe *self)
+{
+    troupe_status(self, "learning");
+    troupe_after(self, 50, learn, NULL);
+    return TROUPE_LATER;
+}
+
+static const struct troupe_actor late_actor = {.abi = TROUPE_ABI,
+                                               .size = sizeof(struct troupe_actor),
+                                               .run = troupe_actor_run,
+                                               .state_size = sizeof(struct subject),
+                                               .init = init_later};
 
 static const struct troupe_actor open_actor = {.abi = TROUPE_ABI,
                                                .size = sizeof(struct troupe_actor),
@@ -487,6 +530,12 @@ static void caller_closed(struct peer *peer, const char *why)
 
 static const struct peer_handlers CALLER = {.on_envelope = caller_envelope,
                                             .on_close = caller_closed};
+
+static void hang_up_caller(struct caller *caller)
+{
+    peer_close(caller->peer, false);
+    caller->peer = NULL;
+}
 
 static void send_envelope(struct caller *caller, struct envelope env, const char *type,
                           const char *format, const union wire_value *values)
@@ -817,6 +866,44 @@ static void test_publish(void)
     stage_destroy(stage);
 }
 
+/* What other runtimes may ask, and what they may not. */
+static void test_subscriptions(void)
+{
+    struct stage *stage = stage_ready(boot_default());
+    struct caller caller = {0};
+    union wire_value asked[] = {{.bytes = {(char *)"top", 3}}, {.u = 0}};
+
+    caller.peer = peer_dial(stage->loop, stage->dir, "subject", "me",
+                            mono_add_ms(mono_now(), PATIENCE_MS), &CALLER, &caller);
+    send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CALL, .ref = 1}, ".subscribe", NULL,
+                  NULL);
+    CHECK(pump(stage, &caller.count, 1) && caller.kind == ENVELOPE_ERROR &&
+              strncmp(caller.payload, "bad_message .subscribe", 22) == 0,
+          "a subscription without a topic is refused");
+    send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CALL, .ref = 2}, ".other", NULL, NULL);
+    CHECK(pump(stage, &caller.count, 2) && strcmp(caller.payload, "unknown_message .other") == 0,
+          "names with a dot that nobody knows are unknown");
+    for (unsigned i = 0; i < AUDIENCE_MAX; i++)
+        send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CALL, .ref = 100 + i}, ".subscribe",
+                      "su", asked);
+    CHECK(pump(stage, &caller.count, 2 + AUDIENCE_MAX) && caller.kind == ENVELOPE_REPLY,
+          "a connection may hold many subscriptions");
+    send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CALL, .ref = 3}, ".subscribe", "su",
+                  asked);
+    CHECK(pump(stage, &caller.count, 3 + AUDIENCE_MAX) && caller.kind == ENVELOPE_ERROR &&
+              strcmp(caller.payload, "overloaded too many subscriptions") == 0,
+          "but not too many");
+    for (unsigned i = 1; i < AUDIENCE_MAX; i++)
+        send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CAST, .ref = 100 + i},
+                      ".unsubscribe", NULL, NULL);
+    asked[0].bytes.at = (char *)"now";
+    send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CALL, .ref = 4}, "publish", "s", asked);
+    CHECK(pump(stage, &caller.count, 5 + AUDIENCE_MAX) && caller.kind == ENVELOPE_REPLY,
+          "whose are taken back hear nothing; the one that is left hears it before the answer");
+    hang_up_caller(&caller);
+    stage_destroy(stage);
+}
+
 static void test_raw_bytes(void)
 {
     struct troupe_boot boot = boot_default();
@@ -875,6 +962,43 @@ static void test_fallback(void)
     wait_rest(stage, CTL_READY);
     tap_is_text(call(client, "hello\tbig\tworld"), "+hello\t2\tbig",
                 "receive gets what the table does not name");
+    hang_up(client);
+    stage_destroy(stage);
+}
+
+static void test_later(void)
+{
+    struct stage *stage = stage_create(&late_actor, boot_default());
+    struct client *client = dial(stage, SP_REQ);
+    const char *rest;
+
+    CHECK(wait_rest(stage, CTL_STATUS), "it starts");
+    CHECK(recv(stage->control, stage->line, 1, MSG_DONTWAIT) < 0, "and is not ready yet");
+    request(client, 1, "add\t5", 5);
+    tap_is_text(pump(stage, &client->count, 1) ? client->last : NULL, "+5",
+                "what was sent meanwhile is handled by what it has learnt");
+    rest = wait_rest(stage, CTL_READY);
+    tap_is_text(rest, "learnt", "it said that it is ready");
+    pump_for(stage, &client->count, 2, 50);
+    CHECK(recv(stage->control, stage->line, 1, MSG_DONTWAIT) < 0, "once");
+    hang_up(client);
+    stage_destroy(stage);
+}
+
+static void test_pause(void)
+{
+    struct stage *stage = stage_create(&late_actor, boot_default());
+    struct client *client = dial(stage, SP_REQ);
+    struct mono start;
+
+    wait_rest(stage, CTL_READY);
+    tap_is_text(call(client, "rest\t200"), "+", "an actor takes a rest");
+    start = mono_now();
+    request(client, 1, "add\t5", 5);
+    CHECK(!pump_for(stage, &client->count, 2, 100), "messages wait then");
+    tap_is_text(pump(stage, &client->count, 2) ? client->last : NULL, "+5", "until it goes on");
+    CHECK(mono_diff_ms(mono_now(), start) >= 100, "and not before");
+    CHECK(stage->stats->mailbox_depth == 0, "nothing waits any more");
     hang_up(client);
     stage_destroy(stage);
 }
@@ -1037,10 +1161,13 @@ int main(void)
     test_envelopes();
     test_conversions();
     test_publish();
+    test_subscriptions();
     test_raw_bytes();
     test_raw_off();
     test_no_header();
     test_fallback();
+    test_later();
+    test_pause();
     test_bound();
     test_stop_overtakes();
     test_busy();

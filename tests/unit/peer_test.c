@@ -86,7 +86,8 @@ static void on_close(struct peer *peer, const char *why)
     snprintf(seen->why, sizeof seen->why, "%s", why);
 }
 
-static const struct peer_handlers handlers = {on_open, on_envelope, on_close};
+static const struct peer_handlers handlers = {
+    .on_open = on_open, .on_envelope = on_envelope, .on_close = on_close};
 
 static bool accept_peer(struct sp_conn *conn)
 {

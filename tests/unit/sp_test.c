@@ -297,6 +297,59 @@ static void test_full_outbox(void)
     end();
 }
 
+static void test_asking_for_room(void)
+{
+    struct sp_limits limits = {.max_outbox = 100000};
+    uint8_t block[1000] = {0};
+    struct iovec part = {block, sizeof block};
+
+    serve(NULL);
+    client.conn =
+        sp_dial(loop, dir, "box", SP_PAIR0, (struct mono){0}, &limits, &handlers, &client);
+    (void)UNTIL(server.opened);
+    sp_conn_ask_drain(client.conn, 1);
+    CHECK(client.drained == 0, "who asks for room is never told within");
+    CHECK(UNTIL(client.drained == 1), "an empty outbox has room at once");
+    sp_conn_pause(server.conn, true);
+    for (int i = 0; i < 2000 && sp_conn_queued(client.conn) < 40000; i++) {
+        sp_send(client.conn, &part, 1, -1);
+        sp_conn_flush(client.conn);
+    }
+    sp_conn_ask_drain(client.conn, 5000);
+    turns(5);
+    CHECK(client.drained == 1 && sp_conn_queued(client.conn) >= 5000,
+          "nobody is told before there is that much room");
+    sp_conn_pause(server.conn, false);
+    CHECK(UNTIL(client.drained == 2) && sp_conn_queued(client.conn) < 5000, "then once");
+    turns(5);
+    CHECK(client.drained == 2, "and not again");
+    end();
+}
+
+/* What had come at a moment, read or not, is told from what came later. */
+static void test_places(void)
+{
+    uint64_t place;
+
+    serve(NULL);
+    dial(5000);
+    (void)UNTIL(server.opened && client.opened);
+    sp_conn_pause(server.conn, true);
+    for (uint32_t i = 0; i < 3; i++)
+        send_number(client.conn, i, -1);
+    sp_conn_flush(client.conn);
+    place = sp_conn_come(server.conn);
+    CHECK(place == 8 + 3 * 13, "what lies in the socket has come");
+    send_number(client.conn, 3, -1);
+    sp_conn_flush(client.conn);
+    CHECK(sp_conn_has_before(server.conn, place), "it is still to be delivered");
+    sp_conn_pause(server.conn, false);
+    CHECK(UNTIL(server.messages == 4) && sp_conn_taken(server.conn) == place + 13 &&
+              !sp_conn_has_before(server.conn, place),
+          "until it is");
+    end();
+}
+
 static void test_descriptors(void)
 {
     struct stat sent[3], got;
@@ -754,6 +807,8 @@ int main(void)
     test_one_write_a_turn();
     test_large();
     test_full_outbox();
+    test_asking_for_room();
+    test_places();
     test_descriptors();
     test_descriptor_in_large_message();
     test_dialling_nobody();
