@@ -337,7 +337,8 @@ static struct troupe *create(const struct troupe_actor *actor, const struct trou
     format_address(self);
     map_stats(self);
     watch_crashes(self, actor);
-    parent_init(&self->parent, self->loop, boot->control_fd, on_line, on_gone);
+    parent_init(&self->parent, self->loop, on_line, on_gone);
+    parent_by_socket(&self->parent, boot->control_fd);
     mailbox_init(self);
     contacts_init(self);
     calls_init(self);
