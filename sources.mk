@@ -141,3 +141,6 @@ UNIT_TESTS += results_test command_test
 results_test_UNITS := cli/results.c cli/description.c $(CLI_PARTS)
 results_test_LIBS  := $(CLI_LIBS)
 command_test_UNITS := cli/command.c
+
+# The chatter, spawners and short lives of the seeds' examples.
+TEST_MODULES += chatter greeter novice spawner
