@@ -70,12 +70,18 @@ $(BUILD)/bin/troupe-supervisord: $(call objects,$(SUPERVISORD_SOURCES)) $(BUILD)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SUPERVISORD_LIBS) $(LIB_LIBS)
 
 # A module brings the runtime it was built against: it links the shared library and finds it
-# beside itself, uninstalled or installed.
-$(BUILD)/workers/%.so: $(BUILD)/obj/workers/%.o $(BUILD)/lib/libtroupe.so
-	@mkdir -p $(@D)
-	$(call say,LD)
-	$(Q)$(CC) -shared -o $@ $< $(ALL_LDFLAGS) -L$(BUILD)/lib -ltroupe \
-	    -Wl,-rpath,'$$ORIGIN/../lib:$$ORIGIN/../..'
+# beside itself, uninstalled or installed. One of several sources (NAME_MODULE_SOURCES) may use what the
+# library keeps to itself: it gets its own copy of that.
+define worker_module
+$$(BUILD)/workers/$(1).so: $$(call objects,$$(or $$($(1)_MODULE_SOURCES),workers/$(1).c)) \
+    $$(BUILD)/lib/libtroupe.so $$(if $$($(1)_MODULE_SOURCES),$$(BUILD)/lib/libtroupe.a)
+	@mkdir -p $$(@D)
+	$$(call say,LD)
+	$$(Q)$$(CC) -shared -o $$@ $$(filter %.o,$$^) $$(ALL_LDFLAGS) -L$$(BUILD)/lib -ltroupe \
+	    $$(filter %.a,$$^) $$(if $$(filter %.a,$$^),$$(LIB_LIBS)) \
+	    -Wl,-rpath,'$$$$ORIGIN/../lib:$$$$ORIGIN/../..'
+endef
+$(foreach m,$(WORKER_MODULES),$(eval $(call worker_module,$(m))))
 
 define worker_program
 $$(BUILD)/workers/$(1): $$(call objects,$$($(1)_SOURCES)) $$(BUILD)/lib/libtroupe.a

@@ -48,6 +48,7 @@ SUPERVISORD_SOURCES += supervisord/fault_points.c
 SUPERVISORD_LIBS    += $(patsubst %,-Wl$(comma)--wrap=%,$(FAULT_CALLS))
 endif
 
+# NAME_MODULE_SOURCES when a module is more than workers/NAME.c.
 WORKER_MODULES  := counter echo ticker
 WORKER_PROGRAMS :=
 
@@ -117,3 +118,10 @@ reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free -lev
 
 # Talked to from the command line.
 TEST_MODULES += teller hearer
+
+# Any program as an actor.
+WORKER_MODULES += port
+PORT_PARTS := workers/port_args.c workers/port_faults.c workers/port_line.c workers/port_reader.c \
+    workers/port_requests.c workers/port_table.c workers/port_words.c
+port_MODULE_SOURCES := workers/port.c workers/port_hear.c workers/port_program.c \
+    workers/port_tell.c $(PORT_PARTS)
