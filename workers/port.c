@@ -41,6 +41,15 @@ void port_fault(struct port *port, enum port_fault fault, const char *what)
                "count", count, untold ? "untold" : NULL, more, NULL);
 }
 
+/* A cast of the program's that found nobody, or was not understood. */
+static void undelivered(struct troupe *self, const char *to, const char *name, const char *why)
+{
+    char text[PORT_STATUS_SIZE];
+
+    snprintf(text, sizeof text, "%s %s: %s", to, name, why);
+    port_fault(troupe_state(self), PORT_FAULT_LOST_CAST, text);
+}
+
 /* ---- the end of the program ---------------------------------------------------------------- */
 
 static void on_closed(struct troupe *self, uint64_t count, void *data)
@@ -109,7 +118,7 @@ static int start(struct port *port)
         return troupe_error(self, "exec: %.100s: %s", command, strerror(errno));
     port_listen(port, true);
     port->ending = troupe_watch(self, port->program.end, 1, on_end, port);
-    if (!port->reading || !port->ending)
+    if (!port_tell_begin(port) || !port->reading || !port->ending)
         return troupe_error(self, "out of memory");
     return port->args.is_ready_by_line ? TROUPE_LATER : TROUPE_READY;
 }
@@ -181,4 +190,4 @@ static void terminate(struct troupe *self, const char *reason)
 }
 
 TROUPE_ACTOR(.state_size = sizeof(struct port), .init = init, .receive = port_take,
-             .terminate = terminate);
+             .terminate = terminate, .undelivered = undelivered);

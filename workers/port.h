@@ -6,6 +6,7 @@
 #define TROUPE_PORT_H
 
 #include "port_args.h"
+#include "port_deaf.h"
 #include "port_faults.h"
 #include "port_line.h"
 #include "port_program.h"
@@ -24,13 +25,14 @@ struct port {
     struct port_requests requests;
     struct port_table table;
     struct port_faults faults;
+    struct port_deaf deaf;
 
     bool takes_others; /* messages that it has not described; asked only once it has described some
                         */
-    uint64_t reading, writing, ending; /* watches, or 0 */
-    uint64_t expiring;                 /* timer that looks for callers who have given up, or 0 */
-    bool is_paused;                    /* it has as much as it can hold */
-    bool is_over;                      /* the port is ending: no message will be taken */
+    uint64_t reading, writing, refusing, ending; /* watches, or 0 */
+    uint64_t expiring; /* timer that looks for callers who have given up, or 0 */
+    bool is_paused;    /* it has as much as it can hold */
+    bool is_over;      /* the port is ending: no message will be taken */
 
     struct port_line
         held; /* a cast whose receiver does not keep up; nothing is read until it is sent */
@@ -53,6 +55,8 @@ void port_is_closed(struct port *port, const char *why);
 void port_take(struct troupe *self, struct troupe_message *message);
 /* Writes what the program takes now. False: it takes nothing any more. */
 bool port_tell(struct port *port);
+/* Looks after the program's input. False: ENOMEM. */
+bool port_tell_begin(struct port *port);
 /* The program will read the end of its input behind what it has. */
 void port_tell_end(struct port *port);
 /* Something was answered or written: takes messages again if it may. */

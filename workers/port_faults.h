@@ -14,7 +14,7 @@ enum port_fault {
     PORT_FAULT_BAD_LINE,
     PORT_FAULT_LONG_LINE,
     PORT_FAULT_HALF_LINE, /* at its end */
-    PORT_FAULT_LOST_CAST, /* whose receiver does not keep up, or cannot be named */
+    PORT_FAULT_LOST_CAST, /* whose receiver does not keep up, is not there, or did not understand */
     PORT_FAULTS,
 };
 

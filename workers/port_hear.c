@@ -124,13 +124,19 @@ static void try_again(struct troupe *self, uint64_t count, void *data);
 static bool cast(struct port *port, const struct port_line *line, bool is_last_try)
 {
     struct troupe_value values[WIRE_VALUES_MAX + 1];
+    const char *to = line->fields[0];
 
-    if (troupe_cast_values(port->self, line->fields[0], line->fields[1],
-                           values_of(line->fields + 2, "", values)) == 0)
+    if (troupe_cast_values(port->self, to, line->fields[1],
+                           values_of(line->fields + 2, "", values)) == 0) {
+        port_deaf_remove(&port->deaf, to);
         return true;
-    if (errno == EAGAIN && !is_last_try)
-        return false;
-    port_fault(port, PORT_FAULT_LOST_CAST, line->fields[0]);
+    }
+    if (errno == EAGAIN) {
+        if (!is_last_try && !port_deaf_is(&port->deaf, to))
+            return false;
+        port_deaf_add(&port->deaf, to);
+    }
+    port_fault(port, PORT_FAULT_LOST_CAST, to);
     return true;
 }
 

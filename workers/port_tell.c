@@ -176,14 +176,31 @@ static void watch(struct port *port, bool wanted)
 void port_tell_end(struct port *port)
 {
     watch(port, false);
+    troupe_unwatch(port->self, port->refusing);
+    port->refusing = 0;
     port_program_close_input(&port->program);
     port_balance(port);
 }
 
-static void on_refused(struct port *port)
+static void refused(struct port *port)
 {
     port_tell_end(port);
     port_is_closed(port, "error port: the program has closed its input");
+}
+
+/* The end of a pipe that is written never becomes readable, but when there is no reader. */
+static void on_refused(struct troupe *self, int fd, unsigned events, void *data)
+{
+    (void)self;
+    (void)fd;
+    (void)events;
+    refused(data);
+}
+
+bool port_tell_begin(struct port *port)
+{
+    port->refusing = troupe_watch(port->self, port->program.in, 1, on_refused, port);
+    return port->refusing != 0;
 }
 
 bool port_tell(struct port *port)
@@ -199,7 +216,7 @@ bool port_tell(struct port *port)
         else if (errno == EAGAIN)
             break;
         else if (errno != EINTR)
-            on_refused(port);
+            refused(port);
     }
     watch(port, port->program.in >= 0 && port_requests_front(&port->requests));
     port_balance(port);
