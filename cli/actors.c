@@ -241,7 +241,8 @@ static bool is_known_down(const struct survey *survey, const char *path)
     return down;
 }
 
-/* The actor at scope itself, as its parent knows it; a parent that is silent has its table. */
+/* The actor at scope itself with what is below it, as its parent knows it; a parent that is silent
+ * has its table. */
 static void emit_own(struct survey *survey, const char *scope, struct answer *answer)
 {
     char parent[ADDR_PATH_MAX + 1];
@@ -296,7 +297,7 @@ int actors_collect(struct client *client, const char *scope, bool brief, struct 
     top = find(&survey, scope);
     if (*scope)
         emit_own(&survey, scope, &survey.asks[own].answer);
-    if (top)
+    if (top && !actors->count) /* the root, or a supervisor whose parent knows nothing of it */
         emit_children(&survey, top, 0);
     finish(&survey);
     return status;

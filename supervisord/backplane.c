@@ -369,4 +369,5 @@ void backplane_finish(struct backplane *plane)
 {
     ev_timer_stop(plane->supervisor->loop, &plane->retry);
     askers_finish(plane);
+    HASH_CLEAR(hh, plane->parties);
 }

@@ -43,7 +43,8 @@ struct party {
     const char *path; /* its owner's */
     struct watcher watcher;
     struct watched watched;
-    struct linking *linkings; /* LINKs that are not answered yet */
+    struct linking *linkings; /* LINKs that are not answered yet, */
+    size_t linking_count;     /* and how many */
     bool traps;               /* ends of those it is linked to are messages to it */
     bool awaited;             /* watched before it has a process: in the backplane's list */
     struct party *next_awaited;

@@ -334,6 +334,7 @@ is_paused() {
     shop=$(pid_of shop)
     kill -STOP "$shop"
     register_pid "$shop"
+    wait_until 10 is_paused shop
     run troupe ps -o path,state
     assert_success
     assert_line $'shop\tpaused'

@@ -232,6 +232,20 @@ settle() { # NAME
     wait_heard a 'DOWN 4 shop/back/c#2 exit:2'
 }
 
+@test "a supervisor that ends in order: the true reasons of all that was below it" {
+    tree
+    tell a say MONITOR 1 shop/back/c
+    tell a say LINK MONITOR shop/back/d
+    tell a say MONITOR 2 shop/back/deep/e
+    wait_heard a 'LINKED shop/back/d#1 MONITOR'
+    settle a
+    troupe stop shop/back </dev/null 3>&- 4>&-
+    wait_heard a 'DOWN 1 shop/back/c#1 shutdown'
+    wait_heard a 'DOWN 2 shop/back/deep/e#1 shutdown'
+    settle a
+    never_ended shop/a
+}
+
 # ---- links -------------------------------------------------------------------------------------
 
 # ended_with PATH REASON: what `ps` says of its last end.
@@ -402,6 +416,21 @@ never_ended() {
     wait_heard a 'DOWN 1 shop/nobody noproc'
     assert_heard_only a 'DOWN 0 shop/b overloaded' 'DOWN 1 shop/nobody noproc'
     kill -CONT "$back" "$deep"
+}
+
+@test "LINKs that wait for a supervisor that hangs are bounded, and each is answered" {
+    tree
+    tell a say MONITOR 1 shop/back/c
+    settle a
+    back=$(pid_of shop/back)
+    register_pid "$back"
+    kill -STOP "$back"
+    tell a repeat 10005 LINK MONITOR shop/back/c
+    wait_until 10 eval '[[ $(grep -c "DOWN 0 shop/back/c overloaded" "$DIR/a.heard") == 5 ]]'
+    kill -CONT "$back"
+    wait_until 10 eval '[[ $(grep -c "LINKED shop/back/c#1 MONITOR" "$DIR/a.heard") == 10000 ]]'
+    tell c end 3
+    wait_ended_with shop/a 'cascade shop/back/c exit:3'
 }
 
 @test "nobody is linked to himself" {
@@ -634,7 +663,8 @@ attach() {
     in_background stop troupe stop shop/p
     wait_answered p event 1 line STOP
     state_is shop/p stopping
-    ask p request line 'EXIT shutdown well'
+    ask p request line 'EXIT shutdown well' 'STATUS has said all'
+    wait_until 10 eval '[[ $(column_of status shop/p) == "has said all" ]]'
     hang_up p
     wait_until 10 grep -q 'DOWN 1 shop/p#[0-9]* shutdown well' "$DIR/a.heard"
     wait_until 10 grep -q 'DOWN 1 shop/p#[0-9]* shutdown well' "$DIR/c.heard"

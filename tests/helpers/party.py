@@ -7,6 +7,7 @@ a line at a time. NAME is the last part of its path. The lines of NAME.do:
   say LINE         says that line to its supervisor
   many N ADDRESS   says N MONITOR lines, as fast as the socket takes them; refs from 1
   each A B ADDRESS says MONITOR lines with refs from A to B, each of ADDRESS#REF
+  repeat N LINE    says that line N times
   deaf             hears nothing more; `hear` goes on
   end N            ends with that status
   count            writes `counted N M`: DOWN lines heard so far, and how many different refs
@@ -68,6 +69,9 @@ class Party:
             count, address = rest.split()
             self.quiet = True
             self.many(["MONITOR %d %s\n" % (ref, address) for ref in range(1, int(count) + 1)])
+        elif verb == "repeat":
+            count, line = rest.split(" ", 1)
+            self.many([line + "\n"] * int(count))
         elif verb == "each":
             first, last, address = rest.split()
             self.many(["MONITOR %d %s#%d\n" % (ref, address, ref)
