@@ -4,8 +4,8 @@ LIB_SOURCES := \
     lib/addr.c lib/buf.c lib/envelope.c lib/error.c lib/fault.c lib/loop.c lib/mono.c lib/raw.c \
     lib/reason.c lib/rights.c lib/rundir.c lib/stats.c lib/text.c lib/sp.c lib/peer.c lib/wire.c
 LIB_SOURCES += \
-    lib/actor.c lib/agenda.c lib/audience.c lib/call.c lib/cast.c lib/contact.c lib/crash.c \
-    lib/ctl.c lib/descriptors.c lib/helper.c lib/logline.c lib/lookup.c lib/mailbox.c lib/message.c \
+    lib/actor.c lib/agenda.c lib/attach.c lib/audience.c lib/call.c lib/cast.c lib/contact.c lib/crash.c \
+    lib/ctl.c lib/descriptors.c lib/grant.c lib/helper.c lib/logline.c lib/lookup.c lib/mailbox.c lib/message.c \
     lib/notify.c lib/nursery.c lib/parent.c lib/parent_peer.c lib/parent_socket.c lib/publish.c \
     lib/reply.c lib/subscription.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c
 LIB_SOURCES += lib/table.c lib/reserve.c
@@ -89,7 +89,7 @@ LOG_PARTS := workers/log_line.c workers/log_plan.c workers/log_ring.c workers/lo
 log_SOURCES := workers/log.c workers/log_reader.c workers/log_writer.c workers/log_lines.c \
     workers/log_follow.c workers/log_watch.c workers/log_jobs.c workers/log_serve.c $(LOG_PARTS)
 TEST_HELPERS += log_driver
-TEST_HELPERS += node_procs
+TEST_HELPERS += node_procs actor
 
 # The supervisor's pure files and the config reader.
 SPEC_SOURCES := supervisord/spec.c supervisord/texts.c

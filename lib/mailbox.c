@@ -208,7 +208,7 @@ static bool has_turn(struct troupe *self)
 /* Does something wait, and is it wanted? */
 static bool may_take(const struct troupe *self)
 {
-    return !self->paused && !TAILQ_EMPTY(&self->mailbox.queue);
+    return !self->paused && !self->enough && !TAILQ_EMPTY(&self->mailbox.queue);
 }
 
 static void end_turn(struct troupe *self)
@@ -233,7 +233,7 @@ static void on_turn(struct ev_loop *loop, ev_check *watcher, int revents)
 
     (void)revents;
     (void)loop;
-    if (self->waiting || self->busy)
+    if (self->waiting || self->busy || self->enough)
         return;
     agenda_run(self, MAILBOX_TURN_MESSAGES);
     while (TAILQ_EMPTY(&self->agenda) && may_take(self) && has_turn(self)) {

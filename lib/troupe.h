@@ -441,22 +441,38 @@ TROUPE_EXPORT int troupe_part_manage(struct troupe *self, troupe_work_fn *fn, vo
 
 /* ---- 8. Attached -------------------------------------------------------------------------- */
 
-/* A process that no supervisor started becomes an actor of a running node ($TROUPE_RUN, or the node
- * named by $TROUPE_NODE): with a mailbox, links, monitors, a path (run/PID; or `path`, below an existing
- * supervisor). It is never restarted; its end is what it says with troupe_detach(), else `dropped`.
- * actor may be NULL, or TROUPE_ATTACHED(…). NULL with *why, a static or thread-local text. One a process. */
+/* A process that no supervisor started becomes an actor of a running node ($TROUPE_RUN, or the node named
+ * by $TROUPE_NODE, or the only one that runs): with links, monitors, a path (run/PID; or `path`, a free name
+ * below an existing supervisor), and a mailbox when there is an actor; `ps`, `status` and `why` show it. It
+ * is never restarted; its end is what it says with troupe_detach(), else `dropped`. When the way to its
+ * supervisor breaks, it is to end by `noconnection`.
+ * actor: TROUPE_ATTACHED(…), or NULL; its init runs in here. Senders are root, the node's user and the
+ * process's own. Signals are the process's own matter, but SIGPIPE, which is ignored from now on.
+ * NULL with *why (may be NULL: not wanted), a text that is valid until the next call: no node, the supervisor's
+ * refusal, or what init said. One a process at a time. */
 TROUPE_EXPORT struct troupe *troupe_attach(const struct troupe_actor *actor, const char *path,
                                            const char **why);
-/* Serves messages and links until the actor is to end; returns its reason, valid until detached. */
+/* Serves messages and links until the actor is to end (a stop, a link, troupe_exit()): returns the reason,
+ * valid until detached. Outside of this and the next two, and of functions that wait, nothing is heard. */
 TROUPE_EXPORT const char *troupe_serve(struct troupe *self);
 /* Serves for at most timeout_ms (0: what is there); false when the actor is to end. */
 TROUPE_EXPORT bool troupe_serve_for(struct troupe *self, int64_t timeout_ms);
-/* Runs the work and serves; returns when the work is done (NULL, and *result, to be freed), or with the
- * first message, DOWN or EXIT that has come: what was waiting before comes first. */
-enum troupe_first { TROUPE_FIRST_DONE, TROUPE_FIRST_MESSAGE, TROUPE_FIRST_ENDED };
+
+/* What came first. */
+enum troupe_first {
+    TROUPE_FIRST_DONE,    /* the work is done: on_done has been called */
+    TROUPE_FIRST_MESSAGE, /* one function of the actor was called: a handler, .down, .exited … */
+    TROUPE_FIRST_ENDED,   /* the actor is to end: troupe_serve() tells why */
+    TROUPE_FIRST_FAILED,  /* the work could not be begun: errno as troupe_work() */
+};
+/* Runs the work and serves, until it is done or one function of the actor was called (async-backplane's
+ * watch). What waited before comes first: then the work is not even begun. Work that was overtaken is ended,
+ * and on_done is not called. */
 TROUPE_EXPORT enum troupe_first troupe_watch_work(struct troupe *self, troupe_work_fn *fn,
-                                                  void *fn_data);
-/* Says goodbye (reason NULL: the one it has, else normal) and frees self. Takes NULL. */
+                                                  void *fn_data, troupe_on_done *on_done, void *data);
+
+/* Says goodbye (reason NULL: the one it has, else `normal`): terminate() runs, what was sent goes out; then
+ * frees self. Takes NULL. */
 TROUPE_EXPORT void troupe_detach(struct troupe *self, const char *reason);
 
 #define TROUPE_ATTACHED(...)                                                                       \
