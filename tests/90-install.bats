@@ -37,6 +37,17 @@ use_installed() {
     assert_output ""
 }
 
+@test "without the right to write there, install says so in one line and leaves nothing" {
+    make_quietly documents
+    mkdir "$DIR/theirs"
+    run setpriv --reuid 54321 --clear-groups \
+        env -u MAKEFLAGS make -s -C "$TOP" BUILD="$BUILD" install PREFIX="$DIR/theirs/usr"
+    assert_failure
+    assert_line --index 0 "make install: $DIR/theirs/usr is not yours to write: run it as root, or with PREFIX=\$HOME/.local"
+    run find "$DIR/theirs" -mindepth 1
+    assert_output ""
+}
+
 @test "uninstall leaves no file" {
     make_quietly install PREFIX="$PREFIX"
     make_quietly uninstall PREFIX="$PREFIX"
