@@ -37,15 +37,12 @@ use_installed() {
     assert_output ""
 }
 
-@test "without the right to write there, install says so in one line and leaves nothing" {
+@test "where it cannot write, install says so in one line, and what helps" {
     make_quietly documents
-    mkdir "$DIR/theirs"
-    run setpriv --reuid 54321 --clear-groups \
-        env -u MAKEFLAGS make -s -C "$TOP" BUILD="$BUILD" install PREFIX="$DIR/theirs/usr"
+    touch "$DIR/theirs" # root may write anywhere but below a file
+    run make_quietly install PREFIX="$DIR/theirs/usr"
     assert_failure
-    assert_line --index 0 "make install: $DIR/theirs/usr is not yours to write: run it as root, or with PREFIX=\$HOME/.local"
-    run find "$DIR/theirs" -mindepth 1
-    assert_output ""
+    assert_line --index 0 "make install: $DIR/theirs/usr cannot be written: run it as root, or with PREFIX=\$HOME/.local"
 }
 
 @test "uninstall leaves no file" {
