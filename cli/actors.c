@@ -125,13 +125,30 @@ static bool is_silent(const struct survey *survey, const struct found *found)
 
 static void emit_children(struct survey *survey, struct found *found, unsigned depth);
 
-/* How many restarts of its window are used up, a supervisor knows only of itself. */
-static void take_use(const struct survey *survey, const struct found *found, struct row *row)
+/* How many restarts of its window are used up, a supervisor knows only of itself. Where its parent
+ * is silent, and the row is from that one's table, its own word is also the newest there is. */
+static void take_own_word(const struct survey *survey, const struct found *found, struct row *row)
 {
-    const struct answer *self = &survey->asks[found->ask + 1].answer;
+    const struct answer *answer = &survey->asks[found->ask + 1].answer;
+    const struct row *self = answer->rows.at;
 
-    if (self->kind == ANSWER_ROWS && self->rows.count == 1)
-        row->used = self->rows.at[0].used;
+    if (answer->kind != ANSWER_ROWS || answer->rows.count != 1)
+        return;
+    row->used = self->used;
+    if (row->state != ROW_LOST)
+        return;
+    row->state = self->state;
+    row->pid = self->pid;
+    row->incarnation = self->incarnation;
+    row->memory = self->memory;
+    row->cpu_ms = self->cpu_ms;
+    row->threads = self->threads;
+    row->fds = self->fds;
+    row->uid = self->uid;
+    row->intensity = self->intensity;
+    row->period_ms = self->period_ms;
+    free(row->strategy);
+    row->strategy = cli_strdup(self->strategy);
 }
 
 /* What a supervisor that is down had below it is gone, though its table may still be there. */
@@ -155,7 +172,7 @@ static void emit(struct survey *survey, struct row *row, unsigned depth, bool is
     if (below && row->state == ROW_READY && is_silent(survey, below))
         row->state = ROW_LOST;
     if (below)
-        take_use(survey, below, row);
+        take_own_word(survey, below, row);
     actors->at[actors->count++] = (struct actor){*row, depth, is_last};
     *row = (struct row){0};
     if (below)
@@ -184,22 +201,64 @@ static void emit_rows(struct survey *survey, struct rows *rows, unsigned depth)
         emit(survey, &rows->at[sys], depth, true);
 }
 
+/* The children of the supervisor at path as its table knows them. */
+static void read_table(const struct survey *survey, const char *path, struct rows *rows)
+{
+    char file[PATH_MAX + ADDR_PATH_MAX + 16];
+
+    snprintf(file, sizeof file, "%s/%s/%s", survey->client->dir.path, path, RUNDIR_TABLE);
+    if (table_read(file, path, rows) != 0)
+        *rows = (struct rows){0};
+}
+
 static void emit_children(struct survey *survey, struct found *found, unsigned depth)
 {
     struct answer *answer = &survey->asks[found->ask].answer;
-    char file[PATH_MAX + ADDR_PATH_MAX + 16];
 
     if (found->is_shown)
         return;
     found->is_shown = true;
     if (is_silent(survey, found)) {
-        snprintf(file, sizeof file, "%s/%s/%s", survey->client->dir.path, found->path,
-                 RUNDIR_TABLE);
         answer_finish(answer);
-        if (table_read(file, found->path, &answer->rows) != 0)
-            return;
+        read_table(survey, found->path, &answer->rows);
     }
     emit_rows(survey, &answer->rows, depth);
+}
+
+/* Is the supervisor at path down, by the table of the one above it? Then it is not merely silent. */
+static bool is_known_down(const struct survey *survey, const char *path)
+{
+    char above[ADDR_PATH_MAX + 1];
+    struct rows rows = {0};
+    bool down = false;
+
+    if (addr_parent(path, above, sizeof above) < 0)
+        return false;
+    read_table(survey, above, &rows);
+    for (size_t i = 0; i < rows.count; i++)
+        down |= strcmp(rows.at[i].path, path) == 0 && is_down(&rows.at[i]);
+    rows_finish(&rows);
+    return down;
+}
+
+/* The actor at scope itself with what is below it, as its parent knows it; a parent that is silent
+ * has its table. */
+static void emit_own(struct survey *survey, const char *scope, struct answer *answer)
+{
+    char parent[ADDR_PATH_MAX + 1];
+    struct rows rows = {0};
+
+    if (answer->kind == ANSWER_ROWS) {
+        emit_rows(survey, &answer->rows, 0);
+    } else if (answer->kind == ANSWER_NONE) {
+        addr_parent(scope, parent, sizeof parent);
+        if (!is_known_down(survey, parent))
+            read_table(survey, parent, &rows);
+        for (size_t i = 0; i < rows.count; i++)
+            if (strcmp(rows.at[i].path, scope) == 0)
+                emit(survey, &rows.at[i], 0, true);
+        rows_finish(&rows);
+    }
 }
 
 static void finish(struct survey *survey)
@@ -230,15 +289,15 @@ int actors_collect(struct client *client, const char *scope, bool brief, struct 
     walk_scope(&survey, scope);
     own = survey.count;
     if (*scope) {
-        addr_parent(scope, parent, sizeof parent);
+        addr_supervisor(scope, parent, sizeof parent);
         add_ask(&survey, parent, survey.verb);
-        cli_check_memory(words_append(&survey.asks[own].words, addr_name(scope)));
+        cli_check_memory(words_append(&survey.asks[own].words, addr_child_name(scope)));
     }
     status = client_gather(client, survey.asks, survey.count, ASK_WINDOW, ASK_MS);
     top = find(&survey, scope);
-    if (*scope && survey.asks[own].answer.kind == ANSWER_ROWS)
-        emit_rows(&survey, &survey.asks[own].answer.rows, 0);
-    else if (top)
+    if (*scope)
+        emit_own(&survey, scope, &survey.asks[own].answer);
+    if (top && !actors->count) /* the root, or a supervisor whose parent knows nothing of it */
         emit_children(&survey, top, 0);
     finish(&survey);
     return status;

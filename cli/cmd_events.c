@@ -133,7 +133,7 @@ static int run(struct cli *cli)
     if (status || !cli_option(cli, "follow"))
         return status;
     if (*addr.path)
-        addr_parent(addr.path, top, sizeof top);
+        addr_supervisor(addr.path, top, sizeof top);
     return follow(&following, top);
 }
 

@@ -1,5 +1,6 @@
 #include "ended.h"
 
+#include "control.h"
 #include "output.h"
 
 #include <inttypes.h>
@@ -27,7 +28,7 @@ static void on_event(struct exchange *exchange, const struct envelope *env)
     struct question *question = exchange_data(exchange);
     struct words words;
 
-    if (!envelope_text_equals(env->type, "down") ||
+    if (!envelope_text_equals(env->type, EVENT_DOWN) ||
         wire_unpack_words(env->payload, env->payload_size, &words) != 0)
         return;
     if (words.count >= 2)
@@ -62,14 +63,15 @@ static struct exchange *ask(struct question *question, const char *path, uint64_
     struct words words = {0};
     struct exchange *exchange;
 
-    if (addr_parent(path, parent, sizeof parent) != 0)
+    if (addr_supervisor(path, parent, sizeof parent) != 0)
         return NULL;
     client_supervisor(parent, mailbox);
     snprintf(target, sizeof target, "%s#%" PRIu64, path, incarnation);
-    cli_check_memory(words_append(&words, "ended"));
+    cli_check_memory(words_append(&words, CONTROL_WATCH_ENDED));
     cli_check_memory(words_append(&words, question->client->self));
     cli_check_memory(words_append(&words, target));
-    exchange = exchange_start(question->client, mailbox, "watch", &words, &handlers, question);
+    exchange =
+        exchange_start(question->client, mailbox, CONTROL_WATCH, &words, &handlers, question);
     words_finish(&words);
     return exchange;
 }

@@ -176,7 +176,8 @@ static int send_envelope(struct delivery *delivery)
 
 static int dial_peer(struct delivery *delivery)
 {
-    static const struct peer_handlers handlers = {on_peer_open, on_envelope, on_peer_close};
+    static const struct peer_handlers handlers = {
+        .on_open = on_peer_open, .on_envelope = on_envelope, .on_close = on_peer_close};
     struct client *client = delivery->client;
 
     delivery->peer = peer_dial_mailbox(client->loop, client->dir.path, delivery->to->path,

@@ -28,9 +28,9 @@ static void ask_supervisor(struct cli *cli, const char *path, struct answer *ans
     char parent[ADDR_PATH_MAX + 1], mailbox[MAILBOX_MAX];
     struct words words = {0};
 
-    addr_parent(path, parent, sizeof parent);
+    addr_supervisor(path, parent, sizeof parent);
     client_supervisor(parent, mailbox);
-    cli_check_memory(words_append(&words, addr_name(path)));
+    cli_check_memory(words_append(&words, addr_child_name(path)));
     cli_check_memory(client_call(&cli->client, mailbox, CONTROL_PS_BRIEF, &words, LOOK_MS, answer));
     words_finish(&words);
 }

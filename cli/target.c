@@ -96,7 +96,7 @@ static void add_target(struct targets *targets, const char *path)
     }
     target = &targets->at[targets->count++];
     snprintf(target->path, sizeof target->path, "%s", path);
-    if (addr_parent(path, target->parent, sizeof target->parent) != 0)
+    if (addr_supervisor(path, target->parent, sizeof target->parent) != 0)
         *target->parent = '\0';
 }
 
@@ -126,9 +126,9 @@ static int check_incarnation(struct cli *cli, const struct addr *addr)
     struct answer answer;
     int status = 0;
 
-    addr_parent(addr->path, parent, sizeof parent);
+    addr_supervisor(addr->path, parent, sizeof parent);
     client_supervisor(parent, mailbox);
-    cli_check_memory(words_append(&words, addr_name(addr->path)));
+    cli_check_memory(words_append(&words, addr_child_name(addr->path)));
     cli_check_memory(client_call(&cli->client, mailbox, CONTROL_PS, &words, LOOK_MS, &answer));
     if (answer.kind != ANSWER_ROWS)
         status = target_answer_status(cli, addr->path, &answer);
@@ -174,7 +174,9 @@ void targets_finish(struct targets *targets)
 
 /* ---- asking ----------------------------------------------------------------------------- */
 
-int targets_ask(struct cli *cli, struct targets *targets, const char *verb, bool one_by_one)
+/* Asks the supervisor of each target `verb` with its name as the only word, all in parallel or one
+ * by one. Says what went wrong; returns the first failure's exit status. */
+static int ask_all(struct cli *cli, struct targets *targets, const char *verb, bool one_by_one)
 {
     struct ask *asks = cli_alloc(targets->count * sizeof *asks);
     int status = 0, one;
@@ -182,7 +184,7 @@ int targets_ask(struct cli *cli, struct targets *targets, const char *verb, bool
     for (size_t i = 0; i < targets->count; i++) {
         asks[i].verb = verb;
         client_supervisor(targets->at[i].parent, asks[i].mailbox);
-        cli_check_memory(words_append(&asks[i].words, addr_name(targets->at[i].path)));
+        cli_check_memory(words_append(&asks[i].words, addr_child_name(targets->at[i].path)));
     }
     if (!one_by_one)
         cli_check_memory(client_gather(&cli->client, asks, targets->count, ACT_WINDOW, 0));
@@ -203,6 +205,17 @@ int targets_ask(struct cli *cli, struct targets *targets, const char *verb, bool
     return status;
 }
 
+int targets_order(struct cli *cli, const char *verb)
+{
+    struct targets targets = {0};
+    int status = targets_expand(cli, 0, &targets);
+
+    if (!status)
+        status = ask_all(cli, &targets, verb, cli_option(cli, "one-by-one") != NULL);
+    targets_finish(&targets);
+    return status;
+}
+
 int target_ask(struct cli *cli, const char *address, const char *verb, struct answer *answer,
                struct target *target)
 {
@@ -218,9 +231,9 @@ int target_ask(struct cli *cli, const char *address, const char *verb, struct an
     if (status)
         return status;
     snprintf(target->path, sizeof target->path, "%s", addr.path);
-    addr_parent(addr.path, target->parent, sizeof target->parent);
+    addr_supervisor(addr.path, target->parent, sizeof target->parent);
     client_supervisor(target->parent, mailbox);
-    cli_check_memory(words_append(&words, addr_name(addr.path)));
+    cli_check_memory(words_append(&words, addr_child_name(addr.path)));
     cli_check_memory(client_call(&cli->client, mailbox, verb, &words, LOOK_MS, answer));
     words_finish(&words);
     if (answer->kind == ANSWER_WORDS || answer->kind == ANSWER_FACTS)

@@ -123,6 +123,8 @@ static void drop_owed(struct agenda_item *item)
 static void set_failure(struct troupe_message *answer, const char *failure)
 {
     answer->origin = MESSAGE_ANSWER;
+    free(answer->own_name);
+    answer->name = "";
     answer->own_name = strdup(failure);
     answer->failure = answer->own_name ? answer->own_name : "error out of memory";
     answer->count = 0;
@@ -232,7 +234,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
     for (uint32_t i = 0; i < calls->size && calls->count > 0; i++) {
         struct call *call = calls->slots[i];
 
-        if (is_free(call))
+        if (is_free(call) || !mono_is_set(call->deadline))
             continue;
         if (call->deadline.us <= now.us)
             fail(call, "timeout");
@@ -297,6 +299,14 @@ void call_fail_all(struct contact *contact, const char *failure)
 
 /* ---- asking -------------------------------------------------------------------------------- */
 
+void call_continue_chain(const struct troupe *self, struct call_request *request)
+{
+    if (!self->current)
+        return;
+    request->blocked = self->current->blocked;
+    request->blocked_count = self->current->blocked_count;
+}
+
 /* The chain that a call made now belongs to, and this actor in it when it waits. -1: it is too long, or
  * the receiver is waiting for us already. */
 static int set_chain(struct troupe *self, const struct call_request *request, struct envelope *env)
@@ -336,10 +346,13 @@ static struct call *create(struct troupe *self, const struct call_request *reque
     call->on_answer = request->on_answer;
     call->data = request->data;
     call->owed = (struct agenda_item){.run = on_owed, .drop = drop_owed};
-    if (enter(&self->calls, call) == 0)
-        return call;
-    free(call);
-    return NULL;
+    if (enter(&self->calls, call) < 0) {
+        free(call);
+        return NULL;
+    }
+    if (request->ref)
+        *request->ref = call->ref;
+    return call;
 }
 
 static int transmit(struct call *call, struct contact *contact, uint64_t incarnation,
@@ -365,7 +378,8 @@ static int transmit(struct call *call, struct contact *contact, uint64_t incarna
     TAILQ_INSERT_TAIL(&contact->calls, call, in_contact);
     if (request->blocks)
         contact_flush(contact);
-    ring_at(call->self, call->deadline);
+    if (mono_is_set(call->deadline))
+        ring_at(call->self, call->deadline);
     return 0;
 }
 

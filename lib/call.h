@@ -23,7 +23,8 @@ struct call_request {
     bool blocks;                 /* the caller waits: it is added to the chain */
     const uint64_t *blocked;     /* the chain that it belongs to */
     unsigned blocked_count;
-    struct mono deadline;
+    struct mono deadline;        /* {0}: none */
+    uint64_t *ref;               /* gets what pairs the answer with it, before done is called; or NULL */
     call_done *done;             /* the runtime's own: also called while the actor is busy or waits */
     troupe_on_answer *on_answer; /* or the author's, for whom the actor must be free */
     void *data;
@@ -44,6 +45,8 @@ void calls_finish(struct troupe *self);
 /* Sends it. What can be said at once (deadlock, another node) is also told through done, later. 0; or -1
  * with errno: EINVAL, EAGAIN, EMSGSIZE, ENOMEM: then done is not called. */
 int call_start(struct troupe *self, const struct call_request *request);
+/* Puts it into the chain of the message that is being handled. */
+void call_continue_chain(const struct troupe *self, struct call_request *request);
 /* The caller no longer wants to hear of calls with this data. */
 void call_forget(struct troupe *self, const void *data);
 /* An answer that is a failure; never NULL. */

@@ -10,9 +10,10 @@
 
 enum { NAME_MAX_LENGTH = 255 };
 
+/* Names that begin with a dot are the runtime's own. */
 static bool is_name(const char *name)
 {
-    if (*name && strlen(name) <= NAME_MAX_LENGTH)
+    if (*name && *name != '.' && strlen(name) <= NAME_MAX_LENGTH)
         return true;
     errno = EINVAL;
     return false;
@@ -60,15 +61,6 @@ int troupe_cast_values(struct troupe *self, const char *to, const char *name,
 
 /* ---- calls --------------------------------------------------------------------------------- */
 
-/* The message that is being handled brings its chain along. */
-static void continue_chain(const struct troupe *self, struct call_request *request)
-{
-    if (!self->current)
-        return;
-    request->blocked = self->current->blocked;
-    request->blocked_count = self->current->blocked_count;
-}
-
 static int start(struct troupe *self, struct call_request *request, const struct troupe_value *values)
 {
     struct payload payload;
@@ -76,7 +68,7 @@ static int start(struct troupe *self, struct call_request *request, const struct
 
     if (!is_name(request->name) || values_pack(values, &payload) < 0)
         return -1;
-    continue_chain(self, request);
+    call_continue_chain(self, request);
     request->payload = payload.at;
     request->size = payload.size;
     request->is_typed = payload.is_typed;
@@ -114,7 +106,7 @@ static void take(struct troupe *self, struct troupe_message **answer, void *data
         place->awaited->done = true;
 }
 
-static const char *failure_of_errno(int code)
+const char *cast_failure(int code)
 {
     switch (code) {
     case EINVAL:
@@ -141,7 +133,7 @@ static void ask_one(struct troupe *self, const char *to, struct mono deadline, c
     place->awaited->left++;
     if (start(self, &request, values) == 0)
         return;
-    place->answer = call_failed(self, failure_of_errno(errno));
+    place->answer = call_failed(self, cast_failure(errno));
     place->awaited->left--;
 }
 

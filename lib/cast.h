@@ -9,4 +9,7 @@
 /* A cast of packed values. 0, or -1 with errno as troupe_cast(). */
 int cast_payload(struct troupe *self, const char *to, const char *name, const struct payload *payload);
 
+/* The failure that says why a message could not even be queued, for this errno. */
+const char *cast_failure(int code);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "call.h"
 #include "runtime.h"
+#include "subscription.h"
 #include "undelivered.h"
 
 #include <errno.h>
@@ -9,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+int64_t contact_sweep_ms = 10000;
 
 /* ---- what comes back ----------------------------------------------------------------------- */
 
@@ -27,6 +30,9 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
             call_on_answer(contact, env);
         else
             undelivered_refused(contact->self, contact->path, env);
+        break;
+    case ENVELOPE_EVENT:
+        subscription_on_event(contact, env);
         break;
     default: /* requests flow from dialer to listener only */
         break;
@@ -48,6 +54,7 @@ static void fail_all(struct contact *contact, const struct buf *leftover, const 
 
     undelivered_frames(contact->self, contact->path, leftover, failure);
     call_fail_all(contact, failure);
+    lookup_on_nobody(contact);
 }
 
 static int dial(struct contact *contact, const struct buf *leftover);
@@ -72,6 +79,7 @@ static void on_close(struct peer *peer, const char *why)
     struct buf leftover = peer_leftover(peer);
 
     contact->peer = NULL;
+    subscription_on_lost(contact, peer_remote(peer));
     if (*peer_remote(peer))
         go_on(contact, peer, &leftover);
     else
@@ -79,7 +87,13 @@ static void on_close(struct peer *peer, const char *why)
     buf_finish(&leftover);
 }
 
-static const struct peer_handlers handlers = {.on_envelope = on_envelope, .on_close = on_close};
+static void on_open(struct peer *peer)
+{
+    lookup_on_open(peer_data(peer));
+}
+
+static const struct peer_handlers handlers = {
+    .on_open = on_open, .on_envelope = on_envelope, .on_close = on_close};
 
 /* ---- dialling ------------------------------------------------------------------------------ */
 
@@ -103,7 +117,8 @@ static int dial(struct contact *contact, const struct buf *leftover)
 
 static bool is_in_use(const struct contact *contact)
 {
-    return !TAILQ_EMPTY(&contact->calls) || (contact->peer && peer_queued(contact->peer) > 0);
+    return !TAILQ_EMPTY(&contact->calls) || !TAILQ_EMPTY(&contact->subscriptions) ||
+           !LIST_EMPTY(&contact->lookups) || (contact->peer && peer_queued(contact->peer) > 0);
 }
 
 static void forget(struct contact *contact)
@@ -150,6 +165,8 @@ static struct contact *create(struct troupe *self, const char *path)
     contact->self = self;
     memcpy(contact->path, path, length + 1);
     TAILQ_INIT(&contact->calls);
+    LIST_INIT(&contact->lookups);
+    TAILQ_INIT(&contact->subscriptions);
     HASH_ADD_KEYPTR(hh, self->contacts.all, contact->path, length, contact);
     return contact;
 }
@@ -206,11 +223,16 @@ static int set_to(const struct contact *contact, uint64_t incarnation, struct en
     return 0;
 }
 
+int contact_connect(struct contact *contact)
+{
+    return contact->peer ? 0 : dial(contact, NULL);
+}
+
 int contact_send(struct contact *contact, uint64_t incarnation, struct envelope *env, uint64_t *place)
 {
     char to[UINT8_MAX + 1];
 
-    if (!contact->peer && dial(contact, NULL) < 0)
+    if (contact_connect(contact) < 0)
         return -1;
     env->to = env->from = (struct envelope_text){0};
     if (incarnation && set_to(contact, incarnation, env, to) < 0)
@@ -233,7 +255,7 @@ void contact_flush(struct contact *contact)
 
 void contacts_init(struct troupe *self)
 {
-    ev_timer_init(&self->contacts.sweep, on_sweep, 0., CONTACT_SWEEP_MS / 1000.);
+    ev_timer_init(&self->contacts.sweep, on_sweep, 0., (double)contact_sweep_ms / 1000);
 }
 
 static bool has_unsent(const struct troupe *self)

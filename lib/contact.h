@@ -9,6 +9,7 @@
 
 #include "addr.h"
 #include "envelope.h"
+#include "lookup.h"
 #include "mono.h"
 #include "peer.h"
 
@@ -17,19 +18,25 @@
 #include <uthash.h>
 
 struct call;
+struct subscription;
 
 enum {
-    CONTACT_SWEEP_MS = 10000, /* what was not used between two of these is closed */
     CONTACT_FLUSH_BYTES = 64 * 1024, /* more than that is written at once, not at the turn's end */
 };
 
+/* What was not used between two of these is closed; a variable for the tests. */
+extern int64_t contact_sweep_ms;
+
 TAILQ_HEAD(call_list, call);
+TAILQ_HEAD(subscription_list, subscription);
 
 struct contact {
     UT_hash_handle hh;
     struct troupe *self;
     struct peer *peer;      /* NULL: not connected */
     struct call_list calls; /* in the order they were sent; not answered */
+    struct lookups lookups;
+    struct subscription_list subscriptions; /* that stand; with one, the connection is never closed */
     bool is_used; /* since the last sweep */
     char path[]; /* the key */
 };
@@ -56,6 +63,8 @@ struct contact *contact_of(struct troupe *self, const char *to, uint64_t *incarn
  * when needed. place, when not NULL, gets where the frame ends in the connection's stream. 0; or -1 with
  * errno of sp_send(). */
 int contact_send(struct contact *contact, uint64_t incarnation, struct envelope *env, uint64_t *place);
+/* Dials, if there is no connection. 0, or -1 with errno. */
+int contact_connect(struct contact *contact);
 /* Writes what is queued now. */
 void contact_flush(struct contact *contact);
 

@@ -29,11 +29,14 @@ struct channel {
     struct troupe *self;
     struct sp_conn *conn;
     struct peer *peer; /* PAIR0 only; owns conn then */
+    struct audience audience; /* the same */
     TAILQ_ENTRY(channel) in_mailbox;
     struct message_list messages;   /* all that came this way and are not freed */
     struct troupe_message *pending; /* raw calls without an answer, by id */
+    size_t ahead; /* its part of mailbox->ahead */
     struct call_id answered[MAILBOX_ANSWERED];
     unsigned next_answered;
+    uint64_t last_place; /* of what is taken still, once the actor drains */
     bool is_choked;
 };
 
@@ -91,7 +94,7 @@ static void measure(struct troupe *self)
 {
     struct mailbox *mailbox = &self->mailbox;
 
-    STATS_SET(self, mailbox_depth, mailbox->depth);
+    STATS_SET(self, mailbox_depth, mailbox->depth + mailbox->ahead);
     STATS_SET(self, mailbox_bytes, mailbox->bytes);
     if (is_over(mailbox, mailbox->max_messages, mailbox->max_bytes))
         set_full(self, true);
@@ -110,6 +113,21 @@ void mailbox_wake(struct troupe *self)
 void mailbox_rest(struct troupe *self)
 {
     ev_idle_stop(self->loop, &self->mailbox.spin);
+}
+
+/* A handler may hang on the message that is about to be handled: `ps` shall see what waits behind it. */
+static void look_ahead(struct channel *channel)
+{
+    struct mailbox *mailbox = &channel->self->mailbox;
+
+    if (channel->ahead > 0) {
+        channel->ahead--;
+        mailbox->ahead--;
+    } else {
+        channel->ahead = sp_conn_waiting(channel->conn);
+        mailbox->ahead += channel->ahead;
+    }
+    STATS_SET(channel->self, mailbox_depth, mailbox->depth + mailbox->ahead);
 }
 
 /* It has come this way: so its answer goes. */
@@ -190,7 +208,7 @@ static bool has_turn(struct troupe *self)
 /* Does something wait, and is it wanted? */
 static bool may_take(const struct troupe *self)
 {
-    return !self->paused && !TAILQ_EMPTY(&self->mailbox.queue);
+    return !self->paused && !self->enough && !TAILQ_EMPTY(&self->mailbox.queue);
 }
 
 static void end_turn(struct troupe *self)
@@ -215,7 +233,7 @@ static void on_turn(struct ev_loop *loop, ev_check *watcher, int revents)
 
     (void)revents;
     (void)loop;
-    if (self->waiting || self->busy)
+    if (self->waiting || self->busy || self->enough)
         return;
     agenda_run(self, MAILBOX_TURN_MESSAGES);
     while (TAILQ_EMPTY(&self->agenda) && may_take(self) && has_turn(self)) {
@@ -226,9 +244,30 @@ static void on_turn(struct ev_loop *loop, ev_check *watcher, int revents)
     end_turn(self);
 }
 
+void mailbox_take_no_more(struct troupe *self)
+{
+    struct channel *channel;
+
+    TAILQ_FOREACH(channel, &self->mailbox.channels, in_mailbox)
+    channel->last_place = sp_conn_come(channel->conn);
+    self->draining = true;
+    mailbox_wake(self); /* the turn looks whether anything is left */
+}
+
+static bool has_more_to_take(const struct mailbox *mailbox)
+{
+    const struct channel *channel;
+
+    TAILQ_FOREACH(channel, &mailbox->channels, in_mailbox)
+    if (sp_conn_has_before(channel->conn, channel->last_place))
+        return true;
+    return false;
+}
+
 void mailbox_check_drained(struct troupe *self)
 {
-    if (self->draining && !self->ending && self->mailbox.live == 0 && TAILQ_EMPTY(&self->agenda))
+    if (self->draining && !self->ending && self->mailbox.live == 0 &&
+        TAILQ_EMPTY(&self->agenda) && !has_more_to_take(&self->mailbox))
         troupe_exit(self, NULL, "%s", self->drain_reason);
 }
 
@@ -313,7 +352,12 @@ static void on_timeout(struct ev_loop *loop, ev_timer *watcher, int revents)
 
 /* ---- what comes on a connection ------------------------------------------------------------ */
 
-/* Nothing new is taken any more. */
+/* Has it come only after the actor began to drain? */
+static bool is_too_late(const struct channel *channel)
+{
+    return channel->self->draining && sp_conn_taken(channel->conn) > channel->last_place;
+}
+
 static void refuse_draining(struct troupe_message *message)
 {
     STATS_ADD(message->self, dropped, 1);
@@ -340,7 +384,7 @@ static void on_raw(struct channel *channel, const uint8_t *header, unsigned head
         message->deadline = mono_add_ms(mono_now(), mailbox_raw_call_ms);
         add_pending(channel, message);
     }
-    if (self->draining)
+    if (is_too_late(channel))
         refuse_draining(message);
     else
         enqueue(message);
@@ -403,10 +447,11 @@ static void on_message_envelope(struct channel *channel, const struct envelope *
         return;
     }
     admit(channel, message);
+    look_ahead(channel);
     if (is_deadlock(self, env)) {
         mailbox_answer_error(message, "deadlock");
         mailbox_forget(message);
-    } else if (self->draining) {
+    } else if (is_too_late(channel)) {
         refuse_draining(message);
     } else if (TAILQ_EMPTY(&self->mailbox.queue) && !self->paused && agenda_is_free(self) &&
                has_turn(self)) {
@@ -423,7 +468,7 @@ static int refuse(struct peer *peer, uint64_t ref, struct envelope_text name, co
 {
     struct envelope env = {.kind = ENVELOPE_ERROR,
                            .ref = ref,
-                           .type = name,
+                           .type = ref ? (struct envelope_text){0} : name,
                            .payload = text,
                            .payload_size = (uint32_t)strlen(text)};
 
@@ -465,8 +510,13 @@ static void channel_destroy(struct channel *channel)
     struct mailbox *mailbox = &channel->self->mailbox;
     struct troupe_message *message;
 
+    mailbox->ahead -= channel->ahead;
     if (channel->is_choked)
         mailbox->choked--;
+    if (channel->peer)
+        audience_finish(&channel->audience);
+    else if (sp_conn_protocol(channel->conn) == SP_SUB)
+        mailbox->sub_count--;
     while ((message = TAILQ_FIRST(&channel->messages))) {
         remove_pending(channel, message);
         TAILQ_REMOVE(&channel->messages, message, in_channel);
@@ -478,11 +528,14 @@ static void channel_destroy(struct channel *channel)
 
 static void channel_close(struct channel *channel)
 {
-    if (channel->peer)
-        peer_close(channel->peer, false);
-    else
-        sp_conn_close(channel->conn, false);
+    struct peer *peer = channel->peer;
+    struct sp_conn *conn = channel->conn;
+
     channel_destroy(channel);
+    if (peer)
+        peer_close(peer, false);
+    else
+        sp_conn_close(conn, false);
 }
 
 static void on_peer_close(struct peer *peer, const char *why)
@@ -491,7 +544,15 @@ static void on_peer_close(struct peer *peer, const char *why)
     channel_destroy(peer_data(peer));
 }
 
-static const struct peer_handlers PEER = {.on_envelope = on_envelope, .on_close = on_peer_close};
+static void on_peer_drain(struct peer *peer)
+{
+    struct channel *channel = peer_data(peer);
+
+    audience_on_drain(&channel->audience);
+}
+
+static const struct peer_handlers PEER = {
+    .on_envelope = on_envelope, .on_close = on_peer_close, .on_drain = on_peer_drain};
 
 static bool may_send(const struct troupe *self, const struct sp_conn *conn)
 {
@@ -537,8 +598,10 @@ static bool on_open(struct sp_conn *conn)
             free(channel);
             return false;
         }
+        audience_init(&channel->audience, self, channel->peer);
     } else {
         sp_conn_set_data(conn, channel);
+        self->mailbox.sub_count += protocol == SP_SUB;
     }
     TAILQ_INSERT_TAIL(&self->mailbox.channels, channel, in_mailbox);
     channel_breathe(channel);
@@ -570,8 +633,14 @@ static void on_close(struct sp_conn *conn, const char *why)
         channel_destroy(sp_conn_data(conn));
 }
 
+static void on_drain(struct sp_conn *conn)
+{
+    if (sp_conn_protocol(conn) == SP_PAIR0)
+        peer_sp_handlers(on_open).on_drain(conn);
+}
+
 static const struct sp_handlers HANDLERS = {
-    .on_open = on_open, .on_message = on_message, .on_close = on_close};
+    .on_open = on_open, .on_message = on_message, .on_close = on_close, .on_drain = on_drain};
 
 /* ---- answers ------------------------------------------------------------------------------- */
 
@@ -728,6 +797,16 @@ int mailbox_answer_error(struct troupe_message *message, const char *text)
 
 /* ---- publishing ---------------------------------------------------------------------------- */
 
+struct audience *mailbox_audience(const struct troupe_message *message)
+{
+    return message->channel ? &message->channel->audience : NULL;
+}
+
+size_t mailbox_max_message(const struct troupe *self)
+{
+    return self->boot->max_message ? (size_t)self->boot->max_message : MAILBOX_MESSAGE;
+}
+
 int mailbox_publish(struct troupe *self, const void *line, size_t size)
 {
     struct iovec part = {(void *)line, size};
@@ -774,7 +853,7 @@ void mailbox_begin(struct troupe *self)
 int mailbox_open(struct troupe *self)
 {
     struct mailbox *mailbox = &self->mailbox;
-    struct sp_limits limits = {.max_message = (size_t)self->boot->max_message};
+    struct sp_limits limits = {.max_message = mailbox_max_message(self)};
 
     if (self->boot->mailbox_fd < 0)
         return 0;

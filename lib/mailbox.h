@@ -7,6 +7,7 @@
 #ifndef TROUPE_MAILBOX_H
 #define TROUPE_MAILBOX_H
 
+#include "audience.h"
 #include "message.h"
 #include "sp.h"
 
@@ -15,6 +16,7 @@
 enum {
     MAILBOX_MESSAGES = 10000, /* bounds, when the supervisor names none */
     MAILBOX_BYTES = 8 * 1024 * 1024,
+    MAILBOX_MESSAGE = 16 * 1024 * 1024, /* one of them */
     MAILBOX_TURN_MESSAGES = 4096, /* in one turn of the loop, if they are quick */
     MAILBOX_TURN_US = 5000,
     MAILBOX_POLL_US = 1000, /* the control socket is looked at this often between messages */
@@ -29,11 +31,13 @@ struct mailbox {
     struct message_list queue;
     struct message_list unanswered; /* raw calls, oldest first */
     size_t depth, bytes;
+    size_t ahead; /* messages that lie in connections' buffers behind the one that is handled */
     size_t live; /* messages that are queued, handled or kept */
     struct mono turn_started, polled; /* when this turn first handled something; {0}: not yet */
     unsigned turn_handled;
     size_t max_messages, max_bytes;
     unsigned choked; /* connections that do not take their answers */
+    unsigned sub_count; /* nng's SUB dialers */
     bool is_full, is_closing;
     ev_check turn;
     ev_idle spin; /* keeps the loop from sleeping while messages wait */
@@ -58,6 +62,8 @@ void mailbox_refuse(struct troupe *self);
 void mailbox_drain(struct troupe *self, int64_t ms);
 void mailbox_finish(struct troupe *self);
 
+/* Sets draining: what has come by now, read or not, is handled still, the rest is refused. */
+void mailbox_take_no_more(struct troupe *self);
 /* With draining set: ends the actor as soon as nothing waits any more. */
 void mailbox_check_drained(struct troupe *self);
 
@@ -75,7 +81,11 @@ int mailbox_answer_words(struct troupe_message *message, const struct words *wor
  */
 int mailbox_answer_error(struct troupe_message *message, const char *text);
 
-/* Sends a line to all subscribers; returns to how many. */
+/* Who listens on the connection that an envelope came on; NULL when that has ended. */
+struct audience *mailbox_audience(const struct troupe_message *message);
+/* Bytes of the longest body that goes out, or comes in. */
+size_t mailbox_max_message(const struct troupe *self);
+/* Sends a line to all nng's SUB dialers; returns to how many. */
 int mailbox_publish(struct troupe *self, const void *line, size_t size);
 
 #endif

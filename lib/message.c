@@ -175,6 +175,18 @@ refuse(char why[MESSAGE_WHY_SIZE], const char *format, ...)
     return -1;
 }
 
+/* Names that begin with a dot are the runtime's own. 0 when somebody handles this one. */
+static int find_handler(struct troupe_message *message, const struct troupe_handler *table,
+                        bool has_fallback, char why[MESSAGE_WHY_SIZE])
+{
+    bool is_reserved = *message->name == '.';
+
+    message->handler = is_reserved ? NULL : find(table, message->name);
+    if (message->handler || (has_fallback && !is_reserved))
+        return 0;
+    return refuse(why, "unknown_message %.64s", message->name);
+}
+
 /* The fallback knows no types: n texts, or the payload. */
 static int set_format(struct troupe_message *message, unsigned texts, char why[MESSAGE_WHY_SIZE])
 {
@@ -265,9 +277,8 @@ static int parse_line(struct troupe_message *message, const struct troupe_handle
     if (n < 0)
         return refuse(why, "bad_message %s", phrase);
     message->name = n > 0 ? fields[0] : "";
-    message->handler = find(table, message->name);
-    if (!message->handler && !has_fallback)
-        return refuse(why, "unknown_message %.64s", message->name);
+    if (find_handler(message, table, has_fallback, why) < 0)
+        return -1;
     n = n > 0 ? n - 1 : 0;
     if (set_format(message, (unsigned)n, why) < 0)
         return -1;
@@ -278,9 +289,8 @@ static int parse_raw_bytes(struct troupe_message *message, const struct troupe_h
                            bool has_fallback, char why[MESSAGE_WHY_SIZE])
 {
     message->name = "raw";
-    message->handler = find(table, message->name);
-    if (!message->handler && !has_fallback)
-        return refuse(why, "unknown_message raw");
+    if (find_handler(message, table, has_fallback, why) < 0)
+        return -1;
     if (set_format(message, 1, why) < 0)
         return -1;
     if (strcmp(message->format, "B") != 0)
@@ -317,9 +327,8 @@ int message_parse_answer(struct troupe_message *message)
 static int parse_envelope(struct troupe_message *message, const struct troupe_handler *table,
                           bool has_fallback, char why[MESSAGE_WHY_SIZE])
 {
-    message->handler = find(table, message->name);
-    if (!message->handler && !has_fallback)
-        return refuse(why, "unknown_message %.64s", message->name);
+    if (find_handler(message, table, has_fallback, why) < 0)
+        return -1;
     if (!message->handler && message->is_typed)
         return message_parse_answer(message) == 0
                    ? 0

@@ -51,7 +51,8 @@ struct troupe_message {
     const struct troupe_handler *handler; /* NULL: fallback, or not parsed yet */
     const char *name, *from;
     const char *failure; /* of an answer; NULL: it is none */
-    uint64_t sequence;   /* of an event, or how many a gap lacks */
+    uint64_t sequence;   /* of an event; of a gap that of the last missing one */
+    uint64_t lost;       /* how many a gap lacks */
     const uint64_t *blocked; /* the actors that wait in this call (PROTOCOL 2) */
     unsigned blocked_count;
     const char *format; /* of the arguments: the handler's, or own_format */

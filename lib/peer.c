@@ -127,6 +127,16 @@ static void on_close(struct sp_conn *conn, const char *why)
     leave(peer);
 }
 
+static void on_drain(struct sp_conn *conn)
+{
+    struct peer *peer = sp_conn_data(conn);
+
+    enter(peer);
+    if (peer->conn && peer->handlers.on_drain)
+        peer->handlers.on_drain(peer);
+    leave(peer);
+}
+
 /* ---- what goes ---------------------------------------------------------------------------- */
 
 static int send_hello(struct peer *peer, const char *self)
@@ -169,7 +179,10 @@ struct peer *peer_accept(struct sp_conn *conn, const char *self,
 
 struct sp_handlers peer_sp_handlers(bool (*on_open)(struct sp_conn *conn))
 {
-    return (struct sp_handlers){.on_open = on_open, .on_message = on_message, .on_close = on_close};
+    return (struct sp_handlers){.on_open = on_open,
+                                .on_message = on_message,
+                                .on_close = on_close,
+                                .on_drain = on_drain};
 }
 
 static struct peer *dial(struct ev_loop *loop, const char *run_dir, const char *path,
@@ -380,6 +393,12 @@ void peer_set_data(struct peer *peer, void *data)
     peer->data = data;
 }
 
+void peer_hand_over(struct peer *peer, const struct peer_handlers *handlers, void *data)
+{
+    peer->handlers = *handlers;
+    peer->data = data;
+}
+
 const struct ucred *peer_creds(const struct peer *peer)
 {
     static const struct ucred nobody = {.uid = (uid_t)-1, .gid = (gid_t)-1};
@@ -401,4 +420,18 @@ void peer_flush(struct peer *peer)
 {
     if (peer->conn)
         sp_conn_flush(peer->conn);
+}
+
+void peer_poll(struct peer *peer)
+{
+    enter(peer);
+    if (peer->conn)
+        sp_conn_poll(peer->conn);
+    leave(peer);
+}
+
+void peer_ask_drain(struct peer *peer, size_t below)
+{
+    if (peer->conn)
+        sp_conn_ask_drain(peer->conn, below);
 }

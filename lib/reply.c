@@ -1,6 +1,4 @@
-/* What a handler does with its message: answers it, keeps it, gives it up; and publishing. */
-#include "buf.h"
-#include "raw.h"
+/* What a handler does with its message: answers it, keeps it, gives it up. */
 #include "runtime.h"
 #include "values.h"
 
@@ -98,22 +96,4 @@ void troupe_drop(struct troupe_message *message)
 {
     if (message)
         troupe_fail(message, "dropped");
-}
-
-int troupe_publish_values(struct troupe *self, const char *topic, const struct troupe_value *values)
-{
-    union wire_value out[MESSAGE_ARGUMENTS_MAX];
-    char format[MESSAGE_ARGUMENTS_MAX + 1], why[MESSAGE_WHY_SIZE];
-    struct buf line = {0};
-    int result = -1;
-
-    if (values_convert(values, NULL, out, format, why) < 0) {
-        errno = EINVAL;
-        return -1;
-    }
-    if (raw_put(&line, true, topic, strlen(topic)) == 0 &&
-        values_append(&line, false, format, out) == 0)
-        result = mailbox_publish(self, buf_front(&line), buf_length(&line));
-    buf_finish(&line);
-    return result;
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
@@ -67,7 +68,6 @@ struct sp_conn {
     bool is_dialer;
     bool opened; /* the owner knows of it */
     bool paused;
-    bool full;    /* sp_send() has said EAGAIN */
     bool broken;  /* nothing can be written any more */
     bool ended;   /* nothing can be read any more */
     bool drained; /* the last recv found nothing */
@@ -78,6 +78,7 @@ struct sp_conn {
     ev_idle more;       /* frames wait in `in` though nothing may come from the socket */
     ev_prepare flusher; /* never started: fed with the lowest priority, it runs at the turn's end */
 
+    size_t drain_below; /* the owner hears when the outbox is shorter than this; 0: it does not ask */
     struct buf in, out;
     size_t out_kept; /* bytes at the front of `out` that are written and may have to go again */
     uint64_t in_taken, out_written; /* stream places of in.start and out's first unwritten byte */
@@ -654,17 +655,24 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
     leave(conn);
 }
 
-static void on_more(struct ev_loop *loop, ev_idle *w, int revents)
+/* First what is here already, else what has come. */
+static void read_on(struct sp_conn *conn)
 {
-    struct sp_conn *conn = container_of(w, struct sp_conn, more);
-
-    (void)revents;
-    ev_idle_stop(loop, w);
+    ev_idle_stop(conn->loop, &conn->more);
     enter(conn);
     if (!has_frame(conn))
         receive(conn);
     process(conn);
     leave(conn);
+}
+
+static void on_more(struct ev_loop *loop, ev_idle *w, int revents)
+{
+    struct sp_conn *conn = container_of(w, struct sp_conn, more);
+
+    (void)loop;
+    (void)revents;
+    read_on(conn);
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */
@@ -786,9 +794,9 @@ static void flush(struct sp_conn *conn)
     }
     if (conn->idle_ms)
         watch_age(conn);
-    if (!conn->full || buf_length(&conn->out) >= conn->limits.max_outbox / 2)
+    if (buf_length(&conn->out) >= conn->drain_below)
         return;
-    conn->full = false;
+    conn->drain_below = 0;
     if (conn->handlers.on_drain && !conn->broken)
         conn->handlers.on_drain(conn);
 }
@@ -854,7 +862,7 @@ int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd)
     if (fd >= 0 && conn->limits.again)
         return refuse(EINVAL); /* a descriptor goes once */
     if (has_no_room(conn, size)) {
-        conn->full = true;
+        sp_conn_ask_drain(conn, conn->limits.max_outbox / 2);
         return refuse(EAGAIN);
     }
     to = buf_reserve(&conn->out, FRAME_HEADER_SIZE + size);
@@ -1187,9 +1195,33 @@ void sp_conn_flush(struct sp_conn *conn)
     leave(conn);
 }
 
+void sp_conn_poll(struct sp_conn *conn)
+{
+    if (conn->state == OPEN && is_reading(conn))
+        read_on(conn);
+}
+
+void sp_conn_ask_drain(struct sp_conn *conn, size_t below)
+{
+    if (below > conn->drain_below)
+        conn->drain_below = below;
+    if (conn->fd >= 0 && !ev_is_active(&conn->writer))
+        ev_feed_event(conn->loop, &conn->flusher, EV_CUSTOM);
+}
+
 size_t sp_conn_queued(const struct sp_conn *conn)
 {
     return buf_length(&conn->out) - conn->out_kept;
+}
+
+size_t sp_conn_waiting(const struct sp_conn *conn)
+{
+    const uint8_t *at = buf_front(&conn->in);
+    size_t left = buf_length(&conn->in), size, n = 0;
+
+    for (; sp_frame_size(at, left, &size) == 0; at += size, left -= size)
+        n++;
+    return n;
 }
 
 uint64_t sp_conn_place(const struct sp_conn *conn)
@@ -1200,6 +1232,35 @@ uint64_t sp_conn_place(const struct sp_conn *conn)
 uint64_t sp_conn_written(const struct sp_conn *conn)
 {
     return conn->out_written;
+}
+
+static uint64_t received(const struct sp_conn *conn)
+{
+    return conn->in_taken + buf_length(&conn->in);
+}
+
+uint64_t sp_conn_come(const struct sp_conn *conn)
+{
+    int waiting = 0;
+
+    if (conn->fd >= 0 && ioctl(conn->fd, FIONREAD, &waiting) < 0)
+        waiting = 0;
+    return received(conn) + (uint64_t)waiting;
+}
+
+uint64_t sp_conn_taken(const struct sp_conn *conn)
+{
+    return conn->in_taken;
+}
+
+bool sp_conn_has_before(const struct sp_conn *conn, uint64_t place)
+{
+    size_t size;
+
+    if (received(conn) < place && !conn->ended)
+        return true;
+    return sp_frame_size(buf_front(&conn->in), buf_length(&conn->in), &size) == 0 &&
+           conn->in_taken + size <= place;
 }
 
 void sp_conn_settle(struct sp_conn *conn)

@@ -52,7 +52,8 @@ struct sp_handlers {
     /* The connection ended for any reason but sp_conn_close(); conn is freed when this returns.
      * why is a short phrase ("end of stream", "frame of 1073741824 bytes: more than 16777216"). */
     void (*on_close)(struct sp_conn *conn, const char *why);
-    /* The outbox has fallen under half of its bound after sp_send() had said EAGAIN. May be NULL. */
+    /* The outbox has fallen under half of its bound after sp_send() had said EAGAIN, or as far as
+     * sp_conn_ask_drain() wanted. May be NULL. */
     void (*on_drain)(struct sp_conn *conn);
 };
 
@@ -97,8 +98,20 @@ int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd);
 
 /* Writes what is queued at once, as far as the socket takes it, not at the end of the loop's turn. */
 void sp_conn_flush(struct sp_conn *conn);
+/* Asks for on_drain, once, when fewer than `below` (at least 1) bytes are left in the outbox: soon, never
+ * before this returns. */
+void sp_conn_ask_drain(struct sp_conn *conn, size_t below);
+/* Reads and delivers at once what has come, not in the loop's turn; nothing while it is paused. */
+void sp_conn_poll(struct sp_conn *conn);
 /* Bytes that wait to be written. */
 size_t sp_conn_queued(const struct sp_conn *conn);
+/* Whole messages that have come and were not handed over yet. */
+size_t sp_conn_waiting(const struct sp_conn *conn);
+/* Places in the stream of what comes: how far it has come by now, read or not; where the frame ends that
+ * was delivered last. And is a whole frame still to be delivered that had come by that place? */
+uint64_t sp_conn_come(const struct sp_conn *conn);
+uint64_t sp_conn_taken(const struct sp_conn *conn);
+bool sp_conn_has_before(const struct sp_conn *conn, uint64_t place);
 /* Stops or resumes reading: this is how pressure reaches a sender. */
 void sp_conn_pause(struct sp_conn *conn, bool paused);
 /* Dialers: after this long without a message in either direction and with nothing queued, the

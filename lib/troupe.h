@@ -57,6 +57,7 @@ enum troupe_start { TROUPE_READY, TROUPE_IGNORE, TROUPE_ERROR, TROUPE_LATER };
  * handler sees them: what does not fit is answered `bad_message`. A call whose handler neither
  * replies nor keeps the message is answered for it: with nothing when `reply` is "", else with an
  * error.
+ * Names that begin with a dot are the runtime's own: no handler may have one.
  * Two names are special: `describe` is answered by the runtime with this table; and a handler
  * named `raw` gets whole bodies (format "B") when the child's spec says `raw: bytes`, and what it
  * replies goes back as it is.
@@ -164,8 +165,8 @@ TROUPE_EXPORT void troupe_heartbeat(struct troupe *self);
 TROUPE_EXPORT void troupe_exit(struct troupe *self, const char *need, const char *reason, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Finishes what is queued and what was kept, takes nothing new (callers hear `overloaded draining`),
- * then ends with reason, as troupe_exit() does. */
+/* Finishes what has come by now and what was kept, takes nothing new (callers hear `overloaded
+ * draining`), then ends with reason, as troupe_exit() does. */
 TROUPE_EXPORT void troupe_drain(struct troupe *self, const char *reason);
 
 /* Takes no message until it is resumed: they wait in the mailbox, and when that is full the
@@ -272,7 +273,8 @@ TROUPE_EXPORT int troupe_forward(struct troupe_message *message, const char *to)
  * "error TEXT", "deadlock".
  *
  * Values are given as for troupe_reply(), up to 8. A single value of bytes goes as
- * it is; others travel with their types and are converted to what the receiver has declared. */
+ * it is; others travel with their types and are converted to what the receiver has declared (a text that
+ * is a number is taken for one, as in a raw line). */
 
 /* troupe_cast(self, to, name, values…): never waits. 0; or -1 with errno: EAGAIN (the outbox for `to`
  * is full: more than it has read waits here), EINVAL (no address, or a value that cannot travel),
@@ -342,11 +344,12 @@ TROUPE_EXPORT void troupe_unlink(struct troupe *self, enum troupe_link mode, con
 
 /* troupe_publish(self, "tick", count, "text" …): TOPIC and values to everyone who has subscribed: actors
  * (below), and nng SUB dialers of the mailbox, who get a line TOPIC, TAB, values and filter by its
- * beginning. Returns how many it was queued for. A subscriber that does not keep up misses events; they
- * are counted, and actors are told of the gap. */
+ * beginning. Returns how many it was queued for; or -1 with errno: EINVAL (a topic that begins with a
+ * dot or has over 255 bytes, a value that cannot travel), EMSGSIZE, ENOMEM: then nobody hears it. A
+ * subscriber that does not keep up misses events; they are counted, and actors are told of the gap. */
 #define troupe_publish(self, ...) TROUPE_WITH_VALUES_2(troupe_publish_values, self, __VA_ARGS__)
-/* The same, and the values are kept as the topic's last: subscribers that come later can ask for them.
- * This is how an actor shares a resource. */
+/* The same, and the values are kept as the topic's last, for as long as this actor lives: subscribers
+ * that come later can ask for them. This is how an actor shares a resource. */
 #define troupe_share(self, ...) TROUPE_WITH_VALUES_2(troupe_share_values, self, __VA_ARGS__)
 
 /* What happens to a subscription. */
@@ -355,23 +358,31 @@ enum troupe_event_kind {
     TROUPE_GAP,    /* this one was too slow: troupe_lost() events are missing here */
     TROUPE_ENDED,  /* the last: troupe_failure() says why (as for calls) */
 };
+/* Runs between messages, never while a handler runs or waits: events wait meanwhile, up to 10,000 or
+ * 8 MiB for each subscription; what is more is a gap. The event is valid until it returns. */
 typedef void troupe_on_event(struct troupe *self, enum troupe_event_kind kind,
                              struct troupe_message *event, void *data);
 
 enum { TROUPE_LAST = 1 }; /* first what was shared last under topics of this beginning */
 
-/* Subscribes to topics of `who` that begin with `topic` ("" is all). Returns the subscription's
- * number, or 0 with errno as troupe_cast(). */
+/* Subscribes to topics of `who` that begin with `topic` ("" is all): to its present incarnation, or to
+ * the next one while it is being restarted. on_event is first called after this has returned. Returns the
+ * subscription's number, or 0 with errno as troupe_cast(). */
 TROUPE_EXPORT uint64_t troupe_subscribe(struct troupe *self, const char *who, const char *topic,
                                         unsigned flags, troupe_on_event *on_event, void *data);
 /* Ends it; on_event is not called any more. */
 TROUPE_EXPORT void troupe_unsubscribe(struct troupe *self, uint64_t subscription);
-/* Of an event: its number in this subscription, from 1; of a gap: how many are missing. */
+/* Of an event: its number in this subscription, from 1; of a gap: the number of the last one that is
+ * missing. Numbers go up by one with each event that was owed, heard or missed. */
 TROUPE_EXPORT uint64_t troupe_sequence(const struct troupe_message *event);
+/* Of a gap: how many are missing. */
 TROUPE_EXPORT uint64_t troupe_lost(const struct troupe_message *event);
 
 /* Waits until `who` shares `topic` (exactly this one) and returns its values, as troupe_call() does; a
- * failure when it is not there, ends first, or the time is up. timeout_ms 0: no limit. */
+ * failure when it is not there (noproc), ends first (down REASON), the time is up (timeout), or the caller
+ * is to end itself (error ending). timeout_ms 0: no limit. What it returns is what was shared then: who
+ * wants to end when the provider does links to it first (troupe_link, TROUPE_LINK_MONITOR), who wants to
+ * follow the value subscribes with TROUPE_LAST. */
 TROUPE_EXPORT struct troupe_message *troupe_depend(struct troupe *self, const char *who,
                                                    const char *topic, int64_t timeout_ms);
 
@@ -402,45 +413,68 @@ TROUPE_EXPORT uint64_t troupe_watch(struct troupe *self, int fd, unsigned events
                                     void *data);
 TROUPE_EXPORT void troupe_unwatch(struct troupe *self, uint64_t watch);
 
-/* Work that may block: fn runs in a helper process, a copy of this one as it is now, with none of its
- * connections; what it writes with troupe_result() is its result. Returning 0 is success; it may also
- * print a line to say why not. */
+/* Work that may block: fn runs in a helper process, a copy of this one as it is now. Of its descriptors it
+ * has stdin, stdout and stderr; its signals are as after exec; nothing that takes self may be called in it.
+ * What it gives to troupe_result() is its result: together at most 16 MiB. Returning 0 is success, anything
+ * else failure (a status of 1 to 255); it may also print a line to say why not. It never outlives the actor;
+ * processes that it starts itself are the actor's members like all others, and not waited for. */
 typedef int troupe_work_fn(void *data, struct troupe_work *work);
+/* Adds to the result. 0; or -1 with EMSGSIZE (too much: nothing of this was added) or errno of write. */
 TROUPE_EXPORT int troupe_result(struct troupe_work *work, const void *bytes, size_t size);
-/* What became of it: failure is NULL, or "exit:1", "signal:SEGV" …; bytes are valid during the call. */
+/* What became of it: failure is NULL, or "exit:1", "signal:SEGV", or "error TEXT" (a result that is too
+ * long, no memory for it); the result, also of work that failed, and the text are valid during the call. */
 typedef void troupe_on_done(struct troupe *self, const char *failure, struct troupe_bytes result,
                             void *data);
-/* Starts it. Returns its number for troupe_cancel_work(), or 0 with errno of fork or pipe. */
+/* Starts it; as many at once as are wanted. on_done is called once, or may be NULL. Returns its number for
+ * troupe_cancel_work(), never 0; or 0 with errno of fork, pipe2 or pidfd_open, or ENOMEM. */
 TROUPE_EXPORT uint64_t troupe_work(struct troupe *self, troupe_work_fn *fn, void *fn_data,
                                    troupe_on_done *on_done, void *data);
-/* Ends the helper by SIGKILL; on_done is not called. */
+/* Ends the helper by SIGKILL; on_done is not called. Work that is done, or 0, is nothing. */
 TROUPE_EXPORT void troupe_cancel_work(struct troupe *self, uint64_t work);
 
 /* The actor is this work (async-backplane's manage): when it is done the actor ends, `normal` or
- * `error work exit:1`; when a link ends the actor, the work ends. 0, or -1 with errno. */
+ * `error work exit:1`; when the actor ends, by a link or a stop, so does the work, and that goes before
+ * what the work has come to. 0; or -1 with errno as troupe_work(). */
 TROUPE_EXPORT int troupe_manage(struct troupe *self, troupe_work_fn *fn, void *fn_data);
-/* The same, but success only calls on_done, tells nobody, and the actor lives on. */
+/* The same, but success only calls on_done, tells nobody, and the actor lives on; on_done does not hear of a
+ * failure. */
 TROUPE_EXPORT int troupe_part_manage(struct troupe *self, troupe_work_fn *fn, void *fn_data,
                                      troupe_on_done *on_done, void *data);
 
 /* ---- 8. Attached -------------------------------------------------------------------------- */
 
-/* A process that no supervisor started becomes an actor of a running node ($TROUPE_RUN, or the node
- * named by $TROUPE_NODE): with a mailbox, links, monitors, a path (run/PID; or `path`, below an existing
- * supervisor). It is never restarted; its end is what it says with troupe_detach(), else `dropped`.
- * actor may be NULL, or TROUPE_ATTACHED(…). NULL with *why, a static or thread-local text. One a process. */
+/* A process that no supervisor started becomes an actor of a running node ($TROUPE_RUN, or the node named
+ * by $TROUPE_NODE, or the only one that runs): with links, monitors, a path (run/PID; or `path`, a free name
+ * below an existing supervisor), and a mailbox when there is an actor; `ps`, `status` and `why` show it. It
+ * is never restarted; its end is what it says with troupe_detach(), else `dropped`. When the way to its
+ * supervisor breaks, it is to end by `noconnection`.
+ * actor: TROUPE_ATTACHED(…), or NULL; its init runs in here. Senders are root, the node's user and the
+ * process's own. Signals are the process's own matter, but SIGPIPE, which is ignored from now on.
+ * NULL with *why (may be NULL: not wanted), a text that is valid until the next call: no node, the supervisor's
+ * refusal, or what init said. One a process at a time. */
 TROUPE_EXPORT struct troupe *troupe_attach(const struct troupe_actor *actor, const char *path,
                                            const char **why);
-/* Serves messages and links until the actor is to end; returns its reason, valid until detached. */
+/* Serves messages and links until the actor is to end (a stop, a link, troupe_exit()): returns the reason,
+ * valid until detached. Outside of this and the next two, and of functions that wait, nothing is heard. */
 TROUPE_EXPORT const char *troupe_serve(struct troupe *self);
 /* Serves for at most timeout_ms (0: what is there); false when the actor is to end. */
 TROUPE_EXPORT bool troupe_serve_for(struct troupe *self, int64_t timeout_ms);
-/* Runs the work and serves; returns when the work is done (NULL, and *result, to be freed), or with the
- * first message, DOWN or EXIT that has come: what was waiting before comes first. */
-enum troupe_first { TROUPE_FIRST_DONE, TROUPE_FIRST_MESSAGE, TROUPE_FIRST_ENDED };
+
+/* What came first. */
+enum troupe_first {
+    TROUPE_FIRST_DONE,    /* the work is done: on_done has been called */
+    TROUPE_FIRST_MESSAGE, /* one function of the actor was called: a handler, .down, .exited … */
+    TROUPE_FIRST_ENDED,   /* the actor is to end: troupe_serve() tells why */
+    TROUPE_FIRST_FAILED,  /* the work could not be begun: errno as troupe_work() */
+};
+/* Runs the work and serves, until it is done or one function of the actor was called (async-backplane's
+ * watch). What waited before comes first: then the work is not even begun. Work that was overtaken is ended,
+ * and on_done is not called. */
 TROUPE_EXPORT enum troupe_first troupe_watch_work(struct troupe *self, troupe_work_fn *fn,
-                                                  void *fn_data);
-/* Says goodbye (reason NULL: the one it has, else normal) and frees self. Takes NULL. */
+                                                  void *fn_data, troupe_on_done *on_done, void *data);
+
+/* Says goodbye (reason NULL: the one it has, else `normal`): terminate() runs, what was sent goes out; then
+ * frees self. Takes NULL. */
 TROUPE_EXPORT void troupe_detach(struct troupe *self, const char *reason);
 
 #define TROUPE_ATTACHED(...)                                                                       \

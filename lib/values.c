@@ -213,17 +213,27 @@ int values_pack(const struct troupe_value *values, struct payload *payload)
     return values_pack_as(format, out, payload);
 }
 
-int values_pack_copy(const struct troupe_value *values, struct payload *payload)
+int values_copy_payload(const struct payload *from, struct payload *to)
 {
-    void *copy;
+    void *copy = malloc(from->size + 1);
 
-    if (values_pack(values, payload) < 0)
-        return -1;
-    if (payload->size == 0 || payload->image.data)
-        return 0;
-    copy = malloc(payload->size);
     if (!copy)
         return -1;
-    payload->at = payload->image.data = memcpy(copy, payload->at, payload->size);
+    if (from->at)
+        memcpy(copy, from->at, from->size);
+    *to = (struct payload){
+        .at = copy, .size = from->size, .is_typed = from->is_typed, .image = {copy, from->size}};
+    return 0;
+}
+
+int values_pack_copy(const struct troupe_value *values, struct payload *payload)
+{
+    struct payload packed;
+
+    if (values_pack(values, &packed) < 0)
+        return -1;
+    if (!packed.image.data)
+        return values_copy_payload(&packed, payload);
+    *payload = packed;
     return 0;
 }

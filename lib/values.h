@@ -39,6 +39,8 @@ struct payload {
 int values_pack(const struct troupe_value *values, struct payload *payload);
 /* The same, and nothing is borrowed. */
 int values_pack_copy(const struct troupe_value *values, struct payload *payload);
+/* A copy, of nothing that is borrowed. 0, or -1 (ENOMEM). */
+int values_copy_payload(const struct payload *from, struct payload *to);
 int values_pack_as(const char *format, const union wire_value *values, struct payload *payload);
 
 #endif

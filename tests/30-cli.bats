@@ -284,12 +284,17 @@ PY
     refute_output --partial $'\033['
 }
 
+is_paused() {
+    [[ $(state_of "$1") == paused ]]
+}
+
 @test "a supervisor that does not answer is lost, and its children are shown from its table" {
     small_tree
     local shop web
     shop=$(pid_of shop) web=$(pid_of shop/web)
     kill -STOP "$shop" "$web"
     register_pid "$shop" "$web"
+    wait_until 10 is_paused shop
     run troupe ps -o path,state
     kill -CONT "$shop" "$web"
     assert_success
@@ -298,6 +303,49 @@ PY
     assert_line $'shop/web/page\tlost'
     assert_line $'shop/db\tlost'
     assert_line $'sys/log\tready'
+}
+
+@test "a root that does not answer is lost alone: the supervisors below it are asked themselves" {
+    small_tree
+    local root pid
+    root=$(ps -o ppid= -p "$(pid_of shop)" | tr -d ' ')
+    pid=$(pid_of shop)
+    kill -STOP "$root"
+    register_pid "$root"
+    run troupe ps -o path,state,pid,mem
+    assert_success
+    assert_line --regexp "^shop[[:space:]]ready[[:space:]]${pid}[[:space:]][1-9]"
+    assert_line --regexp $'^shop/db\tready'
+    assert_line --regexp $'^shop/web\tready'
+    assert_line --regexp $'^shop/web/page\tready'
+    assert_line --regexp $'^sys/log\tready'
+    run troupe ps -o path,state shop
+    assert_success
+    assert_line $'shop\tready'
+    assert_line $'shop/db\tready'
+    run troupe tree shop
+    assert_line --regexp '^shop .* one_for_one 0/3 in 5s$'
+    kill -CONT "$root"
+}
+
+@test "a supervisor in the middle that does not answer: what is below answers for itself" {
+    small_tree
+    local shop
+    shop=$(pid_of shop)
+    kill -STOP "$shop"
+    register_pid "$shop"
+    wait_until 10 is_paused shop
+    run troupe ps -o path,state
+    assert_success
+    assert_line $'shop\tpaused'
+    assert_line $'shop/db\tlost'
+    assert_line $'shop/web\tready'
+    assert_line $'shop/web/page\tready'
+    run troupe ps -o path,state shop/web
+    assert_success
+    assert_line $'shop/web\tready'
+    assert_line $'shop/web/page\tready'
+    kill -CONT "$shop"
 }
 
 # ---- one actor ---------------------------------------------------------------------------

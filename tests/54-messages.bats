@@ -239,9 +239,33 @@ PY
     shop "    - {name: crasher, module: crasher}"
     run troupe call shop/crasher exit 7
     assert_failure 1
-    assert_output --partial "shop/crasher: down "
+    assert_output --partial "shop/crasher: down exit:7"
     wait_until 5 is_restarted shop/crasher 1
     assert_equal "$(incarnation_of shop/crasher)" 2
+    run troupe call shop/crasher kill 11
+    assert_failure 1
+    assert_output --partial "shop/crasher: down signal:SEGV"
+}
+
+@test "a call that nobody has heard yet is for the next incarnation" {
+    shop
+    troupe send shop/teller block "$DIR/never"
+    wait_until 5 is_busy shop/teller
+    in_background waiting troupe call --timeout 20s -o jsonl shop/teller nothing
+    wait_until 5 has_waiting_connection shop/teller
+    kill -KILL "$(pid_of shop/teller)"
+    wait_until 10 test -s waiting.out
+    assert_equal "$(cat waiting.out)" "[]"
+    assert_equal "$(incarnation_of shop/teller)" 2
+}
+
+# Somebody has connected whom the actor has not accepted: that is the queue of its listening socket.
+has_waiting_connection() { # ADDRESS
+    local socket
+
+    socket=$(readlink "/proc/$(pid_of "$1")/fd/3")
+    ss -xlH | awk -v inode="${socket//[^0-9]/}" '$6 == inode && $3 > 0 { found = 1 }
+                                                 END { exit !found }'
 }
 
 # ---- raw bodies --------------------------------------------------------------------------
@@ -356,7 +380,7 @@ PY
     assert_output "just text"
     run troupe call shop/box leave
     assert_failure 1
-    assert_output --partial "shop/box: down "
+    assert_output --partial "shop/box: down exit:9"
     run troupe send shop/box note one two
     assert_success
     wait_until 5 grep -qx $'note\tone\ttwo' pushed
@@ -444,10 +468,12 @@ push_lines() { # ADDRESS LINE…: on one connection
 import os, socket, struct, sys
 box = socket.socket(socket.AF_UNIX)
 box.connect(os.path.join(os.environ["TROUPE_RUN"], sys.argv[1]))
-box.sendall(b"\0SP\0\0\x50\0\0")
+# All at once: what comes after the actor began to hang is not seen by it, nor by anybody.
+frames = b"\0SP\0\0\x50\0\0"
 for line in sys.argv[2:]:
     line = line.encode()
-    box.sendall(struct.pack(">BQ", 1, len(line)) + line)
+    frames += struct.pack(">BQ", 1, len(line)) + line
+box.sendall(frames)
 box.settimeout(20)
 assert box.recv(8) == b"\0SP\0\0\x51\0\0"
 PY

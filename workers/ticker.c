@@ -1,40 +1,34 @@
-/* Publishes `tick COUNT` every `every` milliseconds, and prints it: timers of an actor's own, and
- * something to subscribe to. */
+/* Publishes `tick COUNT` every `every` milliseconds, and prints it: an interval, something to
+ * subscribe to, and a value that is shared with those who come later. */
 #include <troupe.h>
 
-#include <ev.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 struct ticker {
-    ev_timer timer;
     uint64_t count;
 };
 
-static void on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
+/* Periods that were missed come as one call: they are ticks all the same. */
+static void on_tick(struct troupe *self, uint64_t periods, void *data)
 {
-    struct troupe *self = timer->data;
-    struct ticker *ticker = troupe_state(self);
+    struct ticker *ticker = data;
 
-    (void)loop;
-    (void)revents;
-    ticker->count++;
+    ticker->count += periods;
     printf("tick %" PRIu64 "\n", ticker->count);
     fflush(stdout);
-    troupe_publish(self, "tick", ticker->count);
+    troupe_share(self, "tick", ticker->count);
     troupe_status(self, "%" PRIu64 " ticks", ticker->count);
 }
 
 static int init(struct troupe *self)
 {
-    struct ticker *ticker = troupe_state(self);
     int64_t every_ms = troupe_arg_int(self, "every", 1000);
 
     if (every_ms < 1)
         return troupe_error(self, "args: every: expected at least 1 (milliseconds)");
-    ev_timer_init(&ticker->timer, on_tick, (double)every_ms / 1000, (double)every_ms / 1000);
-    ticker->timer.data = self;
-    ev_timer_start(troupe_loop(self), &ticker->timer);
+    if (!troupe_every(self, every_ms, on_tick, troupe_state(self)))
+        return troupe_error(self, "no memory for an interval");
     troupe_ready_text(self, "every %" PRId64 " ms", every_ms);
     return TROUPE_READY;
 }

@@ -2,6 +2,7 @@
  * A module's runtime with this test as its supervisor: socket pair, listening socket, stats page
  * and fork made by hand; requests come through sp.c and peer.c as dialers.
  */
+#include "audience.h"
 #include "boot.h"
 #include "ctl.h"
 #include "mailbox.h"
@@ -530,6 +531,12 @@ static void caller_closed(struct peer *peer, const char *why)
 static const struct peer_handlers CALLER = {.on_envelope = caller_envelope,
                                             .on_close = caller_closed};
 
+static void hang_up_caller(struct caller *caller)
+{
+    peer_close(caller->peer, false);
+    caller->peer = NULL;
+}
+
 static void send_envelope(struct caller *caller, struct envelope env, const char *type,
                           const char *format, const union wire_value *values)
 {
@@ -859,6 +866,44 @@ static void test_publish(void)
     stage_destroy(stage);
 }
 
+/* What other runtimes may ask, and what they may not. */
+static void test_subscriptions(void)
+{
+    struct stage *stage = stage_ready(boot_default());
+    struct caller caller = {0};
+    union wire_value asked[] = {{.bytes = {(char *)"top", 3}}, {.u = 0}};
+
+    caller.peer = peer_dial(stage->loop, stage->dir, "subject", "me",
+                            mono_add_ms(mono_now(), PATIENCE_MS), &CALLER, &caller);
+    send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CALL, .ref = 1}, ".subscribe", NULL,
+                  NULL);
+    CHECK(pump(stage, &caller.count, 1) && caller.kind == ENVELOPE_ERROR &&
+              strncmp(caller.payload, "bad_message .subscribe", 22) == 0,
+          "a subscription without a topic is refused");
+    send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CALL, .ref = 2}, ".other", NULL, NULL);
+    CHECK(pump(stage, &caller.count, 2) && strcmp(caller.payload, "unknown_message .other") == 0,
+          "names with a dot that nobody knows are unknown");
+    for (unsigned i = 0; i < AUDIENCE_MAX; i++)
+        send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CALL, .ref = 100 + i}, ".subscribe",
+                      "su", asked);
+    CHECK(pump(stage, &caller.count, 2 + AUDIENCE_MAX) && caller.kind == ENVELOPE_REPLY,
+          "a connection may hold many subscriptions");
+    send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CALL, .ref = 3}, ".subscribe", "su",
+                  asked);
+    CHECK(pump(stage, &caller.count, 3 + AUDIENCE_MAX) && caller.kind == ENVELOPE_ERROR &&
+              strcmp(caller.payload, "overloaded too many subscriptions") == 0,
+          "but not too many");
+    for (unsigned i = 1; i < AUDIENCE_MAX; i++)
+        send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CAST, .ref = 100 + i},
+                      ".unsubscribe", NULL, NULL);
+    asked[0].bytes.at = (char *)"now";
+    send_envelope(&caller, (struct envelope){.kind = ENVELOPE_CALL, .ref = 4}, "publish", "s", asked);
+    CHECK(pump(stage, &caller.count, 5 + AUDIENCE_MAX) && caller.kind == ENVELOPE_REPLY,
+          "whose are taken back hear nothing; the one that is left hears it before the answer");
+    hang_up_caller(&caller);
+    stage_destroy(stage);
+}
+
 static void test_raw_bytes(void)
 {
     struct troupe_boot boot = boot_default();
@@ -1116,6 +1161,7 @@ int main(void)
     test_envelopes();
     test_conversions();
     test_publish();
+    test_subscriptions();
     test_raw_bytes();
     test_raw_off();
     test_no_header();

@@ -1,6 +1,6 @@
 /*
- * The reserve, in a process whose memory this test rations: the linker sends its malloc, realloc and
- * free here.
+ * The reserve, in a process whose memory this test rations: the linker sends its malloc, realloc,
+ * free, mmap and munmap here.
  */
 #include "reserve.h"
 #include "tap.h"
@@ -9,6 +9,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,9 +21,13 @@ static size_t left; /* bytes that may still be had */
 void *__real_malloc(size_t size);
 void *__real_realloc(void *block, size_t size);
 void __real_free(void *block);
+void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+int __real_munmap(void *at, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_realloc(void *block, size_t size);
 void __wrap_free(void *block);
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+int __wrap_munmap(void *at, size_t size);
 
 static bool grant(size_t size)
 {
@@ -51,6 +56,18 @@ void __wrap_free(void *block)
     if (rationed && block)
         left += malloc_usable_size(block);
     __real_free(block);
+}
+
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+{
+    return grant(size) ? __real_mmap(at, size, protection, flags, fd, offset) : MAP_FAILED;
+}
+
+int __wrap_munmap(void *at, size_t size)
+{
+    if (rationed)
+        left += size;
+    return __real_munmap(at, size);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -109,6 +126,24 @@ static void check_uthash(void)
     CHECK(!reserve_is_in_use(), "and it is laid in again");
 }
 
+/* A forked process has none until it lays one in, and may then use it up. */
+static void check_fork(void)
+{
+    pid_t pid = fork();
+    int status = 0;
+
+    if (pid == 0) {
+        bool laid = reserve_init() == 0;
+
+        rationed = true;
+        left = 0;
+        _exit(laid && reserve_malloc(1) && reserve_is_in_use() ? 0 : 1);
+    }
+    waitpid(pid, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a forked process lays in its own");
+    CHECK(!reserve_is_in_use(), "and leaves its parent's alone");
+}
+
 /* There is an end to it, and it is not silent. */
 static void check_end(void)
 {
@@ -135,6 +170,7 @@ int main(void)
     CHECK(reserve_init() == 0, "twice is harmless");
     check_libev();
     check_uthash();
+    check_fork();
     check_end();
     return tap_done();
 }

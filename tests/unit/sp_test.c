@@ -1,4 +1,5 @@
 #include "buf.h"
+#include "place.h"
 #include "rundir.h"
 #include "sp.h"
 #include "tap.h"
@@ -11,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- a place to test in: a directory, a loop, and what the handlers saw -------------------- */
+/* ---- what the handlers saw --------------------------------------------------------------- */
 
-enum { SEEN_MAX = 20000, PATIENCE_MS = 10000 };
+enum { SEEN_MAX = 20000 };
 
 struct seen {
     int opened, messages, closed, drained;
@@ -25,8 +26,6 @@ struct seen {
     struct sp_conn *conn;
 };
 
-static char dir[64];
-static struct ev_loop *loop;
 static struct seen server, client;
 static bool (*when_open)(struct sp_conn *conn);
 static void (*when_message)(struct sp_conn *conn, const uint8_t *body, size_t size);
@@ -79,25 +78,6 @@ static void on_drain(struct sp_conn *conn)
 }
 
 static const struct sp_handlers handlers = {on_open, on_message, on_close, on_drain};
-
-static void on_tick(struct ev_loop *l, ev_timer *w, int revents)
-{
-    (void)l;
-    (void)w;
-    (void)revents;
-}
-
-/* Runs the loop until condition holds; false when it took too long. */
-#define UNTIL(condition)                                                                           \
-    ({                                                                                             \
-        struct mono start_ = mono_now();                                                           \
-        bool holds_ = (condition);                                                                 \
-        while (!holds_ && mono_diff_ms(mono_now(), start_) < PATIENCE_MS) {                        \
-            ev_run(loop, EVRUN_ONCE);                                                              \
-            holds_ = (condition);                                                                  \
-        }                                                                                          \
-        holds_;                                                                                    \
-    })
 
 static void turns(int n)
 {
@@ -294,6 +274,59 @@ static void test_full_outbox(void)
     sp_conn_pause(server.conn, false);
     CHECK(UNTIL(server.messages == sent) && client.drained > more,
           "when it reads again all arrives, and the sender is told");
+    end();
+}
+
+static void test_asking_for_room(void)
+{
+    struct sp_limits limits = {.max_outbox = 100000};
+    uint8_t block[1000] = {0};
+    struct iovec part = {block, sizeof block};
+
+    serve(NULL);
+    client.conn =
+        sp_dial(loop, dir, "box", SP_PAIR0, (struct mono){0}, &limits, &handlers, &client);
+    (void)UNTIL(server.opened);
+    sp_conn_ask_drain(client.conn, 1);
+    CHECK(client.drained == 0, "who asks for room is never told within");
+    CHECK(UNTIL(client.drained == 1), "an empty outbox has room at once");
+    sp_conn_pause(server.conn, true);
+    for (int i = 0; i < 2000 && sp_conn_queued(client.conn) < 40000; i++) {
+        sp_send(client.conn, &part, 1, -1);
+        sp_conn_flush(client.conn);
+    }
+    sp_conn_ask_drain(client.conn, 5000);
+    turns(5);
+    CHECK(client.drained == 1 && sp_conn_queued(client.conn) >= 5000,
+          "nobody is told before there is that much room");
+    sp_conn_pause(server.conn, false);
+    CHECK(UNTIL(client.drained == 2) && sp_conn_queued(client.conn) < 5000, "then once");
+    turns(5);
+    CHECK(client.drained == 2, "and not again");
+    end();
+}
+
+/* What had come at a moment, read or not, is told from what came later. */
+static void test_places(void)
+{
+    uint64_t place;
+
+    serve(NULL);
+    dial(5000);
+    (void)UNTIL(server.opened && client.opened);
+    sp_conn_pause(server.conn, true);
+    for (uint32_t i = 0; i < 3; i++)
+        send_number(client.conn, i, -1);
+    sp_conn_flush(client.conn);
+    place = sp_conn_come(server.conn);
+    CHECK(place == 8 + 3 * 13, "what lies in the socket has come");
+    send_number(client.conn, 3, -1);
+    sp_conn_flush(client.conn);
+    CHECK(sp_conn_has_before(server.conn, place), "it is still to be delivered");
+    sp_conn_pause(server.conn, false);
+    CHECK(UNTIL(server.messages == 4) && sp_conn_taken(server.conn) == place + 13 &&
+              !sp_conn_has_before(server.conn, place),
+          "until it is");
     end();
 }
 
@@ -741,19 +774,15 @@ static void test_codec(void)
 
 int main(void)
 {
-    ev_timer tick;
-
-    snprintf(dir, sizeof dir, "/tmp/troupe-sp-test.XXXXXX");
-    if (!mkdtemp(dir) || chdir(dir))
+    if (place_make("sp-test") || chdir(dir))
         return 1;
-    loop = loop_create();
-    ev_timer_init(&tick, on_tick, 0.002, 0.002); /* so that every turn ends soon */
-    ev_timer_start(loop, &tick);
     test_codec();
     test_exchange();
     test_one_write_a_turn();
     test_large();
     test_full_outbox();
+    test_asking_for_room();
+    test_places();
     test_descriptors();
     test_descriptor_in_large_message();
     test_dialling_nobody();
@@ -769,8 +798,7 @@ int main(void)
     test_many_conns();
     test_idle();
     test_mute();
-    ev_timer_stop(loop, &tick);
-    ev_loop_destroy(loop);
+    place_leave();
     unlink("box");
     rmdir(dir);
     return tap_done();

@@ -1,0 +1,87 @@
+#include "lookup.h"
+
+#include "runtime.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* One that waits, on the stack of its asker. */
+struct lookup {
+    LIST_ENTRY(lookup) in_contact;
+    ev_timer limit;
+    bool done;
+    int failure;                   /* an errno; 0: found */
+    char address[ADDR_TEXT_MAX + 1];
+};
+
+static void finish(struct lookup *lookup, int failure)
+{
+    lookup->failure = failure;
+    lookup->done = true;
+}
+
+void lookup_on_open(struct contact *contact)
+{
+    struct lookup *lookup;
+
+    LIST_FOREACH(lookup, &contact->lookups, in_contact)
+    {
+        snprintf(lookup->address, sizeof lookup->address, "%s", peer_remote(contact->peer));
+        finish(lookup, 0);
+    }
+}
+
+void lookup_on_nobody(struct contact *contact)
+{
+    struct lookup *lookup;
+
+    LIST_FOREACH(lookup, &contact->lookups, in_contact)
+    finish(lookup, ENOENT);
+}
+
+static void on_time(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    (void)loop;
+    (void)revents;
+    finish(container_of(timer, struct lookup, limit), ETIMEDOUT);
+}
+
+static void wait_for(struct lookup *lookup, struct contact *contact, int64_t timeout_ms)
+{
+    struct troupe *self = contact->self;
+
+    lookup->failure = EINTR; /* the actor is to end first */
+    ev_now_update(self->loop);
+    ev_timer_init(&lookup->limit, on_time, (double)timeout_ms / 1000, 0.);
+    ev_timer_start(self->loop, &lookup->limit);
+    LIST_INSERT_HEAD(&contact->lookups, lookup, in_contact);
+    agenda_wait(self, &lookup->done);
+    LIST_REMOVE(lookup, in_contact);
+    ev_timer_stop(self->loop, &lookup->limit);
+}
+
+static int copy(const char *address, char *out, size_t size)
+{
+    if (snprintf(out, size, "%s", address) < (int)size)
+        return 0;
+    errno = ENAMETOOLONG;
+    return -1;
+}
+
+int troupe_lookup(struct troupe *self, const char *path, int64_t timeout_ms, char *out, size_t size)
+{
+    struct lookup lookup = {0};
+    uint64_t incarnation;
+    struct contact *contact = contact_of(self, path, &incarnation);
+
+    if (!contact || contact_connect(contact) < 0)
+        return -1;
+    if (*peer_remote(contact->peer))
+        return copy(peer_remote(contact->peer), out, size);
+    wait_for(&lookup, contact, timeout_ms > 0 ? timeout_ms : CALL_DEFAULT_MS);
+    if (!lookup.failure)
+        return copy(lookup.address, out, size);
+    errno = lookup.failure;
+    return -1;
+}

@@ -1,0 +1,3 @@
+/* A stop finds what waits in its mailbox unhandled. */
+#define DRAINS false
+#include "inbox.h"
