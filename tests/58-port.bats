@@ -108,6 +108,23 @@ value \\" && grep -q put "$DIR/sub.out"
     assert_output "!bad_message add: argument 2: expected f"
 }
 
+@test "the actor in awk that README and manual show works" {
+    sed -n '/^```awk$/,/^```$/p' "$TOP/README.md" | grep -v '^```' >double.awk
+    grep -q double double.awk
+    yaml t.yaml <<END
+troupe: 1
+application: t
+supervisor:
+  children:
+    - $(sed -n 's/^With `\({name: double.*}\)` among.*/\1/p' "$TOP/README.md")
+END
+    node_up t.yaml
+    described() { troupe describe t/double | grep -q "double *DOUBLE *DOUBLE *doubles a number"; }
+    wait_until 5 described
+    run troupe call t/double double 21
+    assert_output 42
+}
+
 # ---- what goes in and out ----------------------------------------------------------------
 
 @test "a program that describes nothing gets every message, with its arguments as texts" {

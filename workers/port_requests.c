@@ -68,7 +68,8 @@ void port_requests_finish(struct port_requests *requests)
 {
     struct port_request *request, *next;
 
-    HASH_ITER (hh, requests->asked, request, next) {
+    for (request = requests->asked; request; request = next) {
+        next = request->hh.next; /* this one may go */
         take_message(requests, request);
         settle(requests, request);
     }
@@ -118,7 +119,8 @@ void port_requests_expire(struct port_requests *requests, int64_t now_ms,
 {
     struct port_request *request, *next;
 
-    HASH_ITER (hh, requests->asked, request, next) {
+    for (request = requests->asked; request; request = next) {
+        next = request->hh.next; /* this one may go */
         if (request->until_ms > now_ms)
             continue;
         expired(take_message(requests, request));

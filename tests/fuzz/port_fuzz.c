@@ -1,6 +1,6 @@
 /*
- * Any bytes from a program, in pieces of any size: the same lines come out as in one piece, no line is
- * over the bound, and what a line was understood as reads the same when it is said again.
+ * Any bytes from a program, in pieces of any size: the same lines come out as in one piece, no line
+ * is over the bound, and what a line was understood as reads the same when it is said again.
  */
 #include "../../workers/port_line.h"
 #include "../../workers/port_reader.h"

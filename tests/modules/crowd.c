@@ -1,5 +1,6 @@
-/* Many callers in one: calls an actor n times with one text, some of them at once, and tells what became of
- * them: how many were answered with that text, and the rest by the first word of their failures. */
+/* Many callers in one: calls an actor n times with one text, some of them at once, and tells what
+ * became of them: how many were answered with that text, and the rest by the first word of their
+ * failures. */
 #include <troupe.h>
 
 #include <inttypes.h>
@@ -68,7 +69,8 @@ static void ask(struct troupe *self)
     if (crowd->left == 0)
         return;
     crowd->left--;
-    if (troupe_ask(self, crowd->to, crowd->timeout_ms, on_answer, crowd, crowd->name, crowd->text) == 0)
+    if (troupe_ask(self, crowd->to, crowd->timeout_ms, on_answer, crowd, crowd->name,
+                   crowd->text) == 0)
         crowd->waiting++;
     else
         count(crowd, "unasked");
@@ -97,7 +99,8 @@ static void on_ask(struct troupe *self, struct troupe_message *message)
 }
 
 static const struct troupe_handler messages[] = {
-    {"ask", "sssIII", "s", on_ask, "calls ADDRESS NAME TEXT, N times, so many AT-ONCE, each for MS"},
+    {"ask", "sssIII", "s", on_ask,
+     "calls ADDRESS NAME TEXT, N times, so many AT-ONCE, each for MS"},
     {0},
 };
 

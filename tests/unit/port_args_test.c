@@ -1,5 +1,5 @@
-#include "tap.h"
 #include "../../workers/port_args.h"
+#include "tap.h"
 
 static const char *refused(const char *key, const char *value)
 {

@@ -1,5 +1,5 @@
-#include "tap.h"
 #include "../../workers/port_deaf.h"
+#include "tap.h"
 
 int main(void)
 {

@@ -1,5 +1,5 @@
-#include "tap.h"
 #include "../../workers/port_faults.h"
+#include "tap.h"
 
 int main(void)
 {

@@ -1,5 +1,5 @@
-#include "tap.h"
 #include "../../workers/port_line.h"
+#include "tap.h"
 
 static char text[512];
 static struct port_line line;
@@ -72,12 +72,14 @@ static void test_words(void)
     CHECK(PARSE("ready\tat last") == PORT_LINE_READY && line.count == 1, "ready with a text");
     CHECK(PARSE("hello") == PORT_LINE_BAD, "another word is none");
     CHECK(PARSE("") == PORT_LINE_BAD, "nor is an empty line");
-    CHECK(PARSE("cast\t1\t2\t3\t4\t5\t6\t7\t8\t9\t0\t1\t2\t3\t4\t5\t6\t7\t8\t9\t0\t1\t2\t3\t4\t5\t6\t"
-                "7\t8\t9\t0\t1\t2\t3\t4") == PORT_LINE_CAST,
-          "a cast has room for as many arguments as travel");
-    CHECK(PARSE("cast\t1\t2\t3\t4\t5\t6\t7\t8\t9\t0\t1\t2\t3\t4\t5\t6\t7\t8\t9\t0\t1\t2\t3\t4\t5\t6\t"
-                "7\t8\t9\t0\t1\t2\t3\t4\t5") == PORT_LINE_BAD,
-          "and for no more");
+    CHECK(
+        PARSE("cast\t1\t2\t3\t4\t5\t6\t7\t8\t9\t0\t1\t2\t3\t4\t5\t6\t7\t8\t9\t0\t1\t2\t3\t4\t5\t6\t"
+              "7\t8\t9\t0\t1\t2\t3\t4") == PORT_LINE_CAST,
+        "a cast has room for as many arguments as travel");
+    CHECK(
+        PARSE("cast\t1\t2\t3\t4\t5\t6\t7\t8\t9\t0\t1\t2\t3\t4\t5\t6\t7\t8\t9\t0\t1\t2\t3\t4\t5\t6\t"
+              "7\t8\t9\t0\t1\t2\t3\t4\t5") == PORT_LINE_BAD,
+        "and for no more");
 }
 
 int main(void)

@@ -1,6 +1,6 @@
 /* However the bytes come, the lines are the same. */
-#include "tap.h"
 #include "../../workers/port_reader.h"
+#include "tap.h"
 
 #include <stdlib.h>
 

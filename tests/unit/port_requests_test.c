@@ -1,6 +1,6 @@
 /* Messages are only addresses here: bytes of an array. */
-#include "tap.h"
 #include "../../workers/port_requests.h"
+#include "tap.h"
 
 #include <stdlib.h>
 
@@ -117,8 +117,8 @@ static void test_property(void)
             bytes += at->size - at->written;
             unwritten++;
         }
-        HASH_ITER(hh, requests.asked, call, next)
-        written_calls += !call->line;
+        HASH_ITER (hh, requests.asked, call, next)
+            written_calls += !call->line;
         right &= requests.bytes == bytes && requests.count == unwritten + written_calls;
     }
     CHECK(right, "20000 random steps: what is counted is what is there");

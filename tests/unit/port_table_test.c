@@ -1,5 +1,5 @@
-#include "tap.h"
 #include "../../workers/port_table.h"
+#include "tap.h"
 
 static struct port_table table;
 

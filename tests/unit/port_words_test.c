@@ -1,5 +1,5 @@
-#include "tap.h"
 #include "../../workers/port_words.h"
+#include "tap.h"
 
 #include <stdlib.h>
 
