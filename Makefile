@@ -262,6 +262,9 @@ filled = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' \
              -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g'
 
 install: all documents ## into PREFIX (/usr/local), below DESTDIR
+	@install -d $(bindir) $(confdir) 2>/dev/null && [ -w $(bindir) ] && [ -w $(confdir) ] || \
+	    { echo "make install: $(DESTDIR)$(PREFIX) cannot be written: run it as root," \
+	           "or with PREFIX=\$$HOME/.local" >&2; exit 1; }
 	$(Q)install -d $(bindir) $(workerdir) $(libdir)/pkgconfig $(includedir) $(unitdir) $(confdir) \
 	    $(mandir)/man1 $(mandir)/man3 $(mandir)/man5 $(mandir)/man7 $(mandir)/man8 \
 	    $(sharedir)/bash-completion/completions $(sharedir)/zsh/site-functions \

@@ -4,20 +4,20 @@ LIB_SOURCES := \
     lib/addr.c lib/buf.c lib/envelope.c lib/error.c lib/fault.c lib/loop.c lib/mono.c lib/raw.c \
     lib/reason.c lib/rights.c lib/rundir.c lib/stats.c lib/text.c lib/sp.c lib/peer.c lib/wire.c
 LIB_SOURCES += \
-    lib/actor.c lib/agenda.c lib/audience.c lib/call.c lib/cast.c lib/contact.c lib/crash.c \
-    lib/ctl.c lib/descriptors.c lib/logline.c lib/mailbox.c lib/message.c lib/notify.c lib/nursery.c \
-    lib/lookup.c lib/parent.c lib/publish.c lib/reply.c lib/subscription.c lib/ties.c lib/timing.c \
-    lib/undelivered.c lib/values.c
+    lib/actor.c lib/agenda.c lib/attach.c lib/audience.c lib/call.c lib/cast.c lib/contact.c lib/crash.c \
+    lib/ctl.c lib/descriptors.c lib/grant.c lib/helper.c lib/logline.c lib/lookup.c lib/mailbox.c lib/message.c \
+    lib/notify.c lib/nursery.c lib/parent.c lib/parent_peer.c lib/parent_socket.c lib/publish.c \
+    lib/reply.c lib/subscription.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c
 LIB_SOURCES += lib/table.c lib/reserve.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
 CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c cli/client.c \
     cli/watch.c cli/actors.c cli/target.c cli/columns.c cli/listing.c cli/event.c cli/output.c \
     cli/output_json.c cli/daemon.c cli/ending.c cli/tail.c cli/ended.c cli/mail.c cli/description.c \
-    cli/results.c cli/recipient.c cli/errand.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
+    cli/results.c cli/recipient.c cli/errand.c cli/attachment.c cli/command.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
     cli/cmd_ps.c cli/cmd_tree.c cli/cmd_status.c cli/cmd_why.c cli/cmd_log.c cli/cmd_events.c \
     cli/cmd_start.c cli/cmd_stop.c cli/cmd_restart.c cli/cmd_add.c cli/cmd_rm.c cli/cmd_wait.c \
-    cli/cmd_describe.c cli/cmd_call.c cli/cmd_send.c cli/cmd_counts.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
+    cli/cmd_describe.c cli/cmd_call.c cli/cmd_send.c cli/cmd_run.c cli/cmd_counts.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
 CLI_LIBS    := -ljansson
 
 SUPERVISORD_SOURCES :=
@@ -30,7 +30,7 @@ CONFIG_SOURCES := supervisord/config.c supervisord/config_yaml.c supervisord/con
     supervisord/config_print.c supervisord/config_manual.c
 SUPERVISORD_SOURCES += $(CONFIG_SOURCES)
 SUPERVISORD_SOURCES += \
-    supervisord/askers.c supervisord/backplane.c supervisord/batch.c supervisord/cgroup.c \
+    supervisord/askers.c supervisord/attached.c supervisord/backplane.c supervisord/batch.c supervisord/cgroup.c \
     supervisord/child.c supervisord/end.c supervisord/fellows.c supervisord/linking.c \
     supervisord/party.c supervisord/watches.c \
     supervisord/environment.c supervisord/events.c supervisord/files.c supervisord/guard.c \
@@ -66,7 +66,7 @@ UNIT_TESTS   += addr_test buf_test envelope_test raw_test reason_test text_test 
     peer_test rundir_test again_test
 TEST_HELPERS :=
 TEST_PRELOADS := timejump
-TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer
+TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer errand
 FUZZERS      :=
 
 UNIT_TESTS += actor_test crash_test ctl_test subscription_test timing_test
@@ -89,7 +89,7 @@ LOG_PARTS := workers/log_line.c workers/log_plan.c workers/log_ring.c workers/lo
 log_SOURCES := workers/log.c workers/log_reader.c workers/log_writer.c workers/log_lines.c \
     workers/log_follow.c workers/log_watch.c workers/log_jobs.c workers/log_serve.c $(LOG_PARTS)
 TEST_HELPERS += log_driver
-TEST_HELPERS += node_procs
+TEST_HELPERS += node_procs actor
 
 # The supervisor's pure files and the config reader.
 SPEC_SOURCES := supervisord/spec.c supervisord/texts.c
@@ -104,6 +104,9 @@ FUZZERS += config_fuzz
 config_fuzz_FUZZED = $(config_test_UNITS) $(LIB_SOURCES)
 config_fuzz_LIBS   = -lyaml
 
+UNIT_TESTS += watches_test
+watches_test_UNITS := supervisord/watches.c
+
 # The SP endpoint against libnng.
 TEST_HELPERS += sp_echo nng_client
 nng_client_LIBS := -lnng
@@ -114,7 +117,7 @@ wire_fuzz_FUZZED     = lib/wire.c
 sp_fuzz_FUZZED       = lib/sp.c lib/buf.c lib/rundir.c lib/addr.c lib/error.c lib/loop.c lib/mono.c
 
 # Messages for the conformance scenarios.
-TEST_HELPERS += say
+TEST_HELPERS += say stranger
 UNIT_TESTS += log_line_test log_plan_test log_ring_test
 log_line_test_UNITS := workers/log_line.c
 log_plan_test_UNITS := workers/log_plan.c
@@ -134,6 +137,25 @@ pool_queue_test_UNITS := workers/pool_queue.c
 pool_rate_test_UNITS  := workers/pool_rate.c
 pool_route_test_UNITS := workers/pool_route.c
 pool_stats_test_UNITS := workers/pool_stats.c
-UNIT_TESTS += results_test
+UNIT_TESTS += results_test command_test
 results_test_UNITS := cli/results.c cli/description.c $(CLI_PARTS)
 results_test_LIBS  := $(CLI_LIBS)
+command_test_UNITS := cli/command.c
+# Any program as an actor.
+WORKER_MODULES += port
+PORT_PARTS := workers/port_args.c workers/port_faults.c workers/port_line.c workers/port_reader.c \
+    workers/port_requests.c workers/port_table.c workers/port_words.c
+port_MODULE_SOURCES := workers/port.c workers/port_hear.c workers/port_program.c \
+    workers/port_tell.c $(PORT_PARTS)
+UNIT_TESTS += port_words_test port_args_test port_line_test port_reader_test port_requests_test \
+    port_table_test port_faults_test
+port_words_test_UNITS    := workers/port_words.c
+port_args_test_UNITS     := workers/port_args.c workers/port_words.c
+port_line_test_UNITS     := workers/port_line.c
+port_reader_test_UNITS   := workers/port_reader.c
+port_requests_test_UNITS := workers/port_requests.c
+port_table_test_UNITS    := workers/port_table.c
+port_faults_test_UNITS   := workers/port_faults.c
+FUZZERS += port_fuzz
+port_fuzz_FUZZED = workers/port_line.c workers/port_reader.c workers/port_table.c lib/raw.c lib/buf.c
+TEST_MODULES += crowd

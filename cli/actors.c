@@ -225,7 +225,24 @@ static void emit_children(struct survey *survey, struct found *found, unsigned d
     emit_rows(survey, &answer->rows, depth);
 }
 
-/* The actor at scope itself, as its parent knows it; a parent that is silent has its table. */
+/* Is the supervisor at path down, by the table of the one above it? Then it is not merely silent. */
+static bool is_known_down(const struct survey *survey, const char *path)
+{
+    char above[ADDR_PATH_MAX + 1];
+    struct rows rows = {0};
+    bool down = false;
+
+    if (addr_parent(path, above, sizeof above) < 0)
+        return false;
+    read_table(survey, above, &rows);
+    for (size_t i = 0; i < rows.count; i++)
+        down |= strcmp(rows.at[i].path, path) == 0 && is_down(&rows.at[i]);
+    rows_finish(&rows);
+    return down;
+}
+
+/* The actor at scope itself with what is below it, as its parent knows it; a parent that is silent
+ * has its table. */
 static void emit_own(struct survey *survey, const char *scope, struct answer *answer)
 {
     char parent[ADDR_PATH_MAX + 1];
@@ -235,7 +252,8 @@ static void emit_own(struct survey *survey, const char *scope, struct answer *an
         emit_rows(survey, &answer->rows, 0);
     } else if (answer->kind == ANSWER_NONE) {
         addr_parent(scope, parent, sizeof parent);
-        read_table(survey, parent, &rows);
+        if (!is_known_down(survey, parent))
+            read_table(survey, parent, &rows);
         for (size_t i = 0; i < rows.count; i++)
             if (strcmp(rows.at[i].path, scope) == 0)
                 emit(survey, &rows.at[i], 0, true);
@@ -279,7 +297,7 @@ int actors_collect(struct client *client, const char *scope, bool brief, struct 
     top = find(&survey, scope);
     if (*scope)
         emit_own(&survey, scope, &survey.asks[own].answer);
-    if (top)
+    if (top && !actors->count) /* the root, or a supervisor whose parent knows nothing of it */
         emit_children(&survey, top, 0);
     finish(&survey);
     return status;

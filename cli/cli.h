@@ -44,6 +44,7 @@ enum verb_takes {
     TAKES_VERBS,
     TAKES_SHELLS,
     TAKES_MESSAGE, /* ADDRESS MESSAGE ARG... */
+    TAKES_COMMAND, /* COMMAND ARG... */
 };
 
 struct option {
@@ -118,6 +119,9 @@ int cli_open_node(struct cli *cli);
 int cli_check_rights(struct cli *cli);
 /* The same, silently: why it was not 0 is in err. */
 int cli_find_node(struct cli *cli, struct error *err);
+
+/* For a child: gives back the limits that this program has raised for itself. */
+void cli_restore_limits(void);
 
 /* Makes argv[0] of `troupe-supervisord`: beside this program, else its bare name for PATH. */
 void cli_supervisord_path(char *out, size_t size);

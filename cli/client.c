@@ -178,6 +178,20 @@ void exchange_destroy(struct exchange *exchange)
     free(exchange);
 }
 
+int exchange_tell(struct exchange *exchange, const char *verb, const struct words *words)
+{
+    if (exchange->peer)
+        return peer_request(exchange->peer, verb, words, -1) ? 0 : -1;
+    errno = ENOTCONN;
+    return -1;
+}
+
+void exchange_flush(struct exchange *exchange)
+{
+    if (exchange->peer)
+        peer_flush(exchange->peer);
+}
+
 void *exchange_data(const struct exchange *exchange)
 {
     return exchange->data;

@@ -70,6 +70,11 @@ struct exchange *exchange_start(struct client *client, const char *mailbox, cons
                                 const struct words *words, const struct exchange_handlers *handlers,
                                 void *data);
 void exchange_destroy(struct exchange *exchange); /* takes NULL */
+/* One request more on the same connection, to which no answer is waited for. 0, or -1 with errno
+ * (ENOTCONN: it has ended). */
+int exchange_tell(struct exchange *exchange, const char *verb, const struct words *words);
+/* Writes what is queued, as far as the socket takes it. */
+void exchange_flush(struct exchange *exchange);
 void *exchange_data(const struct exchange *exchange);
 
 /* One of many requests. mailbox, verb and words are the asker's; answer is filled in. */

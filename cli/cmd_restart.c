@@ -5,13 +5,7 @@
 
 static int run(struct cli *cli)
 {
-    struct targets targets = {0};
-    int status = targets_expand(cli, 0, &targets);
-
-    if (!status)
-        status = targets_ask(cli, &targets, CONTROL_RESTART, cli_option(cli, "one-by-one") != NULL);
-    targets_finish(&targets);
-    return status;
+    return targets_order(cli, CONTROL_RESTART);
 }
 
 const struct verb verb_restart = {

@@ -54,7 +54,8 @@ struct up {
     bool is_settled;  /* all were ready once */
     bool is_stopping, node_is_stopping;
     bool is_killed; /* a second Ctrl-C */
-    pid_t daemon, root;
+    struct daemon daemon;
+    pid_t root;
     struct ending *ending;
     int status;
     struct watch *watch;
@@ -360,7 +361,8 @@ static void on_last_words(struct exchange *exchange, struct answer *answer)
     app->is_seen = true;
     app->outcome = GAVE_UP;
     if (answer->kind != ANSWER_WORDS) /* the node has read another file than we have */
-        snprintf(app->reason, sizeof app->reason, "the node does not know it: was its file replaced?");
+        snprintf(app->reason, sizeof app->reason,
+                 "the node does not know it: was its file replaced?");
     exchange_destroy(up->question);
     up->question = NULL;
     judge(up);
@@ -421,6 +423,15 @@ static void on_event(void *data, const char *event, const struct facts *facts)
         judge(up);
 }
 
+/* The node itself knows best why; `why` is what could be seen from here. */
+static int node_has_ended(const struct up *up, const char *why)
+{
+    char words[REASON_MAX];
+
+    daemon_last_words(&up->daemon, words, sizeof words);
+    return cli_fail(STATUS_NOT, "the node has ended: %s", *words ? words : why);
+}
+
 /* The node's end: by order when it said so before, else the end of an application that took the
  * node with it, or of the node by itself. */
 static void on_lost(void *data, const char *why)
@@ -432,7 +443,7 @@ static void on_lost(void *data, const char *why)
     if (up->node_is_stopping && !up->accused && up->is_settled)
         finish(up, STATUS_DONE);
     else
-        finish(up, cli_fail(STATUS_NOT, "the node has ended: %s", why));
+        finish(up, node_has_ended(up, why));
 }
 
 /* ---- getting there ---------------------------------------------------------------------- */
@@ -441,6 +452,8 @@ static int ask_root(struct up *up, const char *verb, const struct words *words,
                     struct answer *answer)
 {
     cli_check_memory(client_call(&up->cli->client, RUNDIR_SUPERVISOR, verb, words, 0, answer));
+    if (answer->kind == ANSWER_CLOSED && up->is_ours)
+        return node_has_ended(up, answer->text);
     return answer->kind == ANSWER_ERROR || answer->kind == ANSWER_CLOSED
                ? cli_answer_status(up->cli, "up", answer)
                : 0;
@@ -500,6 +513,19 @@ static int add_to_node(struct up *up)
     return status;
 }
 
+/* The lock of a killed node may be somebody else's by now: that is no node that could be asked. */
+static int refuse_stranger(const struct rundir *dir)
+{
+    char name[32];
+    pid_t pid = rundir_stranger(dir->path, name);
+
+    return pid ? cli_fail(STATUS_NOT,
+                          "%s/%s is locked by process %d (%s), which is no node: it keeps ours "
+                          "from starting",
+                          dir->path, RUNDIR_LOCK, (int)pid, name)
+               : 0;
+}
+
 static int open_node(struct up *up)
 {
     struct rundir *dir = &up->cli->client.dir;
@@ -516,7 +542,8 @@ static int open_node(struct up *up)
         if (status != STATUS_NOT || !rundir_is_alive(dir))
             return status;
     }
-    return add_to_node(up);
+    status = refuse_stranger(dir);
+    return status ? status : add_to_node(up);
 }
 
 static void prepare(struct up *up)
@@ -566,7 +593,7 @@ static void see_it_end(struct up *up)
     if (!up->is_ours || up->is_detached)
         return;
     ending_wait(up->ending, up->is_killed);
-    while (waitpid(up->daemon, NULL, 0) < 0 && errno == EINTR)
+    while (waitpid(up->daemon.pid, NULL, 0) < 0 && errno == EINTR)
         ;
 }
 
@@ -586,7 +613,7 @@ static int watch_it(struct up *up)
 
 static int run(struct cli *cli)
 {
-    struct up up = {.cli = cli, .began = mono_now()};
+    struct up up = {.cli = cli, .began = mono_now(), .daemon.last_words = -1};
     int status;
 
     up.is_detached = cli_option(cli, "detach") != NULL;
@@ -597,6 +624,8 @@ static int run(struct cli *cli)
         prepare(&up);
         status = watch_it(&up);
     }
+    if (up.daemon.last_words >= 0)
+        close(up.daemon.last_words);
     ending_destroy(up.ending);
     free(up.apps);
     plan_finish(&up.plan);

@@ -37,6 +37,7 @@ static const char *taken(const struct verb *verb)
         [TAKES_VERBS] = "verb",
         [TAKES_SHELLS] = "shell",
         [TAKES_MESSAGE] = "message",
+        [TAKES_COMMAND] = "command",
     };
 
     return words[verb->takes];
@@ -81,6 +82,7 @@ static const char bash_end[] =
     "    application)\n"
     "        mapfile -t COMPREPLY < <(compgen -W \"$(troupe ps -o paths 2>/dev/null |\n"
     "            grep -v -e / -e '^sys$')\" -- \"$word\") ;;\n"
+    "    command) mapfile -t COMPREPLY < <(compgen -c -- \"$word\") ;;\n"
     "    file) mapfile -t COMPREPLY < <(compgen -f -- \"$word\") ;;\n"
     "    verb) mapfile -t COMPREPLY < <(compgen -W \"$verbs\" -- \"$word\") ;;\n"
     "    shell) mapfile -t COMPREPLY < <(compgen -W 'bash zsh fish' -- \"$word\") ;;\n"
@@ -168,6 +170,7 @@ static void put_zsh(struct buf *out)
                "        compadd -- ${(f)\"$(troupe describe -o message $words[NORMARG] "
                "2>/dev/null)\"}\n"
                "    fi\n}\n"
+               "_troupe_command() { _command_names; _files }\n"
                "_troupe_file() { _files }\n"
                "_troupe_nothing() { _message 'no more arguments' }\n"
                "_troupe_shell() { compadd bash zsh fish }\n"
@@ -237,6 +240,8 @@ static const char *fish_source(const struct verb *verb)
     case TAKES_APPLICATIONS:
         return " -a '(troupe ps -o paths 2>/dev/null | string match -v \"*/*\" | string match -v "
                "sys)'";
+    case TAKES_COMMAND:
+        return " -a '(__fish_complete_command)'";
     case TAKES_FILES:
         return " -F";
     case TAKES_SHELLS:

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,7 +106,7 @@ void plan_finish(struct plan *plan)
 
 struct start {
     pid_t pid;
-    char line[64];
+    char line[sizeof "booted\n"]; /* not a byte more: what follows is the node's last words */
     size_t length;
     bool is_booted;
     ev_io ready;
@@ -166,7 +167,7 @@ _Noreturn static void become_daemon(char **argv, int ready_fd)
     execute(argv);
 }
 
-int daemon_start(struct cli *cli, const char *node, bool foreground, pid_t *pid)
+int daemon_start(struct cli *cli, const char *node, bool foreground, struct daemon *daemon)
 {
     char path[PATH_MAX], fd_text[16];
     char *options[] = {(char *)"--node",
@@ -194,11 +195,21 @@ int daemon_start(struct cli *cli, const char *node, bool foreground, pid_t *pid)
         return cli_fail(STATUS_NOT, "fork: %s", strerror(errno));
     }
     wait_for_boot(&cli->client, &start, ends[0]);
-    close(ends[0]);
-    *pid = start.pid;
+    *daemon = (struct daemon){start.pid, ends[0]};
     if (start.is_booted)
         return 0;
     int status = reap(start.pid);
 
     return status ? status : cli_fail(STATUS_NOT, "troupe-supervisord ended before it had booted");
+}
+
+void daemon_last_words(const struct daemon *daemon, char *out, size_t size)
+{
+    struct pollfd words = {.fd = daemon->last_words, .events = POLLIN};
+    ssize_t n = 0;
+
+    if (poll(&words, 1, 0) > 0 && words.revents & POLLIN)
+        n = read(daemon->last_words, out, size - 1);
+    out[n > 0 ? n : 0] = '\0';
+    out[strcspn(out, "\n")] = '\0';
 }

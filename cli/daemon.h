@@ -18,8 +18,16 @@ struct plan {
 int plan_read(struct cli *cli, struct plan *plan);
 void plan_finish(struct plan *plan);
 
-/* Starts the node and returns when it has booted: 0 and its pid; else the exit status that the
- * daemon ended with, its messages being on stderr. Ctrl-C meanwhile ends the start. */
-int daemon_start(struct cli *cli, const char *node, bool foreground, pid_t *pid);
+/* A node that we have started. */
+struct daemon {
+    pid_t pid;      /* of its guard, our child */
+    int last_words; /* what it says when it ends by itself; closed by the caller */
+};
+
+/* Starts the node and returns when it has booted: 0 and the daemon; else the exit status that it
+ * ended with, its messages being on stderr. Ctrl-C meanwhile ends the start. */
+int daemon_start(struct cli *cli, const char *node, bool foreground, struct daemon *daemon);
+/* Why the node ends, as far as it has said so by now; else "". */
+void daemon_last_words(const struct daemon *daemon, char *out, size_t size);
 
 #endif

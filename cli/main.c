@@ -37,15 +37,24 @@ int cli_usage(const struct verb *verb)
     return STATUS_USAGE;
 }
 
+static struct rlimit given_limit; /* of descriptors, as this program was started with */
+
 /* What is at the other end of the sockets has many descriptors; so may we. */
 static void raise_descriptor_limit(void)
 {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    if (getrlimit(RLIMIT_NOFILE, &given_limit) != 0)
         return;
+    limit = given_limit;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void cli_restore_limits(void)
+{
+    if (given_limit.rlim_max)
+        setrlimit(RLIMIT_NOFILE, &given_limit);
 }
 
 int cli_find_node(struct cli *cli, struct error *err)

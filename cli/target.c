@@ -174,7 +174,9 @@ void targets_finish(struct targets *targets)
 
 /* ---- asking ----------------------------------------------------------------------------- */
 
-int targets_ask(struct cli *cli, struct targets *targets, const char *verb, bool one_by_one)
+/* Asks the supervisor of each target `verb` with its name as the only word, all in parallel or one
+ * by one. Says what went wrong; returns the first failure's exit status. */
+static int ask_all(struct cli *cli, struct targets *targets, const char *verb, bool one_by_one)
 {
     struct ask *asks = cli_alloc(targets->count * sizeof *asks);
     int status = 0, one;
@@ -200,6 +202,17 @@ int targets_ask(struct cli *cli, struct targets *targets, const char *verb, bool
         answer_finish(&asks[i].answer);
     }
     free(asks);
+    return status;
+}
+
+int targets_order(struct cli *cli, const char *verb)
+{
+    struct targets targets = {0};
+    int status = targets_expand(cli, 0, &targets);
+
+    if (!status)
+        status = ask_all(cli, &targets, verb, cli_option(cli, "one-by-one") != NULL);
+    targets_finish(&targets);
     return status;
 }
 

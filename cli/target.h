@@ -22,6 +22,9 @@ struct targets {
 /* Parses one ADDRESS into addr; refuses other nodes. is_glob may be NULL: then globs are refused.
  * 0, or an exit status after having said why. */
 int target_parse(struct cli *cli, const char *text, struct addr *addr, bool *is_glob);
+/* What start, stop, restart and rm do: orders `verb` of the supervisor of each actor that cli's
+ * arguments mean; with --one-by-one the next only when the one before is done. */
+int targets_order(struct cli *cli, const char *verb);
 /* All of cli's arguments from the first-th on; the root is refused. */
 int targets_expand(struct cli *cli, int first, struct targets *targets);
 void targets_finish(struct targets *targets);
@@ -30,9 +33,6 @@ void targets_finish(struct targets *targets);
 int target_unknown(struct cli *cli, const char *path);
 /* cli_answer_status() for a request about path: suggests when the answer is noproc. */
 int target_answer_status(struct cli *cli, const char *path, const struct answer *answer);
-/* Asks the supervisor of each target `verb` with its name as the only word, all in parallel or one
- * by one. Says what went wrong; returns the first failure's exit status. */
-int targets_ask(struct cli *cli, struct targets *targets, const char *verb, bool one_by_one);
 /* One request about one actor, to its supervisor. 0 and answer (to be finished), else an exit
  * status after having said why. */
 int target_ask(struct cli *cli, const char *address, const char *verb, struct answer *answer,

@@ -123,6 +123,8 @@ static void drop_owed(struct agenda_item *item)
 static void set_failure(struct troupe_message *answer, const char *failure)
 {
     answer->origin = MESSAGE_ANSWER;
+    free(answer->own_name);
+    answer->name = "";
     answer->own_name = strdup(failure);
     answer->failure = answer->own_name ? answer->own_name : "error out of memory";
     answer->count = 0;

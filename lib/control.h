@@ -89,6 +89,8 @@
 #define EVENT_CHILD_RESUMED  "child.resumed"
 #define EVENT_CHILD_REMOVED  "child.removed"
 #define EVENT_CHILD_STRAY    "child.stray"    /* a process that escaped was ended; stray n */
+#define EVENT_CHILD_ATTACHED "child.attached" /* a process attached itself */
+#define EVENT_FORGED         "supervisor.forged" /* somebody told an end who has none to tell; by s */
 #define EVENT_GIVE_UP        "supervisor.giveup" /* reason s */
 #define EVENT_SUPERVISOR_UP  "supervisor.ready"
 #define EVENT_NODE_READY     "node.ready"     /* all applications given at its start are settled */

@@ -205,6 +205,12 @@ static bool has_turn(struct troupe *self)
     return !self->ending && now.us - mailbox->turn_started.us <= MAILBOX_TURN_US;
 }
 
+/* Does something wait, and is it wanted? */
+static bool may_take(const struct troupe *self)
+{
+    return !self->paused && !self->enough && !TAILQ_EMPTY(&self->mailbox.queue);
+}
+
 static void end_turn(struct troupe *self)
 {
     struct mailbox *mailbox = &self->mailbox;
@@ -213,7 +219,7 @@ static void end_turn(struct troupe *self)
     mailbox->turn_handled = 0;
     if (mailbox->choked > 0)
         look_at_choked(mailbox);
-    if (TAILQ_EMPTY(&mailbox->queue) && TAILQ_EMPTY(&self->agenda))
+    if (!may_take(self) && TAILQ_EMPTY(&self->agenda))
         ev_idle_stop(self->loop, &mailbox->spin);
     mailbox_check_drained(self);
 }
@@ -227,10 +233,10 @@ static void on_turn(struct ev_loop *loop, ev_check *watcher, int revents)
 
     (void)revents;
     (void)loop;
-    if (self->waiting || self->busy)
+    if (self->waiting || self->busy || self->enough)
         return;
     agenda_run(self, MAILBOX_TURN_MESSAGES);
-    while (TAILQ_EMPTY(&self->agenda) && !TAILQ_EMPTY(&mailbox->queue) && has_turn(self)) {
+    while (TAILQ_EMPTY(&self->agenda) && may_take(self) && has_turn(self)) {
         message = dequeue(self);
         take_one(self, message);
         agenda_run(self, MAILBOX_TURN_MESSAGES);
@@ -447,7 +453,8 @@ static void on_message_envelope(struct channel *channel, const struct envelope *
         mailbox_forget(message);
     } else if (is_too_late(channel)) {
         refuse_draining(message);
-    } else if (TAILQ_EMPTY(&self->mailbox.queue) && agenda_is_free(self) && has_turn(self)) {
+    } else if (TAILQ_EMPTY(&self->mailbox.queue) && !self->paused && agenda_is_free(self) &&
+               has_turn(self)) {
         take_one(self, message);
     } else if (message_settle(message) == 0) {
         enqueue(message);
@@ -461,7 +468,7 @@ static int refuse(struct peer *peer, uint64_t ref, struct envelope_text name, co
 {
     struct envelope env = {.kind = ENVELOPE_ERROR,
                            .ref = ref,
-                           .type = name,
+                           .type = ref ? (struct envelope_text){0} : name,
                            .payload = text,
                            .payload_size = (uint32_t)strlen(text)};
 
@@ -838,12 +845,16 @@ void mailbox_init(struct troupe *self)
     ev_init(&mailbox->timeout, on_timeout);
 }
 
+void mailbox_begin(struct troupe *self)
+{
+    ev_check_start(self->loop, &self->mailbox.turn);
+}
+
 int mailbox_open(struct troupe *self)
 {
     struct mailbox *mailbox = &self->mailbox;
     struct sp_limits limits = {.max_message = mailbox_max_message(self)};
 
-    ev_check_start(self->loop, &mailbox->turn);
     if (self->boot->mailbox_fd < 0)
         return 0;
     mailbox->listener = sp_listen(self->loop, self->boot->mailbox_fd, &limits, &HANDLERS, self);

@@ -47,8 +47,10 @@ struct mailbox {
 /* A raw call is answered within this time (PROTOCOL 1); a variable for the tests. */
 extern int64_t mailbox_raw_call_ms;
 
-/* Sets up without serving; then serves boot's descriptor. open returns 0, or -1 with errno. */
+/* Sets up without serving; begins to take turns, in which what is owed is run; then serves boot's
+ * descriptor. open returns 0, or -1 with errno. */
 void mailbox_init(struct troupe *self);
+void mailbox_begin(struct troupe *self);
 int mailbox_open(struct troupe *self);
 /* Keeps the loop from sleeping: something waits to be handled. */
 void mailbox_wake(struct troupe *self);

@@ -196,7 +196,10 @@ static int set_format(struct troupe_message *message, unsigned texts, char why[M
     if (handler) {
         message->format = handler->arguments ? handler->arguments : "";
     } else if (message->origin != MESSAGE_RAW) {
-        strcpy(message->own_format, "B");
+        /* An envelope without payload is a message without arguments. */
+        bool is_empty = message->origin == MESSAGE_ENVELOPE && message->size == 0;
+
+        strcpy(message->own_format, is_empty ? "" : "B");
     } else {
         memset(message->own_format, 's', texts);
         message->own_format[texts] = '\0';

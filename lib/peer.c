@@ -393,6 +393,12 @@ void peer_set_data(struct peer *peer, void *data)
     peer->data = data;
 }
 
+void peer_hand_over(struct peer *peer, const struct peer_handlers *handlers, void *data)
+{
+    peer->handlers = *handlers;
+    peer->data = data;
+}
+
 const struct ucred *peer_creds(const struct peer *peer)
 {
     static const struct ucred nobody = {.uid = (uid_t)-1, .gid = (gid_t)-1};
@@ -414,6 +420,14 @@ void peer_flush(struct peer *peer)
 {
     if (peer->conn)
         sp_conn_flush(peer->conn);
+}
+
+void peer_poll(struct peer *peer)
+{
+    enter(peer);
+    if (peer->conn)
+        sp_conn_poll(peer->conn);
+    leave(peer);
 }
 
 void peer_ask_drain(struct peer *peer, size_t below)

@@ -73,12 +73,15 @@ int peer_event_rows(struct peer *peer, uint64_t ref, const char *type, const str
 
 void *peer_data(const struct peer *peer);
 void peer_set_data(struct peer *peer, void *data);
+/* From now on all that happens is told to somebody else. Not within a callback of the one before. */
+void peer_hand_over(struct peer *peer, const struct peer_handlers *handlers, void *data);
 const struct ucred *peer_creds(const struct peer *peer);
 /* The other's address from its HELLO; "" before. */
 const char *peer_remote(const struct peer *peer);
 size_t peer_queued(const struct peer *peer);
-/* As sp_conn_flush(), sp_conn_ask_drain(). */
+/* As sp_conn_flush(), sp_conn_poll(), sp_conn_ask_drain(). */
 void peer_flush(struct peer *peer);
+void peer_poll(struct peer *peer);
 void peer_ask_drain(struct peer *peer, size_t below);
 
 #endif

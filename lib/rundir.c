@@ -133,6 +133,57 @@ static bool is_locked(const char *run_dir)
     return true;
 }
 
+/* What a process calls itself; false when it is gone. */
+static bool name_of(pid_t pid, char name[32])
+{
+    char path[64];
+    FILE *file;
+    bool known;
+
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    file = fopen(path, "re");
+    if (!file)
+        return false;
+    known = fgets(name, 32, file) != NULL;
+    fclose(file);
+    name[strcspn(name, "\n")] = '\0';
+    return known;
+}
+
+/* One line of /proc/locks: "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE 0 EOF". The device is
+ * left out: some file systems give another number there than to stat(). */
+static pid_t holder_in(const char *line, ino_t inode)
+{
+    unsigned long long locked;
+    int pid;
+
+    if (sscanf(line, "%*d: FLOCK %*s %*s %d %*x:%*x:%llu", &pid, &locked) != 2 || locked != inode)
+        return 0;
+    return pid;
+}
+
+pid_t rundir_stranger(const char *run_dir, char name[32])
+{
+    char path[PATH_MAX + 16], line[256];
+    FILE *locks = fopen("/proc/locks", "re");
+    struct stat st;
+    pid_t pid = 0;
+
+    snprintf(path, sizeof path, "%s/" RUNDIR_LOCK, run_dir);
+    if (!locks || stat(path, &st)) {
+        if (locks)
+            fclose(locks);
+        return 0;
+    }
+    while (!pid && fgets(line, sizeof line, locks)) {
+        pid = holder_in(line, st.st_ino);
+        if (pid > 0 && (!name_of(pid, name) || !strncmp(name, "troupe", 6)))
+            pid = 0;
+    }
+    fclose(locks);
+    return pid > 0 ? pid : 0;
+}
+
 bool rundir_is_alive(const struct rundir *dir)
 {
     return is_locked(dir->path);

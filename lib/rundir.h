@@ -35,6 +35,11 @@ int rundir_find(const char *name, struct rundir *dir, struct error *err);
 /* Is a node alive there (somebody holds the flock on .lock)? */
 bool rundir_is_alive(const struct rundir *dir);
 
+/* The process that holds .lock and is nothing of ours (it does not call itself troupe), as far as
+ * the kernel says so: who opened the file of a killed node and locked it keeps the next one out. Its
+ * pid, with what it calls itself in name; 0 when there is none. */
+pid_t rundir_stranger(const char *run_dir, char name[32]);
+
 /* Creates the directory with its parents, 0711, refusing anything but a real directory of ours. */
 int rundir_create(const struct rundir *dir, struct error *err);
 

@@ -1,8 +1,8 @@
 /*
  * The runtime of an actor, private to lib/: one struct troupe a process. actor.c owns the life cycle and
  * calls handlers; mailbox.c what comes in, contact.c and call.c what goes out; publish.c and
- * subscription.c events, out and in; agenda.c what else the
- * author's functions are owed, and how they wait; ties.c links and monitors; timing.c time.
+ * subscription.c events, out and in; agenda.c what else the author's functions are owed, and how they
+ * wait; ties.c links and monitors; timing.c time; work.c what runs beside it.
  */
 #ifndef TROUPE_RUNTIME_H
 #define TROUPE_RUNTIME_H
@@ -23,6 +23,7 @@
 #include "ties.h"
 #include "timing.h"
 #include "troupe.h"
+#include "work.h"
 
 enum { TROUPE_NEED_MAX = 64, TROUPE_LAST_STATE_MAX = 65536 };
 
@@ -45,6 +46,7 @@ struct troupe {
     struct agenda agenda;
     struct timing timing;
     struct descriptors descriptors;
+    struct works works;
     struct troupe_message spare; /* for one view at a time */
     bool has_spare;
     struct troupe_message *current; /* the one whose handler runs, or NULL */
@@ -56,10 +58,14 @@ struct troupe {
     struct stats_page own_stats;
 
     bool serving;    /* ready: messages are taken */
+    bool paused;     /* messages wait: troupe_pause() */
     bool ending;     /* a reason is set: no further message is handled */
     bool draining;   /* nothing new is taken; then it ends with drain_reason */
     char drain_reason[REASON_MAX];
     bool terminated; /* by a signal that is raised again at the end */
+    bool is_attached; /* no supervisor has started it: attach.c */
+    bool is_watching; /* one function of the author's, and it is `enough`: troupe_watch_work() */
+    bool enough;
     char reason[REASON_MAX];
     char need[TROUPE_NEED_MAX];
     char ready_text[REASON_MAX];
@@ -67,6 +73,17 @@ struct troupe {
     void *last_state;
     size_t last_state_size;
 };
+
+/* The parts of an actor's life, for troupe_actor_run() and attach.c. self is zeroed, but for state and
+ * loop; boot outlives it. */
+void actor_init(struct troupe *self, const struct troupe_actor *actor, const struct troupe_boot *boot);
+/* Hears the supervisor, runs the author's init and serves when that says so. Returns what it said (enum
+ * troupe_start). */
+int actor_start(struct troupe *self);
+/* Says goodbye to everyone: a reason is set. */
+void actor_finish(struct troupe *self);
+/* Frees what it holds, its loop too; not self and state. */
+void actor_release(struct troupe *self);
 
 /* Begins the end for this reason, unless it has begun. */
 void actor_end(struct troupe *self, const char *reason);

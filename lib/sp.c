@@ -655,17 +655,24 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
     leave(conn);
 }
 
-static void on_more(struct ev_loop *loop, ev_idle *w, int revents)
+/* First what is here already, else what has come. */
+static void read_on(struct sp_conn *conn)
 {
-    struct sp_conn *conn = container_of(w, struct sp_conn, more);
-
-    (void)revents;
-    ev_idle_stop(loop, w);
+    ev_idle_stop(conn->loop, &conn->more);
     enter(conn);
     if (!has_frame(conn))
         receive(conn);
     process(conn);
     leave(conn);
+}
+
+static void on_more(struct ev_loop *loop, ev_idle *w, int revents)
+{
+    struct sp_conn *conn = container_of(w, struct sp_conn, more);
+
+    (void)loop;
+    (void)revents;
+    read_on(conn);
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */
@@ -1186,6 +1193,12 @@ void sp_conn_flush(struct sp_conn *conn)
     enter(conn);
     flush(conn);
     leave(conn);
+}
+
+void sp_conn_poll(struct sp_conn *conn)
+{
+    if (conn->state == OPEN && is_reading(conn))
+        read_on(conn);
 }
 
 void sp_conn_ask_drain(struct sp_conn *conn, size_t below)

@@ -101,6 +101,8 @@ void sp_conn_flush(struct sp_conn *conn);
 /* Asks for on_drain, once, when fewer than `below` (at least 1) bytes are left in the outbox: soon, never
  * before this returns. */
 void sp_conn_ask_drain(struct sp_conn *conn, size_t below);
+/* Reads and delivers at once what has come, not in the loop's turn; nothing while it is paused. */
+void sp_conn_poll(struct sp_conn *conn);
 /* Bytes that wait to be written. */
 size_t sp_conn_queued(const struct sp_conn *conn);
 /* Whole messages that have come and were not handed over yet. */

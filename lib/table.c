@@ -316,6 +316,12 @@ static char *text_at(const char *text, size_t size)
     return strndup(text, strnlen(text, size));
 }
 
+/* Of one that was down when its supervisor fell silent there is nothing else to be known. */
+static bool is_down(uint8_t state)
+{
+    return state == ROW_STOPPED || state == ROW_EXITED || state == ROW_FAILED;
+}
+
 static int row_of_slot(const struct table_slot *slot, const char *parent, struct row *row)
 {
     char name[ADDR_PART_MAX + 1], path[ADDR_PATH_MAX + 1];
@@ -331,7 +337,7 @@ static int row_of_slot(const struct table_slot *slot, const char *parent, struct
     row->restart = strdup("");
     row->strategy = strdup("");
     row->kind = slot->kind;
-    row->state = ROW_LOST;
+    row->state = is_down(slot->state) ? slot->state : ROW_LOST;
     row->pid = slot->pid;
     row->incarnation = slot->incarnation;
     row->restarts_total = slot->restarts_total;

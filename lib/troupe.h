@@ -45,8 +45,9 @@ struct troupe_message;
 
 /* ---- 1. The actor ------------------------------------------------------------------------- */
 
-/* What init returns. An error is said by `return troupe_error(self, "disk full")`. */
-enum troupe_start { TROUPE_READY, TROUPE_IGNORE, TROUPE_ERROR };
+/* What init returns. An error is said by `return troupe_error(self, "disk full")`. LATER: it goes
+ * on starting, by timers, descriptors and answers, until it says troupe_ready(). */
+enum troupe_start { TROUPE_READY, TROUPE_IGNORE, TROUPE_ERROR, TROUPE_LATER };
 
 /*
  * One message that the actor understands. The formats are words of these letters:
@@ -80,13 +81,15 @@ struct troupe_actor {
     size_t state_size; /* bytes that troupe_state() points to, zeroed at the start */
 
     /* Prepares the actor; messages wait meanwhile. Returns TROUPE_READY; TROUPE_IGNORE (end, and
-     * that is all right); or troupe_error(). A supervisor waits `start_timeout` for it. */
+     * that is all right); TROUPE_LATER; or troupe_error(). A supervisor waits `start_timeout` until
+     * it is ready. */
     int (*init)(struct troupe *self);
 
     const struct troupe_handler *messages; /* ends with {0} */
 
-    /* Messages that the table does not name. Raw lines have all their arguments as texts, typed ones
-     * have theirs as they came, others have one: bytes. NULL: such messages are `unknown_message`. */
+    /* Messages that the table does not name. Raw lines have all their arguments as texts, typed
+     * ones have theirs as they came, others have one: bytes, or none. NULL: such messages are
+     * `unknown_message`. */
     void (*receive)(struct troupe *self, struct troupe_message *message);
 
     /* Runs once at the end, also when init failed, on a stop and when a link ends the actor; not
@@ -142,6 +145,8 @@ TROUPE_EXPORT unsigned troupe_replica(struct troupe *self);
 /* For init: the text that goes with "ready". */
 TROUPE_EXPORT void troupe_ready_text(struct troupe *self, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* After TROUPE_LATER: it is ready now. Its mailbox opens; what was sent before has waited. */
+TROUPE_EXPORT void troupe_ready(struct troupe *self);
 /* For init: says why it cannot start. Returns TROUPE_ERROR. */
 TROUPE_EXPORT int troupe_error(struct troupe *self, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -163,6 +168,19 @@ TROUPE_EXPORT void troupe_exit(struct troupe *self, const char *need, const char
 /* Finishes what has come by now and what was kept, takes nothing new (callers hear `overloaded
  * draining`), then ends with reason, as troupe_exit() does. */
 TROUPE_EXPORT void troupe_drain(struct troupe *self, const char *reason);
+
+/* Takes no message until it is resumed: they wait in the mailbox, and when that is full the
+ * pressure reaches the senders (SEMANTICS 6). For actors that hand work on and hold all they can.
+ * Answers, ends and timers come as ever. */
+TROUPE_EXPORT void troupe_pause(struct troupe *self);
+TROUPE_EXPORT void troupe_resume(struct troupe *self);
+
+/* The messages that it understands from now on, and what takes the others, in place of .messages and
+ * .receive: for an actor that learns at run time what it can do. The table ends with {0} and must
+ * stay valid; entries may be added at its end. */
+TROUPE_EXPORT void troupe_declare(struct troupe *self, const struct troupe_handler *messages,
+                                  void (*receive)(struct troupe *self,
+                                                  struct troupe_message *message));
 
 /* What the last incarnation left behind (valid for life), or NULL. */
 TROUPE_EXPORT const void *troupe_last_state(struct troupe *self, size_t *size);
@@ -255,7 +273,8 @@ TROUPE_EXPORT int troupe_forward(struct troupe_message *message, const char *to)
  * "error TEXT", "deadlock".
  *
  * Values are given as for troupe_reply(), up to 8. A single value of bytes goes as
- * it is; others travel with their types and are converted to what the receiver has declared. */
+ * it is; others travel with their types and are converted to what the receiver has declared (a text that
+ * is a number is taken for one, as in a raw line). */
 
 /* troupe_cast(self, to, name, values…): never waits. 0; or -1 with errno: EAGAIN (the outbox for `to`
  * is full: more than it has read waits here), EINVAL (no address, or a value that cannot travel),
@@ -394,45 +413,68 @@ TROUPE_EXPORT uint64_t troupe_watch(struct troupe *self, int fd, unsigned events
                                     void *data);
 TROUPE_EXPORT void troupe_unwatch(struct troupe *self, uint64_t watch);
 
-/* Work that may block: fn runs in a helper process, a copy of this one as it is now, with none of its
- * connections; what it writes with troupe_result() is its result. Returning 0 is success; it may also
- * print a line to say why not. */
+/* Work that may block: fn runs in a helper process, a copy of this one as it is now. Of its descriptors it
+ * has stdin, stdout and stderr; its signals are as after exec; nothing that takes self may be called in it.
+ * What it gives to troupe_result() is its result: together at most 16 MiB. Returning 0 is success, anything
+ * else failure (a status of 1 to 255); it may also print a line to say why not. It never outlives the actor;
+ * processes that it starts itself are the actor's members like all others, and not waited for. */
 typedef int troupe_work_fn(void *data, struct troupe_work *work);
+/* Adds to the result. 0; or -1 with EMSGSIZE (too much: nothing of this was added) or errno of write. */
 TROUPE_EXPORT int troupe_result(struct troupe_work *work, const void *bytes, size_t size);
-/* What became of it: failure is NULL, or "exit:1", "signal:SEGV" …; bytes are valid during the call. */
+/* What became of it: failure is NULL, or "exit:1", "signal:SEGV", or "error TEXT" (a result that is too
+ * long, no memory for it); the result, also of work that failed, and the text are valid during the call. */
 typedef void troupe_on_done(struct troupe *self, const char *failure, struct troupe_bytes result,
                             void *data);
-/* Starts it. Returns its number for troupe_cancel_work(), or 0 with errno of fork or pipe. */
+/* Starts it; as many at once as are wanted. on_done is called once, or may be NULL. Returns its number for
+ * troupe_cancel_work(), never 0; or 0 with errno of fork, pipe2 or pidfd_open, or ENOMEM. */
 TROUPE_EXPORT uint64_t troupe_work(struct troupe *self, troupe_work_fn *fn, void *fn_data,
                                    troupe_on_done *on_done, void *data);
-/* Ends the helper by SIGKILL; on_done is not called. */
+/* Ends the helper by SIGKILL; on_done is not called. Work that is done, or 0, is nothing. */
 TROUPE_EXPORT void troupe_cancel_work(struct troupe *self, uint64_t work);
 
 /* The actor is this work (async-backplane's manage): when it is done the actor ends, `normal` or
- * `error work exit:1`; when a link ends the actor, the work ends. 0, or -1 with errno. */
+ * `error work exit:1`; when the actor ends, by a link or a stop, so does the work, and that goes before
+ * what the work has come to. 0; or -1 with errno as troupe_work(). */
 TROUPE_EXPORT int troupe_manage(struct troupe *self, troupe_work_fn *fn, void *fn_data);
-/* The same, but success only calls on_done, tells nobody, and the actor lives on. */
+/* The same, but success only calls on_done, tells nobody, and the actor lives on; on_done does not hear of a
+ * failure. */
 TROUPE_EXPORT int troupe_part_manage(struct troupe *self, troupe_work_fn *fn, void *fn_data,
                                      troupe_on_done *on_done, void *data);
 
 /* ---- 8. Attached -------------------------------------------------------------------------- */
 
-/* A process that no supervisor started becomes an actor of a running node ($TROUPE_RUN, or the node
- * named by $TROUPE_NODE): with a mailbox, links, monitors, a path (run/PID; or `path`, below an existing
- * supervisor). It is never restarted; its end is what it says with troupe_detach(), else `dropped`.
- * actor may be NULL, or TROUPE_ATTACHED(…). NULL with *why, a static or thread-local text. One a process. */
+/* A process that no supervisor started becomes an actor of a running node ($TROUPE_RUN, or the node named
+ * by $TROUPE_NODE, or the only one that runs): with links, monitors, a path (run/PID; or `path`, a free name
+ * below an existing supervisor), and a mailbox when there is an actor; `ps`, `status` and `why` show it. It
+ * is never restarted; its end is what it says with troupe_detach(), else `dropped`. When the way to its
+ * supervisor breaks, it is to end by `noconnection`.
+ * actor: TROUPE_ATTACHED(…), or NULL; its init runs in here. Senders are root, the node's user and the
+ * process's own. Signals are the process's own matter, but SIGPIPE, which is ignored from now on.
+ * NULL with *why (may be NULL: not wanted), a text that is valid until the next call: no node, the supervisor's
+ * refusal, or what init said. One a process at a time. */
 TROUPE_EXPORT struct troupe *troupe_attach(const struct troupe_actor *actor, const char *path,
                                            const char **why);
-/* Serves messages and links until the actor is to end; returns its reason, valid until detached. */
+/* Serves messages and links until the actor is to end (a stop, a link, troupe_exit()): returns the reason,
+ * valid until detached. Outside of this and the next two, and of functions that wait, nothing is heard. */
 TROUPE_EXPORT const char *troupe_serve(struct troupe *self);
 /* Serves for at most timeout_ms (0: what is there); false when the actor is to end. */
 TROUPE_EXPORT bool troupe_serve_for(struct troupe *self, int64_t timeout_ms);
-/* Runs the work and serves; returns when the work is done (NULL, and *result, to be freed), or with the
- * first message, DOWN or EXIT that has come: what was waiting before comes first. */
-enum troupe_first { TROUPE_FIRST_DONE, TROUPE_FIRST_MESSAGE, TROUPE_FIRST_ENDED };
+
+/* What came first. */
+enum troupe_first {
+    TROUPE_FIRST_DONE,    /* the work is done: on_done has been called */
+    TROUPE_FIRST_MESSAGE, /* one function of the actor was called: a handler, .down, .exited … */
+    TROUPE_FIRST_ENDED,   /* the actor is to end: troupe_serve() tells why */
+    TROUPE_FIRST_FAILED,  /* the work could not be begun: errno as troupe_work() */
+};
+/* Runs the work and serves, until it is done or one function of the actor was called (async-backplane's
+ * watch). What waited before comes first: then the work is not even begun. Work that was overtaken is ended,
+ * and on_done is not called. */
 TROUPE_EXPORT enum troupe_first troupe_watch_work(struct troupe *self, troupe_work_fn *fn,
-                                                  void *fn_data);
-/* Says goodbye (reason NULL: the one it has, else normal) and frees self. Takes NULL. */
+                                                  void *fn_data, troupe_on_done *on_done, void *data);
+
+/* Says goodbye (reason NULL: the one it has, else `normal`): terminate() runs, what was sent goes out; then
+ * frees self. Takes NULL. */
 TROUPE_EXPORT void troupe_detach(struct troupe *self, const char *reason);
 
 #define TROUPE_ATTACHED(...)                                                                       \

@@ -53,7 +53,7 @@ bool askers_tell_all(struct backplane *plane)
     struct asker *asker, *next;
     bool full = false;
 
-    HASH_ITER(hh, plane->askers, asker, next) {
+    HASH_ITER (hh, plane->askers, asker, next) {
         if (asker->is_full)
             tell(&asker->watcher);
         full |= asker->is_full;
@@ -124,7 +124,7 @@ void askers_finish(struct backplane *plane)
 {
     struct asker *asker, *next;
 
-    HASH_ITER(hh, plane->askers, asker, next)
+    HASH_ITER (hh, plane->askers, asker, next)
         destroy(asker);
 }
 

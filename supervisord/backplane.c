@@ -1,6 +1,7 @@
 #include "backplane.h"
 
 #include "askers.h"
+#include "attached.h"
 #include "control.h"
 #include "linking.h"
 #include "supervisor.h"
@@ -72,6 +73,7 @@ static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
     (void)loop;
     (void)revents;
     full = askers_tell_all(plane);
+    full |= attached_tell_all(&plane->supervisor->attached);
     if (full)
         backplane_retry(plane);
 }
@@ -255,7 +257,7 @@ static void take_refusal(struct watch *watch, const struct envelope *env)
 
     backplane_refusal(env, reason);
     lose_way(party_of(watch)->plane, watch, false);
-    end_watch(watch, 0, reason, true);
+    end_watch(watch, watch->asked, reason, true);
 }
 
 static void on_answer(struct question *question, const struct envelope *env, const char *why)
@@ -265,7 +267,8 @@ static void on_answer(struct question *question, const struct envelope *env, con
 
     if (!env) {
         lose_way(party_of(watch)->plane, watch, false);
-        end_watch(watch, watch->incarnation, why, !strcmp(why, CONTROL_E_NOPROC));
+        end_watch(watch, watch->incarnation ? watch->incarnation : watch->asked, why,
+                  !strcmp(why, CONTROL_E_NOPROC));
     } else if (env->kind == ENVELOPE_ERROR) {
         take_refusal(watch, env);
     } else if (wire_unpack_words(env->payload, env->payload_size, &words) == 0) {
@@ -314,7 +317,7 @@ void backplane_seek(struct party *party, struct watch *watch, uint64_t asked)
 
     if (!backplane_is_ours(plane, watch->path)) {
         if (ask_elsewhere(party, watch, asked) < 0)
-            end_watch(watch, 0, "noconnection", true);
+            end_watch(watch, watch->asked, "noconnection", true);
     } else if (!backplane_watch_here(plane, watch, asked)) {
         end_watch(watch, asked, CONTROL_E_NOPROC, true);
     } else if (watch->stands) {
@@ -366,4 +369,5 @@ void backplane_finish(struct backplane *plane)
 {
     ev_timer_stop(plane->supervisor->loop, &plane->retry);
     askers_finish(plane);
+    HASH_CLEAR(hh, plane->parties);
 }

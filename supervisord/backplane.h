@@ -1,7 +1,7 @@
 /*
- * The backplane of one supervisor (SEMANTICS 7): where each watch goes, to the list of a party of our
- * own or to the supervisor that knows the other; and who has to be told what at the end of a turn of
- * the loop, which comes before anybody is started again.
+ * The backplane of one supervisor (SEMANTICS 7): where each watch goes, to the list of a party of
+ * our own or to the supervisor that knows the other; and who has to be told what at the end of a
+ * turn of the loop, which comes before anybody is started again.
  */
 #ifndef TROUPE_BACKPLANE_H
 #define TROUPE_BACKPLANE_H

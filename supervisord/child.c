@@ -362,6 +362,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 static void init_watchers(struct child *child)
 {
     ev_init(&child->control, talk_on_control);
+    ev_set_priority(&child->control, -1); /* ends that fellows tell come before questions for them */
     ev_timer_init(&child->timer, on_timer, 0., 0.);
     ev_timer_init(&child->poll, stop_on_poll, 0., 0.);
     ev_timer_init(&child->watchdog, talk_on_watchdog, 0., 0.);
@@ -396,6 +397,15 @@ static struct child *take_crib(struct supervisor *supervisor)
     return NULL;
 }
 
+/* A process of that name may have been attached: its number is not used again. */
+static void skip_attached(struct child *child)
+{
+    const struct table_gone *gone = table_gone(child->supervisor->table, child->slot->name);
+
+    if (gone && child->slot->incarnation < gone->end.incarnation)
+        child->slot->incarnation = gone->end.incarnation;
+}
+
 struct child *child_create(struct supervisor *supervisor, const struct spec *spec,
                            struct spec *own_spec)
 {
@@ -417,6 +427,7 @@ struct child *child_create(struct supervisor *supervisor, const struct spec *spe
         logpipes_create(child) < 0)
         goto fail;
     party_init(&child->party, &supervisor->backplane, &talk_party_kind, child->path);
+    skip_attached(child);
     end_record_lost(child);
     child->slot->present = true;
     child->slot->kind = (uint8_t)spec_row_kind(spec->kind);

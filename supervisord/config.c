@@ -124,10 +124,10 @@ static void check_name(struct reader *reader, const struct spec *root)
 {
     struct scope scope;
 
-    if (!root->name || strcmp(root->name, "sys") != 0)
+    if (!root->name || (strcmp(root->name, "sys") != 0 && strcmp(root->name, ADDR_RUN) != 0))
         return;
     reader_enter(reader, &scope, "application", root->at.line, root->at.column);
-    complain(reader, "\"sys\": taken by the node itself: expected another name");
+    complain(reader, "\"%s\": taken by the node itself: expected another name", root->name);
     reader_leave(reader);
 }
 

@@ -145,7 +145,8 @@ static const char *level_of(const char *event, bool abnormal)
 
     if (!strcmp(event, EVENT_GIVE_UP) || !strcmp(event, EVENT_CHILD_FAILED))
         return "error";
-    if (abnormal || !strcmp(event, EVENT_CHILD_STRAY))
+    if (abnormal || !strcmp(event, EVENT_CHILD_STRAY) ||
+        !strcmp(event, EVENT_FORGED))
         return "warn";
     for (size_t i = 0; i < sizeof debug / sizeof *debug; i++)
         if (!strcmp(event, debug[i]))
@@ -242,6 +243,40 @@ void events_child_exit(struct child *child, const char *reason, int64_t ran_ms, 
     facts_addf(&facts, 'd', "ran", "%lld", (long long)ran_ms);
     facts_add(&facts, 'b', "ordered", ordered ? "true" : "false");
     emit_child(child, EVENT_CHILD_EXIT, abnormal, &facts);
+}
+
+static struct facts attached_facts(const struct attached *attached, const char *event, bool abnormal,
+                                   enum row_state state)
+{
+    struct facts facts = begin_facts(event, level_of(event, abnormal), attached->path);
+
+    facts_addf(&facts, 'n', "pid", "%d", (int)attached->pid);
+    facts_addf(&facts, 'n', "incarnation", "%llu", (unsigned long long)attached->incarnation);
+    facts_add(&facts, 's', "state", row_state_text(state));
+    facts_add(&facts, 's', "kind", row_kind_text(ROW_ATTACHED));
+    return facts;
+}
+
+void events_attached(struct attached *attached, const char *event, const char *key, const char *text)
+{
+    struct facts facts =
+        attached_facts(attached, event, false, attached->is_stopping ? ROW_STOPPING : ROW_READY);
+
+    if (key)
+        facts_add(&facts, 's', key, text);
+    emit(&attached->supervisor->events, event, level_of(event, false), &facts);
+}
+
+void events_attached_exit(struct attached *attached, const char *reason, int64_t ran_ms, bool ordered)
+{
+    bool abnormal = !ordered && !reason_is_orderly(reason);
+    struct facts facts = attached_facts(attached, EVENT_CHILD_EXIT, abnormal, ROW_EXITED);
+
+    facts_add(&facts, 's', "reason", reason);
+    facts_addf(&facts, 'd', "ran", "%lld", (long long)ran_ms);
+    facts_add(&facts, 'b', "ordered", ordered ? "true" : "false");
+    emit(&attached->supervisor->events, EVENT_CHILD_EXIT, level_of(EVENT_CHILD_EXIT, abnormal),
+         &facts);
 }
 
 void events_stray(struct child *child, pid_t pid)

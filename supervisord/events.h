@@ -16,6 +16,7 @@
 
 struct supervisor;
 struct child;
+struct attached;
 
 struct event_subscriber {
     struct peer *peer;
@@ -45,6 +46,9 @@ void events_child_text(struct child *child, const char *event, const char *key, 
 void events_child_ms(struct child *child, const char *event, const char *key, int64_t ms);
 /* The end of an incarnation: reason, how long it ran, whether we had asked for it. */
 void events_child_exit(struct child *child, const char *reason, int64_t ran_ms, bool ordered);
+/* Of an attached process; key and text may be NULL. */
+void events_attached(struct attached *attached, const char *event, const char *key, const char *text);
+void events_attached_exit(struct attached *attached, const char *reason, int64_t ran_ms, bool ordered);
 /* A process that had escaped and is nobody's was ended. */
 void events_stray(struct child *child, pid_t pid);
 /* Of the supervisor itself. */

@@ -1,9 +1,9 @@
 /*
- * The other supervisors of the node, as far as this one asks them something: one connection to each,
- * dialled when it is first needed, shared by all who ask (links of the config, watches), and closed
- * when nobody has needed it for a while. The answers to a question come to whoever asked it: the
- * reply, later the events of the same number, and the end of the connection, after which the other
- * knows nothing of the question any more.
+ * The other supervisors of the node, as far as this one asks them something: one connection to
+ * each, dialled when it is first needed, shared by all who ask (links of the config, watches), and
+ * closed when nobody has needed it for a while. The answers to a question come to whoever asked it:
+ * the reply, later the events of the same number, and the end of the connection, after which the
+ * other knows nothing of the question any more.
  */
 #ifndef TROUPE_FELLOWS_H
 #define TROUPE_FELLOWS_H

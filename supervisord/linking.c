@@ -10,6 +10,8 @@
 #include <string.h>
 #include <utlist.h>
 
+enum { LINKINGS_MAX = 10000 }; /* of one party: what they wait for may be a supervisor that hangs */
+
 struct linking {
     struct linking *prev, *next;           /* of the party's */
     struct linking *prev_owed, *next_owed; /* of those that other supervisors wait for */
@@ -47,6 +49,7 @@ static void destroy(struct linking *linking)
 {
     question_forget(&linking->question);
     DL_DELETE(linking->party->linkings, linking);
+    linking->party->linking_count--;
     if (linking->peer)
         DL_DELETE2(plane_of(linking)->owed, linking, prev_owed, next_owed);
     free(linking);
@@ -244,14 +247,18 @@ static void begin(struct linking *linking)
 
 static struct linking *create(struct party *party, enum link_mode mode, const struct addr *addr)
 {
-    struct linking *linking = calloc(1, sizeof *linking);
+    struct linking *linking;
 
+    if (party->linking_count >= LINKINGS_MAX)
+        return NULL;
+    linking = calloc(1, sizeof *linking);
     if (!linking)
         return NULL;
     linking->party = party;
     linking->mode = mode;
     linking->addr = *addr;
     DL_APPEND(party->linkings, linking);
+    party->linking_count++;
     return linking;
 }
 
@@ -265,7 +272,8 @@ void linking_begin(struct party *party, enum link_mode mode, const struct addr *
         party_answer(party, "DOWN 0 %s overloaded", addr->path);
 }
 
-void linking_begin_for(struct party *party, const struct addr *addr, struct peer *peer, uint64_t ref)
+void linking_begin_for(struct party *party, const struct addr *addr, struct peer *peer,
+                       uint64_t ref)
 {
     struct linking *linking = create(party, LINK_MONITOR, addr);
 
@@ -285,16 +293,19 @@ void linking_on_stand(struct party *party, struct watch *watch)
 {
     struct linking *linking, *next;
 
-    DL_FOREACH_SAFE(party->linkings, linking, next)
+    for (linking = party->linkings; linking; linking = next) {
+        next = linking->next;
         if (linking->half == watch)
             advance(linking);
+    }
 }
 
 void linking_on_over(struct party *party, struct watch *watch)
 {
     struct linking *linking, *next;
 
-    DL_FOREACH_SAFE(party->linkings, linking, next) {
+    for (linking = party->linkings; linking; linking = next) {
+        next = linking->next;
         if (linking->half != watch)
             continue;
         linking->half = NULL;
@@ -308,9 +319,11 @@ static void cancel(struct party *party, const char *path, enum link_mode mode)
 {
     struct linking *linking, *next;
 
-    DL_FOREACH_SAFE(party->linkings, linking, next)
+    for (linking = party->linkings; linking; linking = next) {
+        next = linking->next;
         if ((linking->mode & mode) && !strcmp(linking->addr.path, path))
             fail(linking, "refused it was unlinked");
+    }
 }
 
 void linking_undo_own(struct party *party, const char *path)

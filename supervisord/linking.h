@@ -1,6 +1,6 @@
 /*
- * A LINK on its way (SEMANTICS 7): one's own half, to hear of the other's end, and the other's half,
- * to be heard of. The own half is made first; PEER is whole or not at all. Answered once.
+ * A LINK on its way (SEMANTICS 7): one's own half, to hear of the other's end, and the other's
+ * half, to be heard of. The own half is made first; PEER is whole or not at all. Answered once.
  */
 #ifndef TROUPE_LINKING_H
 #define TROUPE_LINKING_H
@@ -19,7 +19,8 @@ enum link_mode link_mode_of(const char *text);
 void linking_begin(struct party *party, enum link_mode mode, const struct addr *addr);
 /* The same for somebody else's NOTIFY: the party will hear of the end of addr; the request of that
  * peer is answered. */
-void linking_begin_for(struct party *party, const struct addr *addr, struct peer *peer, uint64_t ref);
+void linking_begin_for(struct party *party, const struct addr *addr, struct peer *peer,
+                       uint64_t ref);
 /* Subtracts. */
 void linking_undo(struct party *party, enum link_mode mode, const struct addr *addr);
 /* The party hears of that end no more. */

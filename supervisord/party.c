@@ -21,6 +21,11 @@ void party_text(const struct party *party, char out[ADDR_TEXT_MAX + 1])
     addr_write(party->path, party->kind->incarnation(party), out, ADDR_TEXT_MAX + 1);
 }
 
+static struct party *party_of(const struct watcher *watcher)
+{
+    return container_of(watcher, struct party, watcher);
+}
+
 /* ---- what it hears --------------------------------------------------------------------------- */
 
 bool party_order(struct party *party, const char *lines)
@@ -158,7 +163,7 @@ void party_hush(struct party *party)
 
 static void tell(struct watcher *watcher)
 {
-    party_drain(container_of(watcher, struct party, watcher));
+    party_drain(party_of(watcher));
 }
 
 /* ---- ends of others -------------------------------------------------------------------------- */
@@ -192,7 +197,7 @@ static void take_exit(struct party *party, struct watch *watch)
 
 static void on_over(struct watch *watch)
 {
-    struct party *party = container_of(watch->watcher, struct party, watcher);
+    struct party *party = party_of(watch->watcher);
 
     if (watch->kind != WATCH_LINK) {
         backplane_touch(party->plane, &party->watcher);
@@ -319,6 +324,77 @@ bool party_take_line(struct party *party, const struct ctl_line *line)
     }
 }
 
+/* ---- for people ------------------------------------------------------------------------------ */
+
+enum { NAMES_MAX = 20 };
+
+/* Names, each with how often it is meant: "shop/a shop/b*3". */
+struct names {
+    struct buf text;
+    size_t count;
+};
+
+static void add_name(struct names *names, const char *name, size_t times)
+{
+    if (++names->count > NAMES_MAX)
+        return;
+    buf_printf(&names->text, "%s%s", names->count > 1 ? " " : "", name);
+    if (times > 1)
+        buf_printf(&names->text, "*%zu", times);
+}
+
+static void add_names(struct facts *facts, const char *key, struct names *names)
+{
+    if (names->count > NAMES_MAX)
+        buf_printf(&names->text, " and %zu more", names->count - NAMES_MAX);
+    buf_append(&names->text, "", 1);
+    if (names->count && names->text.data)
+        facts_add(facts, 's', key, (const char *)buf_front(&names->text));
+    buf_finish(&names->text);
+}
+
+struct own_names {
+    enum watch_kind kind;
+    struct names names;
+};
+
+static void add_own(struct watch *watch, void *ctx)
+{
+    struct own_names *own = ctx;
+
+    if (watch->kind == own->kind)
+        add_name(&own->names, watch->path, watch_monitors(watch));
+}
+
+static void add_theirs(const struct party *party, enum watch_kind kind, struct names *names)
+{
+    for (const struct watch *watch = party->watched.watches; watch; watch = watch->next)
+        if (watch->kind == kind)
+            add_name(names, *watch->whom ? watch->whom : party_of(watch->watcher)->path,
+                     watch_monitors(watch));
+}
+
+void party_facts(const struct party *party, struct facts *facts)
+{
+    static const struct {
+        enum watch_kind kind;
+        const char *own, *theirs;
+    } keys[] = {{WATCH_LINK, "linked_to", "linked_from"},
+                {WATCH_MONITOR, "monitors", "monitored_by"}};
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        struct own_names own = {.kind = keys[i].kind};
+        struct names theirs = {0};
+
+        watches_each((struct watcher *)&party->watcher, add_own, &own);
+        add_names(facts, keys[i].own, &own.names);
+        add_theirs(party, keys[i].kind, &theirs);
+        add_names(facts, keys[i].theirs, &theirs);
+    }
+    if (party->traps)
+        facts_add(facts, 'b', "traps_exits", "true");
+}
+
 /* ---- its own ends ---------------------------------------------------------------------------- */
 
 static void withdraw(struct watch *watch, void *plane)
@@ -343,10 +419,8 @@ void party_on_end(struct party *party, uint64_t incarnation, const char *reason,
 void party_init(struct party *party, struct backplane *plane, const struct party_kind *kind,
                 const char *path)
 {
-    *party = (struct party){.plane = plane,
-                            .kind = kind,
-                            .path = path,
-                            .watcher = {.on_over = on_over, .tell = tell}};
+    *party = (struct party){
+        .plane = plane, .kind = kind, .path = path, .watcher = {.on_over = on_over, .tell = tell}};
     HASH_ADD_KEYPTR(hh, plane->parties, path, (unsigned)strlen(path), party);
 }
 

@@ -1,8 +1,8 @@
 /*
  * A party to links and monitors: a child, or a process attached to this supervisor, through all its
  * incarnations. Takes the lines of its control socket that ask for ends (PROTOCOL 4), keeps what it
- * watches and who watches it, and holds back what its socket does not take yet: orders go first, then
- * answers, then ends, which are written down only when there is room for them.
+ * watches and who watches it, and holds back what its socket does not take yet: orders go first,
+ * then answers, then ends, which are written down only when there is room for them.
  */
 #ifndef TROUPE_PARTY_H
 #define TROUPE_PARTY_H
@@ -28,8 +28,8 @@ struct party_kind {
     uint64_t (*incarnation)(const struct party *party);
     /* Has it a process now? */
     bool (*is_alive)(const struct party *party);
-    /* One datagram of whole lines. 0, or -1 with EAGAIN, and party_drain() is then called when there
-     * is room; or -1 with another error: nobody listens. */
+    /* One datagram of whole lines. 0, or -1 with EAGAIN, and party_drain() is then called when
+     * there is room; or -1 with another error: nobody listens. */
     int (*send)(struct party *party, const char *lines, size_t size);
     /* It said something about ends that makes no sense. */
     void (*complain)(struct party *party, const char *text);
@@ -43,7 +43,8 @@ struct party {
     const char *path; /* its owner's */
     struct watcher watcher;
     struct watched watched;
-    struct linking *linkings; /* LINKs that are not answered yet */
+    struct linking *linkings; /* LINKs that are not answered yet, */
+    size_t linking_count;     /* and how many */
     bool traps;               /* ends of those it is linked to are messages to it */
     bool awaited;             /* watched before it has a process: in the backplane's list */
     struct party *next_awaited;
@@ -66,7 +67,8 @@ bool party_take_line(struct party *party, const struct ctl_line *line);
 /* Says something at once, before all that waits. False when nobody listens. */
 bool party_order(struct party *party, const char *lines);
 /* Says something in its turn. */
-void party_answer(struct party *party, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void party_answer(struct party *party, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Writes what waits, as far as there is room. */
 void party_drain(struct party *party);
 bool party_has_waiting(const struct party *party);
@@ -81,7 +83,8 @@ void party_on_stand(struct party *party, struct watch *watch);
 /* PATH#N, of the incarnation that a watch begun now is of. */
 void party_text(const struct party *party, char out[ADDR_TEXT_MAX + 1]);
 
-/* Who is linked with it and who watches it, and the other way round, for people. */
+/* Whom it watches and is linked to, and who watches it, for people; who asks through another
+ * supervisor is named as that one named it. */
 void party_facts(const struct party *party, struct facts *facts);
 
 #endif

@@ -156,11 +156,24 @@ static void drop_waiters(struct requests *requests, const struct peer *peer)
 
 /* ---- looking --------------------------------------------------------------------------------------- */
 
+static struct attached *named_attached(const struct request *request)
+{
+    if (!request->words.count)
+        return NULL;
+    return attached_find(&request->supervisor->attached, request->words.at[0]);
+}
+
 static struct child *named_child(const struct request *request)
 {
     const char *name = request->words.count ? request->words.at[0] : "";
     struct child *child = supervisor_find(request->supervisor, name);
 
+    if (named_attached(request)) {
+        request_refuse(request, CONTROL_E_REFUSED,
+                       "%s is attached: it begins and ends by itself; `troupe stop` asks it to",
+                       named_attached(request)->path);
+        return NULL;
+    }
     if (!child || child->doomed) {
         request_refuse(request, CONTROL_E_NOPROC, "%s%s%s: no such child",
                        request->supervisor->path, *request->supervisor->path ? "/" : "", name);
@@ -205,12 +218,17 @@ static void on_self(const struct request *request)
 
 static void on_status(const struct request *request)
 {
-    struct child *child = named_child(request);
+    struct child *child;
     struct facts facts;
 
-    if (!child)
-        return;
-    status_facts(child, &facts);
+    if (named_attached(request)) {
+        status_attached(named_attached(request), &facts);
+    } else {
+        child = named_child(request);
+        if (!child)
+            return;
+        status_facts(child, &facts);
+    }
     peer_reply_facts(request->peer, request->ref, &facts);
     facts_finish(&facts);
 }
@@ -337,6 +355,10 @@ static void on_stop(const struct request *request)
 {
     struct child *child;
 
+    if (named_attached(request)) {
+        attached_stop(named_attached(request), request);
+        return;
+    }
     if (is_stopped_for_good(request)) {
         request_done(request, request->words.at[0]);
         return;
@@ -384,6 +406,11 @@ static void add_spec(const struct request *request, struct spec *spec)
     struct supervisor *supervisor = request->supervisor;
     struct child *child;
 
+    if (attached_find(&supervisor->attached, spec->name)) {
+        request_refuse(request, CONTROL_E_REFUSED, "%s: a process of that name is attached",
+                       spec->name);
+        goto refused;
+    }
     child = supervisor_find(supervisor, spec->name);
     if (child && !child->doomed) {
         request_refuse(request, CONTROL_E_REFUSED, "%s: %s", child->path,
@@ -504,6 +531,40 @@ static void on_add_template(const struct request *request)
     buf_finish(&messages);
 }
 
+static void forget_peer(struct supervisor *supervisor, const struct peer *peer)
+{
+    drop_waiters(&supervisor->requests, peer);
+    attached_forget_peer(&supervisor->attached, peer);
+    backplane_forget_peer(&supervisor->backplane, peer);
+    events_drop_peer(&supervisor->events, peer);
+}
+
+/* ---- forgeries ------------------------------------------------------------------------------------- */
+
+static const char *const told_of_ends[] = {EVENT_DOWN, "exit", "linked", CONTROL_LINE};
+
+/* Requests that there are not, of the names by which we tell of ends. */
+static bool is_forgery(const char *name)
+{
+    for (size_t i = 0; i < sizeof told_of_ends / sizeof *told_of_ends; i++)
+        if (!strcmp(told_of_ends[i], name))
+            return true;
+    return false;
+}
+
+void requests_forged(struct supervisor *supervisor, struct peer *peer, const char *what)
+{
+    const struct ucred *creds = peer_creds(peer);
+    char text[128];
+
+    snprintf(text, sizeof text, "%.64s from pid %d of uid %u", what, (int)creds->pid,
+             (unsigned)creds->uid);
+    events_self(supervisor, EVENT_FORGED, "what", text);
+    peer_reply_error(peer, 0, CONTROL_E_DENIED " %s: not yours to tell", what);
+    forget_peer(supervisor, peer);
+    peer_close(peer, true);
+}
+
 /* ---- dispatch -------------------------------------------------------------------------------------- */
 
 static const struct verb {
@@ -522,6 +583,8 @@ static const struct verb {
     {CONTROL_UNWATCH, RIGHT_LOOK, askers_unwatch},
     {CONTROL_NOTIFY, RIGHT_CONTROL, askers_notify},
     {CONTROL_UNNOTIFY, RIGHT_CONTROL, askers_unnotify},
+    {CONTROL_ATTACH, RIGHT_CONTROL, attached_attach},
+    {CONTROL_LINE, RIGHT_LOOK, attached_line}, /* from who is attached */
     {CONTROL_START, RIGHT_CONTROL, on_start},
     {CONTROL_STOP, RIGHT_CONTROL, on_stop},
     {CONTROL_RESTART, RIGHT_CONTROL, on_restart},
@@ -550,7 +613,9 @@ static void dispatch(const struct request *request, const char *name)
                                (unsigned)peer_creds(request->peer)->uid);
             return;
         }
-    if (!request->supervisor->requests.extra)
+    if (!request->supervisor->requests.extra && is_forgery(name))
+        requests_forged(request->supervisor, request->peer, name);
+    else if (!request->supervisor->requests.extra)
         request_refuse(request, CONTROL_E_UNKNOWN, "%s", name);
     else if (!(rights & RIGHT_CONTROL) && strcmp(name, CONTROL_NODE) != 0)
         request_refuse(request, CONTROL_E_DENIED, "%s: not allowed to uid %u", name,
@@ -566,9 +631,11 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 
     if (fd >= 0)
         close(fd);
-    if (env->kind != ENVELOPE_CONTROL)
-        return;
     envelope_text_copy(env->type, name, sizeof name);
+    if (env->kind != ENVELOPE_CONTROL) {
+        requests_forged(request.supervisor, peer, name);
+        return;
+    }
     if (env->payload_size &&
         wire_unpack_words(env->payload, env->payload_size, &request.words) < 0) {
         request_refuse(&request, CONTROL_E_BAD, "%s: the payload is no list of words", name);
@@ -576,13 +643,6 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     }
     dispatch(&request, name);
     words_finish(&request.words);
-}
-
-static void forget_peer(struct supervisor *supervisor, const struct peer *peer)
-{
-    drop_waiters(&supervisor->requests, peer);
-    backplane_forget_peer(&supervisor->backplane, peer);
-    events_drop_peer(&supervisor->events, peer);
 }
 
 static void on_close(struct peer *peer, const char *why)

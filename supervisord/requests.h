@@ -49,6 +49,10 @@ void requests_remove(const struct request *request);
 /* An event of the request with that ref. 0, or -1 with errno. */
 int request_event(struct peer *peer, uint64_t ref, const char *type, const struct words *words);
 
+/* Somebody said on his own connection what only we have to say, or only who is attached: it is
+ * refused, logged, and the end of that connection. */
+void requests_forged(struct supervisor *supervisor, struct peer *peer, const char *what);
+
 /* One text, as words. */
 void request_done(const struct request *request, const char *text);
 void request_refuse(const struct request *request, const char *head, const char *format, ...)

@@ -35,6 +35,7 @@ static struct {
     struct spec_tree tree; /* of the files given at the start */
     struct spec_supervisor spec;
     char *notify_socket; /* the service manager's */
+    int starter_fd;      /* `troupe up`, which waits for our end or has gone; -1: there is none */
     struct application *applications;
 } root;
 
@@ -379,8 +380,16 @@ static void on_boot(struct supervisor *supervisor)
     tell_service_manager(text);
 }
 
+/* A node that ends by itself as soon as it has booted is known to its starter by this only. */
+static void tell_starter(const char *reason)
+{
+    if (root.starter_fd >= 0 && strcmp(reason, "shutdown"))
+        dprintf(root.starter_fd, "%s\n", reason);
+}
+
 static void on_end(struct supervisor *supervisor)
 {
+    tell_starter(supervisor->final_reason);
     events_self(supervisor, EVENT_NODE_STOPPING, "reason", supervisor->final_reason);
     tell_service_manager("STOPPING=1");
 }
@@ -398,7 +407,10 @@ static int leave_starter(int ready_fd, struct error *err)
     if (result < 0 && terminal >= 0)
         dup2(terminal, STDERR_FILENO);
     close(terminal);
-    close(ready_fd);
+    if (result < 0)
+        close(ready_fd);
+    else
+        root.starter_fd = ready_fd;
     return result;
 }
 
@@ -427,10 +439,11 @@ static int hold_lock(const struct node *node)
 
     snprintf(path, sizeof path, "%s/%s", node->run_dir, RUNDIR_LOCK);
     for (;;) {
-        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
         if (fd < 0)
             return -1;
+        fchmod(fd, 0600); /* whoever may read it may lock it, and keep us out */
         if (lock_patiently(fd) < 0) {
             close(fd);
             return -1;
@@ -485,6 +498,20 @@ static bool is_foreign(const char *run_dir)
     return access(lock, F_OK) < 0 && !directory_is_empty(run_dir) && access(lock, F_OK) < 0;
 }
 
+static int lock_refused(const struct node *node, struct error *err)
+{
+    char name[32];
+    pid_t pid;
+
+    if (errno != EWOULDBLOCK)
+        return error_set_errno(err, errno, "%s/%s", node->run_dir, RUNDIR_LOCK);
+    pid = rundir_stranger(node->run_dir, name);
+    if (pid)
+        return error_set(err, EEXIST, "%s/%s is locked by process %d (%s), which is no node",
+                         node->run_dir, RUNDIR_LOCK, (int)pid, name);
+    return error_set(err, EEXIST, "node %s is already running in %s", node->name, node->run_dir);
+}
+
 static int prepare_directories(struct error *err)
 {
     struct rundir dir;
@@ -498,11 +525,8 @@ static int prepare_directories(struct error *err)
         return error_set(err, ENOTEMPTY, "%s: holds files of somebody else: expected a directory that "
                          "a node has made, an empty one, or none", node->run_dir);
     node->lock_fd = hold_lock(node);
-    if (node->lock_fd < 0 && errno == EWOULDBLOCK)
-        return error_set(err, EEXIST, "node %s is already running in %s", node->name,
-                         node->run_dir);
     if (node->lock_fd < 0)
-        return error_set_errno(err, errno, "%s/%s", node->run_dir, RUNDIR_LOCK);
+        return lock_refused(node, err);
     end_last_cgroup(node);
     if (empty_directory(node->run_dir, RUNDIR_LOCK) < 0)
         return error_set_errno(err, errno, "emptying %s", node->run_dir);
@@ -671,7 +695,7 @@ int root_run(const struct root_options *options)
     /* First out of the slots, then fill them: what is opened later must not land in a free one. */
     if ((ready_fd >= 0 && (ready_fd = slots_move_up(ready_fd)) < 0) || slots_reserve() < 0)
         return error_set_errno(&err, errno, "descriptors"), fail(&err);
-    root.node.lock_fd = -1;
+    root.node.lock_fd = root.starter_fd = -1;
     if (prepare_directories(&err) < 0 || make_root(&err) < 0 ||
         (ready_fd >= 0 && leave_starter(ready_fd, &err) < 0)) {
         if (root.node.lock_fd >= 0)

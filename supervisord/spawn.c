@@ -82,7 +82,10 @@ void spawn_failure_text(const struct child *child, const struct spawn_failure *f
         }
         break;
     case STEP_EXEC:
-        snprintf(out, size, "exec: %s: %s", spec->exec ? spec->exec[0] : spec->module,
+        snprintf(out, size, "exec: %s: %s",
+                 spec->supervisor ? child->path
+                 : spec->exec     ? spec->exec[0]
+                                  : spec->module,
                  strerror(failure->error));
         return;
     case STEP_CWD:

@@ -188,14 +188,60 @@ static int fill_row(struct child *child, bool brief, struct row *row)
     return row->path && row->last && row->status && row->restart && row->strategy ? 0 : -1;
 }
 
-static int add_row(struct rows *rows, struct child *child, bool brief)
+static int fill_attached(const struct attached *attached, bool brief, struct row *row)
+{
+    *row = (struct row){
+        .path = strdup(attached->path),
+        .kind = ROW_ATTACHED,
+        .state = attached->is_stopping ? ROW_STOPPING : ROW_READY,
+        .pid = (uint32_t)attached->pid,
+        .incarnation = attached->incarnation,
+        .last = strdup(""),
+        .since_us = (uint64_t)attached->started_us,
+        .started_us = (uint64_t)attached->started_us,
+        .status = strdup(attached->status),
+        .restart = strdup(spec_restart_text(RESTART_TEMPORARY)),
+        .strategy = strdup(""),
+    };
+    read_process(attached->pid, brief, row);
+    return row->path && row->last && row->status && row->restart && row->strategy ? 0 : -1;
+}
+
+static struct row *new_row(struct rows *rows)
 {
     struct row *grown = realloc(rows->at, (rows->count + 1) * sizeof *grown);
 
     if (!grown)
-        return -1;
+        return NULL;
     rows->at = grown;
-    return fill_row(child, brief, &grown[rows->count++]);
+    return &grown[rows->count++];
+}
+
+static int add_row(struct rows *rows, struct child *child, bool brief)
+{
+    struct row *row = new_row(rows);
+
+    return row ? fill_row(child, brief, row) : -1;
+}
+
+static int add_attached(struct rows *rows, const struct attached *attached, bool brief)
+{
+    struct row *row = new_row(rows);
+
+    return row ? fill_attached(attached, brief, row) : -1;
+}
+
+static int add_named(struct supervisor *supervisor, const char *name, bool brief, struct rows *rows)
+{
+    struct child *child = supervisor_find(supervisor, name);
+    const struct attached *attached = child ? NULL : attached_find(&supervisor->attached, name);
+
+    if (child)
+        return add_row(rows, child, brief);
+    if (attached)
+        return add_attached(rows, attached, brief);
+    errno = ENOENT;
+    return -1;
 }
 
 int status_rows(struct supervisor *supervisor, const struct words *names, bool brief,
@@ -203,20 +249,16 @@ int status_rows(struct supervisor *supervisor, const struct words *names, bool b
 {
     *rows = (struct rows){0};
     if (names && names->count) {
-        for (size_t i = 0; i < names->count; i++) {
-            struct child *child = supervisor_find(supervisor, names->at[i]);
-
-            if (!child) {
-                errno = ENOENT;
+        for (size_t i = 0; i < names->count; i++)
+            if (add_named(supervisor, names->at[i], brief, rows) < 0)
                 goto fail;
-            }
-            if (add_row(rows, child, brief) < 0)
-                goto fail;
-        }
         return 0;
     }
     for (size_t i = 0; i < supervisor->count; i++)
         if (add_row(rows, supervisor->children[i], brief) < 0)
+            goto fail;
+    for (const struct attached *a = supervisor->attached.first; a; a = a->next)
+        if (add_attached(rows, a, brief) < 0)
             goto fail;
     return 0;
 fail:
@@ -378,8 +420,42 @@ int status_facts(struct child *child, struct facts *facts)
     if (*child->slot->status)
         facts_add(facts, 's', "status", child->slot->status);
     add_spec(facts, child->spec);
+    party_facts(&child->party, facts);
     add_ends(facts, child);
     return 0;
+}
+
+int status_attached(struct attached *attached, struct facts *facts)
+{
+    struct row row = {0};
+
+    *facts = (struct facts){0};
+    read_process(attached->pid, false, &row);
+    facts_add(facts, 's', "path", attached->path);
+    facts_add(facts, 's', "state",
+              row_state_text(attached->is_stopping ? ROW_STOPPING : ROW_READY));
+    facts_add(facts, 's', "kind", row_kind_text(ROW_ATTACHED));
+    facts_addf(facts, 'n', "pid", "%d", (int)attached->pid);
+    facts_addf(facts, 't', "started", "%lld", (long long)attached->started_us);
+    facts_addf(facts, 'z', "memory", "%llu", (unsigned long long)row.memory);
+    facts_addf(facts, 'd', "cpu", "%llu", (unsigned long long)row.cpu_ms);
+    facts_addf(facts, 'n', "threads", "%u", row.threads);
+    facts_addf(facts, 'n', "descriptors", "%u", row.fds);
+    facts_addf(facts, 'n', "uid", "%u", row.uid);
+    facts_addf(facts, 'n', "incarnation", "%llu", (unsigned long long)attached->incarnation);
+    if (*attached->status)
+        facts_add(facts, 's', "status", attached->status);
+    party_facts(&attached->party, facts);
+    return 0;
+}
+
+static unsigned count_attached(const struct supervisor *supervisor)
+{
+    unsigned n = 0;
+
+    for (const struct attached *a = supervisor->attached.first; a; a = a->next)
+        n++;
+    return n;
 }
 
 int status_counts(const struct supervisor *supervisor, struct facts *facts)
@@ -394,5 +470,7 @@ int status_counts(const struct supervisor *supervisor, struct facts *facts)
     facts_addf(facts, 'n', "specs", "%u", supervisor->spec->template ? 1 : specs);
     facts_addf(facts, 'n', "active", "%u", active);
     facts_addf(facts, 'n', "supervisors", "%u", supervisors);
+    if (count_attached(supervisor)) /* which OTP has no word for */
+        facts_addf(facts, 'n', "attached", "%u", count_attached(supervisor));
     return facts_addf(facts, 'n', "workers", "%u", specs - supervisors);
 }

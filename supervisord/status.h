@@ -10,6 +10,7 @@
 
 struct supervisor;
 struct child;
+struct attached;
 
 enum row_kind spec_row_kind(enum spec_kind kind);
 
@@ -21,6 +22,8 @@ int status_rows(struct supervisor *supervisor, const struct words *names, bool b
 int status_self(struct supervisor *supervisor, struct rows *rows);
 /* Everything about one child, in the order to be shown. */
 int status_facts(struct child *child, struct facts *facts);
+/* The same of an attached process. */
+int status_attached(struct attached *attached, struct facts *facts);
 /* OTP's count_children: specs, active, supervisors, workers. */
 int status_counts(const struct supervisor *supervisor, struct facts *facts);
 

@@ -56,6 +56,10 @@ struct child *supervisor_add(struct supervisor *supervisor, const struct spec *s
         errno = ENOSPC;
         return NULL;
     }
+    if (attached_find(&supervisor->attached, spec->name)) {
+        errno = EEXIST;
+        return NULL;
+    }
     grown = realloc(supervisor->children, (supervisor->count + 1) * sizeof *grown);
     if (!grown)
         return NULL;
@@ -176,6 +180,7 @@ void supervisor_end(struct supervisor *supervisor, enum need need, const char *f
     va_end(args);
     supervisor->final_need = need;
     supervisor->mode = SUPERVISOR_ENDING;
+    attached_stop_all(&supervisor->attached);
     if (supervisor->rank_stops)
         supervisor->rank_stops(NULL);
     for (size_t i = 0; i < supervisor->count; i++) {
@@ -351,6 +356,7 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
     fellows_init(&supervisor->fellows, supervisor);
     links_init(&supervisor->links, supervisor);
     backplane_init(&supervisor->backplane, supervisor);
+    attached_init(&supervisor->attached, supervisor);
     if (open_tables(supervisor) < 0 || requests_init(&supervisor->requests, supervisor, mailbox_fd) < 0)
         return -1;
     logpipes_init(&supervisor->logpipes, supervisor);
@@ -365,6 +371,7 @@ int supervisor_run(struct supervisor *supervisor)
     supervisor_kick(supervisor);
     ev_run(supervisor->loop, 0);
     links_finish(&supervisor->links);
+    attached_finish(&supervisor->attached);
     backplane_finish(&supervisor->backplane);
     fellows_finish(&supervisor->fellows);
     requests_finish(&supervisor->requests);

@@ -6,6 +6,7 @@
 #ifndef TROUPE_SUPERVISOR_H
 #define TROUPE_SUPERVISOR_H
 
+#include "attached.h"
 #include "backplane.h"
 #include "child.h"
 #include "events.h"
@@ -66,6 +67,7 @@ struct supervisor {
     struct fellows fellows;
     struct links links;
     struct backplane backplane;
+    struct attachments attached;
     struct logpipes logpipes;
 };
 

@@ -13,8 +13,7 @@ struct monitor {
     UT_hash_handle hh;
 };
 
-static const char kind_letters[] = {
-    [WATCH_LINK] = 'l', [WATCH_MONITOR] = 'm', [WATCH_ENDED] = 'e'};
+static const char kind_letters[] = {[WATCH_LINK] = 'l', [WATCH_MONITOR] = 'm', [WATCH_ENDED] = 'e'};
 
 enum { KEY_MAX = 1536 }; /* two addresses, with room to spare */
 
@@ -56,6 +55,7 @@ struct watch *watches_add(struct watcher *watcher, enum watch_kind kind, const c
     memcpy(watch->key, key, (size_t)length + 1);
     watch->watcher = watcher;
     watch->kind = kind;
+    watch->asked = asked;
     watch->path = watch->key + 1;
     watch->whom = watch->key + length - strlen(whom);
     HASH_ADD_KEYPTR(hh, watcher->by_key, watch->key, (unsigned)length, watch);
@@ -108,6 +108,15 @@ struct watch *watches_demonitor(struct watcher *watcher, uint64_t ref)
     return watch->list ? NULL : watch;
 }
 
+size_t watch_monitors(const struct watch *watch)
+{
+    const struct monitor *monitor;
+    size_t n = 0;
+
+    DL_COUNT(watch->list, monitor, n);
+    return n;
+}
+
 /* ---- the life of a watch --------------------------------------------------------------------- */
 
 void watch_stand(struct watch *watch, struct watched *watched, uint64_t incarnation)
@@ -142,11 +151,12 @@ void watch_end(struct watch *watch, uint64_t incarnation, const char *reason, bo
 
 void watch_destroy(struct watch *watch)
 {
-    if (watch->queue)
+    if (watch->queue) {
         DL_DELETE(*watch->queue, watch);
-    else
+    } else {
         HASH_DELETE(hh, watch->watcher->by_key, watch);
-    leave_watched(watch);
+        leave_watched(watch);
+    }
     while (watch->list)
         remove_monitor(watch->list);
     watch->watcher->watches--;
@@ -180,7 +190,7 @@ void watches_each(struct watcher *watcher, void (*act)(struct watch *, void *), 
 {
     struct watch *watch, *next;
 
-    HASH_ITER(hh, watcher->by_key, watch, next)
+    HASH_ITER (hh, watcher->by_key, watch, next)
         act(watch, ctx);
 }
 

@@ -4,8 +4,9 @@
  * A watch joins a watcher to one incarnation of one actor, in one way. Monitors count singly: each
  * is a number under which the watcher hears of that end, and a watch has any number of them. A link
  * is a watch that has none, and there is at most one to an actor: links are a set. When the
- * incarnation is over, its watches pass from the list of the watched to that of their watcher, where
- * they wait to be told, however long that takes: what waits needs no memory beyond what it had.
+ * incarnation is over, its watches pass from the list of the watched to that of their watcher,
+ * where they wait to be told, however long that takes: what waits needs no memory beyond what it
+ * had.
  */
 #ifndef TROUPE_WATCHES_H
 #define TROUPE_WATCHES_H
@@ -51,12 +52,13 @@ struct watch {
     enum watch_kind kind;
     const char *path;     /* the actor's */
     const char *whom;     /* on whose behalf the watcher asks; "" for itself */
-    uint64_t incarnation; /* 0: not known yet */
+    uint64_t asked;       /* the incarnation that it must be of, or 0 */
+    uint64_t incarnation; /* that it is of; 0: not known yet */
     bool stands;          /* whoever knows of that end has promised to tell */
     bool firm;            /* a link that was told to have been made */
     struct watch **queue; /* of its watcher, once it is over */
     bool ordered;
-    char *reason; /* NULL: memory was short */
+    char *reason;         /* NULL: memory was short */
     struct monitor *list; /* oldest first */
     void *way;            /* by which it was asked of another supervisor; the asker's */
     struct watch *prev, *next;
@@ -70,8 +72,9 @@ struct notice {
     uint64_t ref; /* 0: a link */
 };
 
-/* A watch of that kind on the actor at path, asked for on behalf of whom ("" for itself); `asked` is
- * the incarnation it is to be of, 0 for the present one or the next. What is over is not found. */
+/* A watch of that kind on the actor at path, asked for on behalf of whom ("" for itself); `asked`
+ * is the incarnation it is to be of, 0 for the present one or the next. What is over is not found.
+ */
 struct watch *watches_find(const struct watcher *watcher, enum watch_kind kind, const char *path,
                            uint64_t asked, const char *whom);
 /* A new one, which must not be there. NULL with ENOMEM, or ENOSPC: WATCHES_MAX. */
@@ -80,10 +83,11 @@ struct watch *watches_add(struct watcher *watcher, enum watch_kind kind, const c
 /* Withdraws it: nothing of it will be told. */
 void watch_destroy(struct watch *watch);
 
-/* One more number to hear under. 0, or -1 with EEXIST (the watcher has that number), ENOSPC, ENOMEM. */
+/* One more number to hear under. 0, or -1 with EEXIST (the watcher has that number), ENOSPC,
+ * ENOMEM. */
 int watches_monitor(struct watch *watch, uint64_t ref);
-/* Takes a number back, told of already or not. The watch if that was its last one, for the caller to
- * withdraw; else NULL. */
+/* Takes a number back, told of already or not. The watch if that was its last one, for the caller
+ * to withdraw; else NULL. */
 struct watch *watches_demonitor(struct watcher *watcher, uint64_t ref);
 
 /* It is known where the watched are, and of which incarnation it is. */
@@ -95,6 +99,8 @@ bool watches_next(const struct watcher *watcher, struct notice *notice);
 /* That one was told (or need not be), and is forgotten. */
 void watches_told(const struct notice *notice);
 
+/* Its numbers. */
+size_t watch_monitors(const struct watch *watch);
 /* Calls for each watch that is not over; it may destroy the watch. */
 void watches_each(struct watcher *watcher, void (*act)(struct watch *, void *), void *ctx);
 /* Withdraws everything that is over; what is not must have been withdrawn before. */

@@ -208,11 +208,28 @@ static int gone_lines(struct supervisor *supervisor, const char *name, struct wo
     return 0;
 }
 
+/* An attached process has no record of its own: only the end of one of the same name before it. */
+static int attached_lines(struct supervisor *supervisor, const struct attached *attached,
+                          struct words *lines)
+{
+    const struct table_gone *gone = table_gone(supervisor->table, addr_child_name(attached->path));
+    char span[32];
+
+    say(lines, "%s is attached, and has been for %s (incarnation %llu, pid %d).", attached->path,
+        ago(attached->started_us, span, sizeof span), (unsigned long long)attached->incarnation,
+        (int)attached->pid);
+    if (gone)
+        say_reason(lines, attached->path, &gone->end);
+    return 0;
+}
+
 int why_lines(struct supervisor *supervisor, const char *name, struct words *lines)
 {
     struct child *child = supervisor_find(supervisor, name);
 
     *lines = (struct words){0};
+    if (!child && attached_find(&supervisor->attached, name))
+        return attached_lines(supervisor, attached_find(&supervisor->attached, name), lines);
     if (!child)
         return gone_lines(supervisor, name, lines);
     say_state(lines, child);

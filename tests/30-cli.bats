@@ -284,12 +284,17 @@ PY
     refute_output --partial $'\033['
 }
 
+is_paused() {
+    [[ $(state_of "$1") == paused ]]
+}
+
 @test "a supervisor that does not answer is lost, and its children are shown from its table" {
     small_tree
     local shop web
     shop=$(pid_of shop) web=$(pid_of shop/web)
     kill -STOP "$shop" "$web"
     register_pid "$shop" "$web"
+    wait_until 10 is_paused shop
     run troupe ps -o path,state
     kill -CONT "$shop" "$web"
     assert_success
@@ -309,7 +314,7 @@ PY
     register_pid "$root"
     run troupe ps -o path,state,pid,mem
     assert_success
-    assert_line --regexp "^shop[[:space:]]ready[[:space:]]$pid[[:space:]][1-9]"
+    assert_line --regexp "^shop[[:space:]]ready[[:space:]]${pid}[[:space:]][1-9]"
     assert_line --regexp $'^shop/db\tready'
     assert_line --regexp $'^shop/web\tready'
     assert_line --regexp $'^shop/web/page\tready'
@@ -329,6 +334,7 @@ PY
     shop=$(pid_of shop)
     kill -STOP "$shop"
     register_pid "$shop"
+    wait_until 10 is_paused shop
     run troupe ps -o path,state
     assert_success
     assert_line $'shop\tpaused'

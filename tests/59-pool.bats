@@ -413,6 +413,18 @@ worker_heard() { # WORKER KEYS
     books_balance
 }
 
+@test "resize: back and forth, faster than workers can leave: their names are always the first ones" {
+    pool_up "size: 2, route: field"
+    wait_until 10 pool_is_up 2
+    for n in 6 1 5 2 8 3; do
+        assert_equal "$(ask resize $n)" $n
+        assert_equal "$(ask work $n)" "$n $n"
+    done
+    wait_until 10 tree_is_exactly t t/crew t/crew/{1..3} t/pool t/talker
+    assert_equal "$(count_of lost) $(count_of bad)" "0 0"
+    books_balance
+}
+
 @test "resize: what cannot be is said" {
     pool_up "size: 1"
     wait_until 10 pool_is_up 1
@@ -571,11 +583,12 @@ pool_wrong() { # ARGS TEXT
     pool_up "size: 1, stuck: 500ms, retries: 3"
     wait_until 10 pool_is_up 1
     incarnation=$(incarnation_of t/crew/1)
-    in_background_ask next hang x
+    in_background_ask hung hang x
+    wait_until 10 count_is taken 1
     run ask work y
     assert_success
     assert_output "1 y"
-    answered next "timeout stuck for 500ms in t/crew/1"
+    wait_until 10 answered hung "timeout stuck for 500ms in t/crew/1"
     ((incarnation < $(incarnation_of t/crew/1)))
     assert_equal "$(count_of stuck) $(count_of restarted) $(count_of retried)" "1 1 0"
     books_balance

@@ -37,6 +37,14 @@ use_installed() {
     assert_output ""
 }
 
+@test "where it cannot write, install says so in one line, and what helps" {
+    make_quietly documents
+    touch "$DIR/theirs" # root may write anywhere but below a file
+    run make_quietly install PREFIX="$DIR/theirs/usr"
+    assert_failure
+    assert_line --index 0 "make install: $DIR/theirs/usr cannot be written: run it as root, or with PREFIX=\$HOME/.local"
+}
+
 @test "uninstall leaves no file" {
     make_quietly install PREFIX="$PREFIX"
     make_quietly uninstall PREFIX="$PREFIX"

@@ -22,7 +22,8 @@
  * than its asker's patience timeout stuck for 10s in PATH  and that worker is being restarted
  *     noproc …, bad_message …        no such worker, no key, no such priority
  *     down REASON                    its worker went down
- * Casts are counted the same way; their senders are told, when they want to be (`undelivered`).
+ * Casts are counted the same way; their senders are told, when they want to be (`undelivered`). What waits
+ * is in the pool's memory: when the pool itself is killed, callers hear `down`, and casts are lost.
  */
 #include "pool.h"
 

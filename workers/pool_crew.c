@@ -17,6 +17,7 @@ enum {
     DIAL_MS = 5000,  /* only a full listen queue uses it up */
     AGAIN_MS = 200,  /* between tries to reach the supervisor */
     ORDER_MS = 1000, /* after an order that failed */
+    ORDERS_MAX = 64, /* workers that are ordered at once */
 };
 
 struct crew_order {
@@ -112,7 +113,7 @@ static void forget_if_done(struct pool_crew *crew, struct pool_worker *worker)
 /* It is no child any more. One that is wanted is waited for: it will be ordered again. */
 static void set_gone(struct pool_crew *crew, struct pool_worker *worker)
 {
-    worker->is_there = worker->seat.is_up = false;
+    worker->is_there = worker->is_leaving = worker->seat.is_up = false;
     if (!crew->wanted)
         leave_seat(crew, worker);
 }
@@ -139,7 +140,7 @@ void pool_crew_lost(struct pool_crew *crew, struct pool_worker *worker, uint64_t
 
 const char *pool_crew_state(const struct pool_worker *worker)
 {
-    if (!worker->is_seated)
+    if (!worker->is_seated || worker->is_leaving)
         return "leaving";
     return worker->seat.is_up ? "up" : "down";
 }
@@ -176,15 +177,17 @@ static void drop_orders(struct pool_crew *crew)
     }
 }
 
-static bool has_orders(const struct pool_crew *crew, const char *verb)
+static unsigned count_orders(const struct pool_crew *crew, const char *verb)
 {
+    unsigned count = 0;
+
     for (const struct crew_order *given = crew->orders; given; given = given->next)
-        if (strcmp(given->verb, verb) == 0)
-            return true;
-    return false;
+        count += strcmp(given->verb, verb) == 0;
+    return count;
 }
 
-/* The one of the lowest number that has no seat. */
+/* The one of the lowest number that has no seat. One that was about to leave stays, or comes again.
+ */
 static int recruit(struct pool_crew *crew)
 {
     struct pool_worker *worker;
@@ -194,7 +197,7 @@ static int recruit(struct pool_crew *crew)
     do {
         snprintf(name, sizeof name, "%u", ++number);
         worker = find(crew, name);
-    } while (worker && (worker->is_seated || worker->is_there));
+    } while (worker && worker->is_seated);
     if (worker)
         return take_seat(crew, worker);
     return create(crew, name) ? 0 : -1;
@@ -207,9 +210,12 @@ static void dismiss(struct pool_crew *crew, struct pool_worker *worker)
     pool_crew_released(crew, worker);
 }
 
+/* When one of these is answered, the next is ordered. */
 static int order_missing(struct pool_crew *crew)
 {
-    for (size_t i = 0; i < crew->count; i++) {
+    unsigned given = count_orders(crew, CONTROL_ADD_TEMPLATE);
+
+    for (size_t i = 0; i < crew->count && given < ORDERS_MAX; i++) {
         struct pool_worker *worker = pool_crew_at(crew, (int)i);
 
         if (worker->is_there || worker->is_ordered)
@@ -217,11 +223,23 @@ static int order_missing(struct pool_crew *crew)
         if (order(crew, CONTROL_ADD_TEMPLATE, worker) < 0)
             return -1;
         worker->is_ordered = true;
+        given++;
     }
     return 0;
 }
 
 static void try_again(struct pool_crew *crew, int64_t ms);
+
+static bool is_complete(const struct pool_crew *crew)
+{
+    for (size_t i = 0; i < crew->count; i++) {
+        const struct pool_worker *worker = pool_crew_at(crew, (int)i);
+
+        if (!worker->is_there || worker->is_ordered || worker->is_leaving)
+            return false;
+    }
+    return crew->count == crew->wanted;
+}
 
 /* Lets go of what is too much, of the last ones; takes on and orders what is missing. */
 static void adjust(struct pool_crew *crew)
@@ -238,7 +256,7 @@ static void adjust(struct pool_crew *crew)
         crew->handlers.on_change(crew);
     if (crew->count < crew->wanted || order_missing(crew) < 0)
         try_again(crew, ORDER_MS);
-    else if (!has_orders(crew, CONTROL_ADD_TEMPLATE))
+    else if (is_complete(crew))
         crew->handlers.on_size(crew, NULL);
 }
 
@@ -258,8 +276,12 @@ void pool_crew_restart(struct pool_crew *crew, struct pool_worker *worker)
 
 void pool_crew_released(struct pool_crew *crew, struct pool_worker *worker)
 {
-    if (!worker->is_seated && worker->is_there && worker->seat.running == 0)
-        order(crew, CONTROL_REMOVE, worker);
+    if (!worker->is_seated && worker->is_there && !worker->is_leaving &&
+        worker->seat.running == 0 && order(crew, CONTROL_REMOVE, worker) == 0) {
+        worker->is_leaving = true;
+        worker->seat.is_up = false;
+        worker->lost = worker->incarnation;
+    }
     forget_if_done(crew, worker);
 }
 
@@ -276,7 +298,7 @@ static const char *name_of(const struct pool_crew *crew, const char *path)
     return addr_name(path);
 }
 
-/* Only a new one is given a seat: one that is leaving has had its own. */
+/* Only a new one is given a seat: one that was dismissed has had its own. */
 static struct pool_worker *meet(struct pool_crew *crew, const char *name)
 {
     struct pool_worker *worker = find(crew, name);
@@ -365,14 +387,26 @@ static void on_add_failed(struct pool_crew *crew, struct pool_worker *worker, co
     try_again(crew, ORDER_MS);
 }
 
+/* It was to leave, and the order may not have been heard. */
+static void stays(struct pool_worker *worker)
+{
+    if (worker->is_leaving)
+        worker->lost = 0;
+    worker->is_leaving = false;
+}
+
 static void on_failed(struct pool_crew *crew, const struct crew_order *given, const char *why)
 {
     struct pool_worker *worker = find(crew, given->name);
 
     troupe_log(crew->self, "error", "pool.order", "order", given->verb, "worker", given->name,
                "why", why, NULL);
-    if (worker && strcmp(given->verb, CONTROL_ADD_TEMPLATE) == 0)
+    if (!worker)
+        return;
+    if (strcmp(given->verb, CONTROL_ADD_TEMPLATE) == 0)
         on_add_failed(crew, worker, why);
+    else if (strcmp(given->verb, CONTROL_REMOVE) == 0)
+        stays(worker);
 }
 
 static void on_done(struct pool_crew *crew, const struct crew_order *given)
@@ -459,8 +493,10 @@ static void on_close(struct peer *peer, const char *why)
 
     crew->peer = NULL;
     drop_orders(crew);
-    HASH_ITER (hh, crew->all, worker, next)
+    HASH_ITER (hh, crew->all, worker, next) {
         worker->seat.is_up = worker->is_ordered = false;
+        stays(worker);
+    }
     if (!crew->is_troubled)
         troupe_log(crew->self, "warn", "pool.crew", "workers", crew->path, "why", why, NULL);
     crew->is_troubled = true;

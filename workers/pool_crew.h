@@ -31,6 +31,7 @@ struct pool_worker {
     bool is_listed;        /* … in what its supervisor has just told */
     bool is_known;         /* … or has been one */
     bool is_ordered;       /* to be added, and not answered yet */
+    bool is_leaving;       /* ordered to be removed, and not gone yet */
     uint64_t incarnation;  /* the last that was heard of */
     uint64_t lost;         /* one that is known to be down, or condemned */
     struct pool_lane lane; /* the jobs that wait for it */

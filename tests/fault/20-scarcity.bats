@@ -27,11 +27,18 @@ as_scratch_user() { # --nproc=N is given by PROCESSES
         prlimit --nproc="$1" "${@:2}"
 }
 
+# The tree may be where its owner alone may go.
+programs_for_all() {
+    cp -r "$BUILD/bin" "$BUILD/workers" "$BUILD/lib" "$DIR/"
+    export PATH=$DIR/bin:$PATH TROUPE_MODULE_PATH=$DIR/workers
+}
+
 @test "fork fails with EAGAIN (RLIMIT_NPROC): the child waits, counts nothing, and comes back" {
     local i blockers
 
     chmod 777 "$DIR"
     mkdir -m 777 "$DIR/u"
+    programs_for_all
     use_node u/run
     yaml app.yaml <<EOF
 troupe: 1
@@ -205,6 +212,40 @@ EOF
 
 log_says_dropped() {
     nsenter -t "$log" -m grep -rhE "[0-9]+ lines dropped|dropped" "$TROUPE_STATE/log"
+}
+
+# up_on_a_disk_of KB: as above, with the run directory on it.
+up_on_a_disk_of() {
+    cat >inside <<EOF
+mkdir -p $TROUPE_RUN
+mount -t tmpfs -o size=$1k none $TROUPE_RUN || exit 9
+status=0
+timeout 20 troupe up -d app.yaml || status=\$?
+timeout 20 troupe down 2>/dev/null || true
+exit \$status
+EOF
+    run timeout 60 unshare -m sh -e ./inside </dev/null 3>&- 4>&-
+}
+
+@test "ENOSPC in the run directory: up says that it is full, whatever did not fit any more" {
+    local kb
+
+    yaml app.yaml <<EOF
+troupe: 1
+application: app
+supervisor:
+  children:
+    - {name: one, exec: [sleep, 90117]}
+EOF
+    # The root's table, the applications, sys, an application's own: each is too much for one of these.
+    for kb in 16 40 48 64 80 96; do
+        up_on_a_disk_of "$kb"
+        assert_failure 1
+        assert_output --partial "No space left on device"
+        refute_output --partial "(null)"
+    done
+    up_on_a_disk_of 1024
+    assert_success
 }
 
 @test "a log reader that stops: no actor waits for it, ps answers, down is in time" {

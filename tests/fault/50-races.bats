@@ -389,3 +389,33 @@ EOF
     wait_for_nothing 10 $marks
     assert_not_exists "$TROUPE_RUN"
 }
+
+# ---- a stranger with the lock ----------------------------------------------------------------
+
+@test "a stranger that holds a killed node's lock is named, by up and by the supervisor" {
+    local stranger
+
+    write_config a.yaml 1 90059
+    run troupe_at 10 up -d a.yaml
+    assert_success
+    assert_equal "$(stat -c %a "$TROUPE_RUN/.lock")" 600
+    kill -KILL "$(root_pid)"
+    wait_for_nothing 5
+    in_background stranger flock --no-fork "$TROUPE_RUN/.lock" sleep 600
+    stranger=$!
+    wait_until 5 lock_is_held
+    run troupe_at 5 up -d a.yaml
+    assert_failure 1
+    assert_output --regexp "/.lock is locked by process $stranger \\(sleep\\), which is no node"
+    run timeout 5 troupe-supervisord a.yaml
+    assert_failure 1
+    assert_output --regexp "/.lock is locked by process $stranger "
+    kill "$stranger"
+    wait_until 5 process_is_gone "$stranger"
+    run troupe_at 10 up -d a.yaml
+    assert_success
+}
+
+lock_is_held() {
+    ! flock -n -s "$TROUPE_RUN/.lock" true
+}

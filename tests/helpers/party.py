@@ -6,6 +6,8 @@ a line at a time. NAME is the last part of its path. The lines of NAME.do:
 
   say LINE         says that line to its supervisor
   many N ADDRESS   says N MONITOR lines, as fast as the socket takes them; refs from 1
+  each A B ADDRESS says MONITOR lines with refs from A to B, each of ADDRESS#REF
+  repeat N LINE    says that line N times
   deaf             hears nothing more; `hear` goes on
   end N            ends with that status
   count            writes `counted N M`: DOWN lines heard so far, and how many different refs
@@ -55,14 +57,9 @@ class Party:
                 return
             self.outbox.pop(0)
 
-    def many(self, count, address):
-        lines = []
-        self.quiet = True
-        for ref in range(1, count + 1):
-            lines.append("MONITOR %d %s\n" % (ref, address))
-            if len(lines) == 200 or ref == count:
-                self.outbox.append("".join(lines).encode())
-                lines = []
+    def many(self, lines):
+        for first in range(0, len(lines), 200):
+            self.outbox.append("".join(lines[first:first + 200]).encode())
 
     def obey(self, line):
         verb, _, rest = line.partition(" ")
@@ -70,7 +67,15 @@ class Party:
             self.outbox.append(rest.encode() + b"\n")
         elif verb == "many":
             count, address = rest.split()
-            self.many(int(count), address)
+            self.quiet = True
+            self.many(["MONITOR %d %s\n" % (ref, address) for ref in range(1, int(count) + 1)])
+        elif verb == "repeat":
+            count, line = rest.split(" ", 1)
+            self.many([line + "\n"] * int(count))
+        elif verb == "each":
+            first, last, address = rest.split()
+            self.many(["MONITOR %d %s#%d\n" % (ref, address, ref)
+                       for ref in range(int(first), int(last) + 1)])
         elif verb in ("deaf", "hear"):
             self.deaf = verb == "deaf"
         elif verb == "count":

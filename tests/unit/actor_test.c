@@ -188,6 +188,48 @@ TROUPE_ACTOR(.state_size = sizeof(struct subject), .init = init, .messages = mes
 
 static const struct troupe_handler no_messages[] = {{0}};
 
+/* Ready when it says so, and then it can do what it has learnt; it may rest for a while. */
+static void wake(struct troupe *self, uint64_t count, void *data)
+{
+    (void)count;
+    (void)data;
+    troupe_resume(self);
+}
+
+static void on_rest(struct troupe *self, struct troupe_message *message)
+{
+    troupe_pause(self);
+    troupe_after(self, troupe_int(message, 0), wake, NULL);
+}
+
+static const struct troupe_handler learnt[] = {
+    {"add", "I", "I", on_add, "adds"},
+    {"rest", "I", "", on_rest, "takes no message for so many ms"},
+    {0}};
+
+static void learn(struct troupe *self, uint64_t count, void *data)
+{
+    (void)count;
+    (void)data;
+    troupe_declare(self, learnt, NULL);
+    troupe_ready_text(self, "learnt");
+    troupe_ready(self);
+    troupe_ready(self);
+}
+
+static int init_later(struct troupe *self)
+{
+    troupe_status(self, "learning");
+    troupe_after(self, 50, learn, NULL);
+    return TROUPE_LATER;
+}
+
+static const struct troupe_actor late_actor = {.abi = TROUPE_ABI,
+                                               .size = sizeof(struct troupe_actor),
+                                               .run = troupe_actor_run,
+                                               .state_size = sizeof(struct subject),
+                                               .init = init_later};
+
 static const struct troupe_actor open_actor = {.abi = TROUPE_ABI,
                                                .size = sizeof(struct troupe_actor),
                                                .run = troupe_actor_run,
@@ -924,6 +966,43 @@ static void test_fallback(void)
     stage_destroy(stage);
 }
 
+static void test_later(void)
+{
+    struct stage *stage = stage_create(&late_actor, boot_default());
+    struct client *client = dial(stage, SP_REQ);
+    const char *rest;
+
+    CHECK(wait_rest(stage, CTL_STATUS), "it starts");
+    CHECK(recv(stage->control, stage->line, 1, MSG_DONTWAIT) < 0, "and is not ready yet");
+    request(client, 1, "add\t5", 5);
+    tap_is_text(pump(stage, &client->count, 1) ? client->last : NULL, "+5",
+                "what was sent meanwhile is handled by what it has learnt");
+    rest = wait_rest(stage, CTL_READY);
+    tap_is_text(rest, "learnt", "it said that it is ready");
+    pump_for(stage, &client->count, 2, 50);
+    CHECK(recv(stage->control, stage->line, 1, MSG_DONTWAIT) < 0, "once");
+    hang_up(client);
+    stage_destroy(stage);
+}
+
+static void test_pause(void)
+{
+    struct stage *stage = stage_create(&late_actor, boot_default());
+    struct client *client = dial(stage, SP_REQ);
+    struct mono start;
+
+    wait_rest(stage, CTL_READY);
+    tap_is_text(call(client, "rest\t200"), "+", "an actor takes a rest");
+    start = mono_now();
+    request(client, 1, "add\t5", 5);
+    CHECK(!pump_for(stage, &client->count, 2, 100), "messages wait then");
+    tap_is_text(pump(stage, &client->count, 2) ? client->last : NULL, "+5", "until it goes on");
+    CHECK(mono_diff_ms(mono_now(), start) >= 100, "and not before");
+    CHECK(stage->stats->mailbox_depth == 0, "nothing waits any more");
+    hang_up(client);
+    stage_destroy(stage);
+}
+
 /* Many casts behind a slow one: the actor must stop reading at its bound. */
 static void test_bound(void)
 {
@@ -1087,6 +1166,8 @@ int main(void)
     test_raw_off();
     test_no_header();
     test_fallback();
+    test_later();
+    test_pause();
     test_bound();
     test_stop_overtakes();
     test_busy();

@@ -118,8 +118,30 @@ static void test_text_and_hash(void)
     CHECK(addr_hash(&addr) == 0xaf63dc4c8601ec8cu, "the hash is FNV-1a of the text");
 }
 
+static void test_supervisors(void)
+{
+    char out[ADDR_PATH_MAX + 1];
+
+    CHECK(!addr_supervisor("shop/web/page", out, sizeof out) && !strcmp(out, "shop/web") &&
+              !strcmp(addr_child_name("shop/web/page"), "page"),
+          "an actor is known to the supervisor above it by its last part");
+    CHECK(!addr_supervisor("run/123", out, sizeof out) && !*out &&
+              !strcmp(addr_child_name("run/123"), "run/123"),
+          "what is attached to the node is known to the root, by run/PID");
+    CHECK(!addr_supervisor("run", out, sizeof out) && !*out &&
+              !addr_supervisor("run/1/2", out, sizeof out) && !strcmp(out, "run/1") &&
+              !addr_supervisor("runner/1", out, sizeof out) && !strcmp(out, "runner") &&
+              !strcmp(addr_child_name("runner/1"), "1"),
+          "nothing else is");
+    CHECK(addr_supervisor("", out, sizeof out) == -1, "nobody is above the root");
+    CHECK(addr_write("a/b", 3, out, sizeof out) == 5 && !strcmp(out, "a/b#3") &&
+              addr_write("a/b", 0, out, sizeof out) == 3 && addr_write("", 2, out, sizeof out) == 3,
+          "path and incarnation are written");
+}
+
 int main(void)
 {
+    test_supervisors();
     test_parsing();
     test_globs();
     test_paths();

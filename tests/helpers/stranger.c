@@ -1,0 +1,134 @@
+/*
+ * A peer of a supervisor that says whatever it is told to: `stranger MAILBOX` dials
+ * $TROUPE_RUN/MAILBOX and reads commands from standard input, words separated by TABs:
+ *
+ *   request VERB [WORD…]          a CONTROL envelope with the next ref, from 1
+ *   event REF TYPE [WORD…]        an EVENT, which only who was asked may send
+ *
+ * What comes back is printed, one envelope a line: `reply REF [WORD…]` (with `fd` first, when a
+ * descriptor came along), `error REF TEXT`, `event REF TYPE [WORD…]`; `closed WHY` at the end. Ends
+ * at the end of its input, too.
+ */
+#include "peer.h"
+#include "rundir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct ev_loop *loop;
+static struct peer *peer;
+
+static void print_words(const struct envelope *env)
+{
+    struct words words = {0};
+
+    if (wire_unpack_words(env->payload, env->payload_size, &words) < 0)
+        printf("\tno words");
+    for (size_t i = 0; i < words.count; i++)
+        printf("\t%s", words.at[i]);
+    putchar('\n');
+    words_finish(&words);
+}
+
+static void on_envelope(struct peer *from, const struct envelope *env, int fd)
+{
+    unsigned long long ref = env->ref;
+
+    (void)from;
+    if (env->kind == ENVELOPE_ERROR) {
+        printf("error\t%llu\t%.*s\n", ref, (int)env->payload_size, (const char *)env->payload);
+    } else if (env->kind == ENVELOPE_EVENT) {
+        printf("event\t%llu\t%.*s", ref, env->type.length, env->type.at);
+        print_words(env);
+    } else {
+        printf("reply\t%llu%s", ref, fd >= 0 ? "\tfd" : "");
+        print_words(env);
+    }
+    fflush(stdout);
+}
+
+static void on_close(struct peer *from, const char *why)
+{
+    (void)from;
+    printf("closed\t%s\n", why);
+    fflush(stdout);
+    peer = NULL;
+    ev_break(loop, EVBREAK_ALL);
+}
+
+static const struct peer_handlers handlers = {.on_envelope = on_envelope, .on_close = on_close};
+
+static void send_event(uint64_t ref, const char *type, const struct words *words)
+{
+    struct envelope event = {.kind = ENVELOPE_EVENT, .ref = ref, .type = envelope_text(type)};
+    struct wire_image image;
+
+    if (wire_pack_words(words, &image) < 0)
+        return;
+    event.payload = image.data;
+    event.payload_size = (uint32_t)image.size;
+    peer_send(peer, &event, -1);
+    wire_image_finish(&image);
+}
+
+static void obey(char *line)
+{
+    char *what = strsep(&line, "\t"), *first = strsep(&line, "\t"), *type = NULL, *word;
+    struct words words = {0};
+
+    if (first && !strcmp(what, "event"))
+        type = strsep(&line, "\t");
+    while ((word = strsep(&line, "\t")))
+        words_append(&words, word);
+    if (type)
+        send_event(strtoull(first, NULL, 10), type, &words);
+    else if (first && !strcmp(what, "request"))
+        peer_request(peer, first, &words, -1);
+    words_finish(&words);
+}
+
+static void on_input(struct ev_loop *l, ev_io *io, int revents)
+{
+    static char text[65536];
+    static size_t used;
+    char *newline;
+    ssize_t n = read(io->fd, text + used, sizeof text - 1 - used);
+
+    (void)revents;
+    if (n <= 0) {
+        if (n == 0)
+            ev_break(l, EVBREAK_ALL);
+        return;
+    }
+    used += (size_t)n;
+    text[used] = '\0';
+    while (peer && (newline = strchr(text, '\n'))) {
+        *newline = '\0';
+        obey(text);
+        used -= (size_t)(newline + 1 - text);
+        memmove(text, newline + 1, used + 1);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct ev_io input;
+    struct rundir dir;
+    struct error err;
+
+    if (argc != 2 || rundir_find(NULL, &dir, &err) < 0)
+        return 2;
+    loop = loop_create();
+    peer = peer_dial(loop, dir.path, argv[1], "stranger", (struct mono){0}, &handlers, NULL);
+    if (!peer)
+        return 1;
+    ev_io_init(&input, on_input, STDIN_FILENO, EV_READ);
+    ev_io_start(loop, &input);
+    ev_run(loop, 0);
+    peer_close(peer, true);
+    return 0;
+}
