@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SMALL = 64, LIMIT_MS = 60000, REFILL_MS = 1, LOOK_EVERY = 256, MARK_PARTS = 4 };
+enum { SMALL = 64, LIMIT_MS = 60000, MARK_PARTS = 4 };
 
 static int init(struct troupe *self)
 {
@@ -28,6 +28,7 @@ struct run {
     int64_t until; /* when to stop, or INT64_MAX */
     int64_t to_send, to_hear;
     int64_t failed;
+    uint64_t count;
     char why[100]; /* the last failure */
 };
 
@@ -61,11 +62,11 @@ static struct run *run_create(struct troupe_message *message, size_t size)
     return run;
 }
 
-static void run_reply(struct run *run, int64_t number)
+static void run_reply(struct run *run, uint64_t number)
 {
     char text[64];
 
-    snprintf(text, sizeof text, "%" PRId64 " %" PRId64, measure_now() - run->begin, number);
+    snprintf(text, sizeof text, "%" PRId64 " %" PRIu64, measure_now() - run->begin, number);
     troupe_reply(run->message, text);
     run_destroy(run);
 }
@@ -125,51 +126,62 @@ static void on_roundtrip(struct troupe *self, struct troupe_message *message)
 /* ---- one way -----------------------------------------------------------------------------------
  */
 
+/* Casts in batches, each followed by a question for the count: some batches are ahead of what has
+ * been answered, so that the receiver never waits, and no outbox fills. */
+enum { BATCH_MESSAGES = 4096, BATCH_BYTES = 512 * 1024, BATCHES_AHEAD = 4 };
+
+static void pour(struct troupe *self, struct run *run);
+
+static int64_t batch_of(const struct run *run)
+{
+    int64_t n = BATCH_BYTES / (int64_t)(run->size + 1);
+
+    n = n < 1 ? 1 : n > BATCH_MESSAGES ? BATCH_MESSAGES : n;
+    return n < run->to_send ? n : run->to_send;
+}
+
 static void on_counted(struct troupe *self, struct troupe_message *answer, void *data)
 {
-    (void)self;
-    if (troupe_failure(answer))
-        run_fail(data, troupe_failure(answer));
-    else
-        run_reply(data, (int64_t)troupe_uint(answer, 0));
-}
-
-/* The clock is looked at once in a while. */
-static bool is_late(const struct run *run)
-{
-    return run->to_send % LOOK_EVERY == 0 && measure_now() >= run->until;
-}
-
-static void ask_count(struct troupe *self, uint64_t count, void *data);
-
-/* Casts as the outbox takes them. When that is full, it asks again after a while: turning the loop
- * meanwhile would take the processor from the receiver. */
-static void pour(struct troupe *self, uint64_t count, void *data)
-{
     struct run *run = data;
+
+    run->to_hear--;
+    if (troupe_failure(answer)) {
+        run->to_send = 0;
+        snprintf(run->why, sizeof run->why, "%s", troupe_failure(answer));
+    } else {
+        run->count = troupe_uint(answer, 0);
+    }
+    pour(self, run);
+}
+
+/* One batch and its question. Returns -1 with the reason in run->why. */
+static int pour_batch(struct troupe *self, struct run *run)
+{
     struct troupe_bytes bytes = troupe_bytes_of(run->bytes, run->size);
+    int failure = 0;
 
-    (void)count;
-    while (run->to_send > 0 && !is_late(run) && troupe_cast(self, run->to, "put", bytes) == 0)
-        run->to_send--;
-    if (run->to_send > 0 && measure_now() < run->until)
-        troupe_after(self, REFILL_MS, pour, run);
+    for (int64_t n = batch_of(run); n > 0 && failure == 0; n--, run->to_send--)
+        failure = troupe_cast(self, run->to, "put", bytes);
+    if (failure == 0)
+        failure = troupe_ask(self, run->to, LIMIT_MS, on_counted, run, "count");
+    if (failure < 0)
+        snprintf(run->why, sizeof run->why, "%s", strerror(errno));
     else
-        ask_count(self, 1, run);
+        run->to_hear++;
+    return failure;
 }
 
-/* Behind all that was cast, as soon as there is room. */
-static void ask_count(struct troupe *self, uint64_t count, void *data)
+static void pour(struct troupe *self, struct run *run)
 {
-    struct run *run = data;
-
-    (void)count;
-    if (troupe_ask(self, run->to, LIMIT_MS, on_counted, run, "count") == 0)
+    while (run->to_send > 0 && run->to_hear < BATCHES_AHEAD)
+        if (measure_now() >= run->until || pour_batch(self, run) < 0)
+            run->to_send = 0;
+    if (run->to_hear > 0)
         return;
-    if (errno == EAGAIN)
-        troupe_after(self, REFILL_MS, ask_count, run);
+    if (*run->why)
+        run_fail(run, run->why);
     else
-        run_fail(run, strerror(errno));
+        run_reply(run, run->count);
 }
 
 /* flood TO N SIZE: casts of SIZE bytes, until all were handled. Replies "NS COUNT". */
@@ -180,7 +192,7 @@ static void on_flood(struct troupe *self, struct troupe_message *message)
     if (!run)
         return;
     run->to_send = troupe_int(message, 1);
-    pour(self, 1, run);
+    pour(self, run);
 }
 
 /* pour TO NUMBER MS: for so long, as sender of this number. Replies "NS COUNT". */
@@ -193,7 +205,7 @@ static void on_pour(struct troupe *self, struct troupe_message *message)
     run->bytes[0] = (char)troupe_int(message, 1);
     run->to_send = INT64_MAX;
     run->until = run->begin + troupe_int(message, 2) * 1000000;
-    pour(self, 1, run);
+    pour(self, run);
 }
 
 /* ---- many senders at once
@@ -271,7 +283,7 @@ static void on_answer(struct troupe *self, struct troupe_message *answer, void *
     if (run->to_send > 0)
         ask(self, run);
     if (run->to_hear == 0)
-        run_reply(run, run->failed);
+        run_reply(run, (uint64_t)run->failed);
 }
 
 /* One that cannot be asked is one that has failed. */
@@ -297,7 +309,7 @@ static void on_window(struct troupe *self, struct troupe_message *message)
     for (int64_t i = 0; i < out && run->to_send > 0; i++)
         ask(self, run);
     if (run->to_hear == 0)
-        run_reply(run, run->failed);
+        run_reply(run, (uint64_t)run->failed);
 }
 
 static const struct troupe_handler messages[] = {

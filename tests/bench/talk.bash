@@ -3,7 +3,7 @@
 # Talking: round trips, one way, many senders, many calls at once, large messages. Against a bare Unix
 # stream socket, nng, and Erlang inside one VM and between two.
 
-talk_ms=$((${QUICK:-0} ? 200 : 600)) # how long a crowd sends
+talk_ms=$((${QUICK:-0} ? 200 : 1000)) # how long a crowd sends
 
 # near: everything on one core; far: driver and target on a core each; free: where the kernel likes
 talk_tree() {
