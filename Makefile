@@ -132,12 +132,13 @@ $(BUILD)/tests/modules/%.so: $(BUILD)/obj/tests/modules/%.o $(BUILD)/lib/libtrou
 	    -Wl,-rpath,'$$ORIGIN/../../lib'
 
 # What `make bench` measures with. The measured program is static: exec is what is timed, not ld.so.
-BENCH_PARTS := $(patsubst %,$(BUILD)/tests/bench/%,limit race stamp stamper.so driver.so target.so)
+TALK_PARTS  := $(patsubst %,$(BUILD)/tests/bench/%,pingpong ends driver.so target.so hunter.so mortal.so)
+BENCH_PARTS := $(patsubst %,$(BUILD)/tests/bench/%,limit race stamp stamper.so) $(TALK_PARTS)
 
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(CC) $(if $(filter stamp,$*),-static) -o $@ $^ $(ALL_LDFLAGS)
+	$(Q)$(CC) $(if $(filter stamp,$*),-static) -o $@ $^ $(ALL_LDFLAGS) $(if $(filter pingpong,$*),-lnng)
 
 $(BUILD)/tests/bench/%.so: $(BUILD)/obj/tests/bench/%.o $(BUILD)/lib/libtroupe.so
 	@mkdir -p $(@D)
@@ -169,7 +170,7 @@ FAULT_BUILD ?= $(BUILD)-fault
 FAULT_PARTS := all test-parts
 
 test-parts: $(HELPER_BINARIES) $(TEST_MODULE_FILES) $(PRELOAD_FILES)
-tests: all test-parts $(UNIT_BINARIES)
+tests: all test-parts $(UNIT_BINARIES) $(TALK_PARTS)
 bench-parts: $(BENCH_PARTS) $(BUILD)/tests/helpers/node_procs
 fuzzers: $(FUZZ_BINARIES)
 fault-build:
