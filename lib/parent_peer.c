@@ -75,6 +75,7 @@ static int words_of_lines(const char *lines, size_t size, struct words *words)
     return 0;
 }
 
+/* At once, as by a socket: an attached process may be long in coming back to its loop. */
 static int send_lines(struct parent *parent, const char *lines, size_t size)
 {
     struct words words;
@@ -84,6 +85,8 @@ static int send_lines(struct parent *parent, const char *lines, size_t size)
         result = -1;
     code = errno;
     words_finish(&words);
+    if (result == 0)
+        peer_flush(parent->peer); /* this may be how its end is seen */
     errno = code;
     return result;
 }
@@ -95,8 +98,7 @@ static void on_drain(struct peer *peer)
 
 static bool wait_sent(struct parent *parent, int ms)
 {
-    peer_flush(parent->peer);
-    if (!parent->peer || peer_queued(parent->peer) == 0)
+    if (peer_queued(parent->peer) == 0)
         return false;
     loop_run_for(parent->loop, ms);
     return true;

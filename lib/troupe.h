@@ -455,7 +455,8 @@ TROUPE_EXPORT int troupe_part_manage(struct troupe *self, troupe_work_fn *fn, vo
 TROUPE_EXPORT struct troupe *troupe_attach(const struct troupe_actor *actor, const char *path,
                                            const char **why);
 /* Serves messages and links until the actor is to end (a stop, a link, troupe_exit()): returns the reason,
- * valid until detached. Outside of this and the next two, and of functions that wait, nothing is heard. */
+ * valid until detached. Outside of this and the next two, and of functions that wait, nothing is heard,
+ * and messages wait to be sent. */
 TROUPE_EXPORT const char *troupe_serve(struct troupe *self);
 /* Serves for at most timeout_ms (0: what is there); false when the actor is to end. */
 TROUPE_EXPORT bool troupe_serve_for(struct troupe *self, int64_t timeout_ms);
@@ -474,7 +475,7 @@ TROUPE_EXPORT enum troupe_first troupe_watch_work(struct troupe *self, troupe_wo
                                                   void *fn_data, troupe_on_done *on_done, void *data);
 
 /* Says goodbye (reason NULL: the one it has, else `normal`): terminate() runs, what was sent goes out; then
- * frees self. Takes NULL. */
+ * frees self. Takes NULL. Its name is free again when the supervisor has seen the connection end. */
 TROUPE_EXPORT void troupe_detach(struct troupe *self, const char *reason);
 
 #define TROUPE_ATTACHED(...)                                                                       \
