@@ -130,9 +130,22 @@ static void look_ahead(struct channel *channel)
     STATS_SET(channel->self, mailbox_depth, mailbox->depth + mailbox->ahead);
 }
 
+/* The first channels are resumed first, and of those that are resumed the loop runs the last one first. So
+ * whoever was served least lately is last: when a few fill the mailbox, it is others that come next. */
+static void channel_was_served(struct channel *channel)
+{
+    struct mailbox *mailbox = &channel->self->mailbox;
+
+    if (channel == TAILQ_FIRST(&mailbox->channels))
+        return;
+    TAILQ_REMOVE(&mailbox->channels, channel, in_mailbox);
+    TAILQ_INSERT_HEAD(&mailbox->channels, channel, in_mailbox);
+}
+
 /* It has come this way: so its answer goes. */
 static void admit(struct channel *channel, struct troupe_message *message)
 {
+    channel_was_served(channel);
     message->channel = channel;
     message->uid = sp_conn_creds(channel->conn)->uid;
     TAILQ_INSERT_TAIL(&channel->messages, message, in_channel);
