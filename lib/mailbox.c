@@ -677,6 +677,10 @@ static int envelope_answer(struct troupe_message *message, const char *type, boo
                            .payload = payload,
                            .payload_size = (uint32_t)size};
 
+    if (size > UINT32_MAX) {
+        errno = EMSGSIZE;
+        return -1;
+    }
     return peer_send(message->channel->peer, &env, -1);
 }
 
@@ -750,21 +754,44 @@ static int answer_bytes(struct troupe_message *message, const char *format,
     return answer_line(message, format, values);
 }
 
-int mailbox_answer(struct troupe_message *message, const char *format,
-                   const union wire_value *values)
+static int put_answer(struct troupe_message *message, const char *format,
+                      const union wire_value *values)
 {
-    if (!has_asker(message))
-        return -1;
     switch (message->origin) {
     case MESSAGE_RAW:
-        return answered(message, answer_line(message, format, values));
+        return answer_line(message, format, values);
     case MESSAGE_RAW_BYTES:
-        return answered(message, answer_bytes(message, format, values));
+        return answer_bytes(message, format, values);
     case MESSAGE_ENVELOPE:
     case MESSAGE_ANSWER:
         break;
     }
-    return answered(message, answer_typed(message, format, values));
+    return answer_typed(message, format, values);
+}
+
+/* That does not cost the connection, and the other answers that are awaited on it. */
+static int refuse_size(struct troupe_message *message)
+{
+    char text[160];
+
+    snprintf(text, sizeof text, "error reply to %.64s: more than %zu bytes", message->name,
+             mailbox_max_message(message->self));
+    mailbox_answer_error(message, text);
+    errno = EMSGSIZE;
+    return -1;
+}
+
+int mailbox_answer(struct troupe_message *message, const char *format,
+                   const union wire_value *values)
+{
+    int result;
+
+    if (!has_asker(message))
+        return -1;
+    result = put_answer(message, format, values);
+    if (result < 0 && errno == EMSGSIZE)
+        return refuse_size(message);
+    return answered(message, result);
 }
 
 static int answer_words_line(struct troupe_message *message, const struct words *words)

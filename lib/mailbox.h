@@ -72,8 +72,8 @@ void mailbox_release(struct troupe_message *message);
 /* Takes the message out of every list, and frees it. */
 void mailbox_forget(struct troupe_message *message);
 
-/* Answers a call. 0; or -1 with ENOTCONN (nobody waits any more), ENOMEM, or EAGAIN (the other does
- * not read: its connection is closed). */
+/* Answers a call. 0; or -1 with ENOTCONN (nobody waits any more), EMSGSIZE (it is told so instead),
+ * ENOMEM, or EAGAIN (the other does not read: its connection is closed). */
 int mailbox_answer(struct troupe_message *message, const char *format,
                    const union wire_value *values);
 int mailbox_answer_words(struct troupe_message *message, const struct words *words);

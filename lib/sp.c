@@ -855,8 +855,8 @@ int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd)
     struct passenger passenger = {.start = conn->out_written + queued, .fd = fd};
     uint8_t *to;
 
-    if (conn->state >= FLUSHING || conn->broken)
-        return refuse(ENOTCONN);
+    if (conn->state >= FLUSHING || (conn->broken && !conn->limits.again))
+        return refuse(ENOTCONN); /* where it goes again, it may wait for the next connection */
     if (size > conn->limits.max_message)
         return refuse(EMSGSIZE);
     if (fd >= 0 && conn->limits.again)
