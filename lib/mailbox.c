@@ -481,10 +481,11 @@ static int refuse(struct peer *peer, uint64_t ref, struct envelope_text name, co
 {
     struct envelope env = {.kind = ENVELOPE_ERROR,
                            .ref = ref,
-                           .type = ref ? (struct envelope_text){0} : name,
                            .payload = text,
                            .payload_size = (uint32_t)strlen(text)};
 
+    if (!ref)
+        env.type = name;
     return peer_send(peer, &env, -1);
 }
 

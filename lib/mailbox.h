@@ -17,7 +17,7 @@ enum {
     MAILBOX_MESSAGES = 10000, /* bounds, when the supervisor names none */
     MAILBOX_BYTES = 8 * 1024 * 1024,
     MAILBOX_MESSAGE = 16 * 1024 * 1024, /* one of them */
-    MAILBOX_TURN_MESSAGES = 4096, /* in one turn of the loop, if they are quick */
+    MAILBOX_TURN_MESSAGES = 65536, /* in one turn of the loop, if they are that quick */
     MAILBOX_TURN_US = 5000,
     MAILBOX_POLL_US = 1000, /* the control socket is looked at this often between messages */
     MAILBOX_ANSWERED = 16,  /* ids of raw calls that are remembered on a connection */
