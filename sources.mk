@@ -141,3 +141,23 @@ UNIT_TESTS += results_test command_test
 results_test_UNITS := cli/results.c cli/description.c $(CLI_PARTS)
 results_test_LIBS  := $(CLI_LIBS)
 command_test_UNITS := cli/command.c
+# Any program as an actor.
+WORKER_MODULES += port
+PORT_PARTS := workers/port_args.c workers/port_deaf.c workers/port_faults.c workers/port_line.c workers/port_reader.c \
+    workers/port_requests.c workers/port_table.c workers/port_words.c
+port_MODULE_SOURCES := workers/port.c workers/port_hear.c workers/port_program.c \
+    workers/port_tell.c $(PORT_PARTS)
+UNIT_TESTS += port_words_test port_args_test port_line_test port_reader_test port_requests_test \
+    port_table_test port_faults_test
+UNIT_TESTS += port_deaf_test
+port_deaf_test_UNITS     := workers/port_deaf.c
+port_words_test_UNITS    := workers/port_words.c
+port_args_test_UNITS     := workers/port_args.c workers/port_words.c
+port_line_test_UNITS     := workers/port_line.c
+port_reader_test_UNITS   := workers/port_reader.c
+port_requests_test_UNITS := workers/port_requests.c
+port_table_test_UNITS    := workers/port_table.c
+port_faults_test_UNITS   := workers/port_faults.c
+FUZZERS += port_fuzz
+port_fuzz_FUZZED = workers/port_line.c workers/port_reader.c workers/port_table.c lib/raw.c lib/buf.c
+TEST_MODULES += crowd

@@ -166,9 +166,11 @@ void troupe_resume(struct troupe *self)
 
 /* ---- messages ------------------------------------------------------------------------------ */
 
-void troupe_declare(struct troupe *self, const struct troupe_handler *messages)
+void troupe_declare(struct troupe *self, const struct troupe_handler *messages,
+                    void (*receive)(struct troupe *self, struct troupe_message *message))
 {
     self->actor.messages = messages;
+    self->actor.receive = receive;
 }
 
 static const char *or_empty(const char *text)

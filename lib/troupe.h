@@ -175,10 +175,12 @@ TROUPE_EXPORT void troupe_drain(struct troupe *self, const char *reason);
 TROUPE_EXPORT void troupe_pause(struct troupe *self);
 TROUPE_EXPORT void troupe_resume(struct troupe *self);
 
-/* The messages that it understands from now on, in place of .messages: for an actor that learns at
- * run time what it can do. The table ends with {0} and must stay valid; entries may be added at its
- * end. */
-TROUPE_EXPORT void troupe_declare(struct troupe *self, const struct troupe_handler *messages);
+/* The messages that it understands from now on, and what takes the others, in place of .messages and
+ * .receive: for an actor that learns at run time what it can do. The table ends with {0} and must
+ * stay valid; entries may be added at its end. */
+TROUPE_EXPORT void troupe_declare(struct troupe *self, const struct troupe_handler *messages,
+                                  void (*receive)(struct troupe *self,
+                                                  struct troupe_message *message));
 
 /* What the last incarnation left behind (valid for life), or NULL. */
 TROUPE_EXPORT const void *troupe_last_state(struct troupe *self, size_t *size);

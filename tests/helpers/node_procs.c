@@ -174,6 +174,9 @@ static void read_proc(pid_t pid)
     read_command(proc);
     if (!strncmp(proc->program, "troupe-supervisord", strlen("troupe-supervisord")))
         read_lock(proc);
+    /* One that has ended meanwhile has shown no mark and no command: that is not how it lived. */
+    if (!read_stat(proc) || proc->state == 'Z')
+        return;
     by_pid[pid] = (unsigned)++proc_count;
 }
 
