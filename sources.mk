@@ -66,7 +66,7 @@ UNIT_TESTS   += addr_test buf_test envelope_test raw_test reason_test text_test 
     peer_test rundir_test again_test
 TEST_HELPERS :=
 TEST_PRELOADS := timejump
-TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer errand
+TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer errand onlooker
 FUZZERS      :=
 
 UNIT_TESTS += actor_test crash_test ctl_test subscription_test talk_test timing_test

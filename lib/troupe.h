@@ -100,8 +100,8 @@ struct troupe_actor {
      * with the incarnation ("shop/db#3"), reason true (SEMANTICS 4), "noproc" or "noconnection". */
     void (*down)(struct troupe *self, uint64_t monitor, const char *who, const char *reason);
 
-    /* The abnormal end of a linked actor. An actor that has this function traps exits: it lives on
-     * unless it calls troupe_exit(). One without it is ended with `cascade WHO REASON`. */
+    /* The end of a linked actor, in order or not. An actor that has this function traps exits: it lives on
+     * unless it calls troupe_exit(). One without it is ended by an abnormal one, with `cascade WHO REASON`. */
     void (*exited)(struct troupe *self, const char *who, const char *reason);
 
     /* A cast that could not be delivered: where it should have gone, its name, and why (a failure

@@ -45,7 +45,7 @@ begin() {
 
     shift
     echo "$*" >>"$DIR/$name.asked"
-    echo "$*" >"$DIR/$name.do"
+    echo "$*" 1<>"$DIR/$name.do" # does not wait for somebody who reads
 }
 
 # One for each command, and one for the beginning.
