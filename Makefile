@@ -132,12 +132,13 @@ $(BUILD)/tests/modules/%.so: $(BUILD)/obj/tests/modules/%.o $(BUILD)/lib/libtrou
 	    -Wl,-rpath,'$$ORIGIN/../../lib'
 
 # What `make bench` measures with. The measured program is static: exec is what is timed, not ld.so.
-BENCH_PARTS := $(patsubst %,$(BUILD)/tests/bench/%,limit race stamp stamper.so driver.so target.so)
+TALK_PARTS  := $(patsubst %,$(BUILD)/tests/bench/%,pingpong ends driver.so target.so hunter.so mortal.so)
+BENCH_PARTS := $(patsubst %,$(BUILD)/tests/bench/%,limit race stamp stamper.so) $(TALK_PARTS)
 
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(CC) $(if $(filter stamp,$*),-static) -o $@ $^ $(ALL_LDFLAGS)
+	$(Q)$(CC) $(if $(filter stamp,$*),-static) -o $@ $^ $(ALL_LDFLAGS) $(if $(filter pingpong,$*),-lnng)
 
 $(BUILD)/tests/bench/%.so: $(BUILD)/obj/tests/bench/%.o $(BUILD)/lib/libtroupe.so
 	@mkdir -p $(@D)
@@ -169,7 +170,7 @@ FAULT_BUILD ?= $(BUILD)-fault
 FAULT_PARTS := all test-parts
 
 test-parts: $(HELPER_BINARIES) $(TEST_MODULE_FILES) $(PRELOAD_FILES)
-tests: all test-parts $(UNIT_BINARIES)
+tests: all test-parts $(UNIT_BINARIES) $(TALK_PARTS)
 bench-parts: $(BENCH_PARTS) $(BUILD)/tests/helpers/node_procs
 fuzzers: $(FUZZ_BINARIES)
 fault-build:
@@ -235,7 +236,8 @@ workerdir  := $(libdir)/troupe/workers
 unitdir    := $(DESTDIR)$(UNITDIR)
 confdir    := $(DESTDIR)$(SYSCONFDIR)/troupe
 
-MAN_PAGES   := man/troupe.1 man/libtroupe.3 man/troupe.7 man/troupe-supervisord.8
+MAN_PAGES   := man/troupe.1 man/libtroupe.3 man/troupe.7 man/troupe-port.7 \
+    man/troupe-supervisord.8
 COMPLETIONS := $(patsubst %,$(BUILD)/completions/%,bash zsh fish)
 DOCUMENTS   := $(BUILD)/man/troupe.yaml.5 $(BUILD)/etc/sample.yaml $(COMPLETIONS)
 
@@ -261,6 +263,9 @@ filled = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' \
              -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g'
 
 install: all documents ## into PREFIX (/usr/local), below DESTDIR
+	@install -d $(bindir) $(confdir) 2>/dev/null && [ -w $(bindir) ] && [ -w $(confdir) ] || \
+	    { echo "make install: $(DESTDIR)$(PREFIX) cannot be written: run it as root," \
+	           "or with PREFIX=\$$HOME/.local" >&2; exit 1; }
 	$(Q)install -d $(bindir) $(workerdir) $(libdir)/pkgconfig $(includedir) $(unitdir) $(confdir) \
 	    $(mandir)/man1 $(mandir)/man3 $(mandir)/man5 $(mandir)/man7 $(mandir)/man8 \
 	    $(sharedir)/bash-completion/completions $(sharedir)/zsh/site-functions \

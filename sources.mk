@@ -4,8 +4,8 @@ LIB_SOURCES := \
     lib/addr.c lib/buf.c lib/envelope.c lib/error.c lib/fault.c lib/loop.c lib/mono.c lib/raw.c \
     lib/reason.c lib/rights.c lib/rundir.c lib/stats.c lib/text.c lib/sp.c lib/peer.c lib/wire.c
 LIB_SOURCES += \
-    lib/actor.c lib/agenda.c lib/audience.c lib/call.c lib/cast.c lib/contact.c lib/crash.c \
-    lib/ctl.c lib/descriptors.c lib/helper.c lib/logline.c lib/lookup.c lib/mailbox.c lib/message.c \
+    lib/actor.c lib/agenda.c lib/attach.c lib/audience.c lib/call.c lib/cast.c lib/contact.c lib/crash.c \
+    lib/ctl.c lib/descriptors.c lib/grant.c lib/helper.c lib/logline.c lib/lookup.c lib/mailbox.c lib/message.c \
     lib/notify.c lib/nursery.c lib/parent.c lib/parent_peer.c lib/parent_socket.c lib/publish.c \
     lib/reply.c lib/subscription.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c
 LIB_SOURCES += lib/table.c lib/reserve.c
@@ -66,10 +66,10 @@ UNIT_TESTS   += addr_test buf_test envelope_test raw_test reason_test text_test 
     peer_test rundir_test again_test
 TEST_HELPERS :=
 TEST_PRELOADS := timejump
-TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer errand
+TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer errand onlooker
 FUZZERS      :=
 
-UNIT_TESTS += actor_test crash_test ctl_test subscription_test timing_test
+UNIT_TESTS += actor_test crash_test ctl_test subscription_test talk_test timing_test
 FUZZERS += ctl_fuzz rawcall_fuzz
 ctl_fuzz_FUZZED = lib/ctl.c
 rawcall_fuzz_FUZZED = $(LIB_SOURCES)
@@ -89,7 +89,7 @@ LOG_PARTS := workers/log_line.c workers/log_plan.c workers/log_ring.c workers/lo
 log_SOURCES := workers/log.c workers/log_reader.c workers/log_writer.c workers/log_lines.c \
     workers/log_follow.c workers/log_watch.c workers/log_jobs.c workers/log_serve.c $(LOG_PARTS)
 TEST_HELPERS += log_driver
-TEST_HELPERS += node_procs
+TEST_HELPERS += node_procs actor
 
 # The supervisor's pure files and the config reader.
 SPEC_SOURCES := supervisord/spec.c supervisord/texts.c
@@ -144,3 +144,24 @@ command_test_UNITS := cli/command.c
 
 # The chatter, spawners and short lives of the seeds' examples.
 TEST_MODULES += chatter greeter novice spawner
+
+# Any program as an actor.
+WORKER_MODULES += port
+PORT_PARTS := workers/port_args.c workers/port_deaf.c workers/port_faults.c workers/port_line.c workers/port_reader.c \
+    workers/port_requests.c workers/port_table.c workers/port_words.c
+port_MODULE_SOURCES := workers/port.c workers/port_hear.c workers/port_program.c \
+    workers/port_tell.c $(PORT_PARTS)
+UNIT_TESTS += port_words_test port_args_test port_line_test port_reader_test port_requests_test \
+    port_table_test port_faults_test
+UNIT_TESTS += port_deaf_test
+port_deaf_test_UNITS     := workers/port_deaf.c
+port_words_test_UNITS    := workers/port_words.c
+port_args_test_UNITS     := workers/port_args.c workers/port_words.c
+port_line_test_UNITS     := workers/port_line.c
+port_reader_test_UNITS   := workers/port_reader.c
+port_requests_test_UNITS := workers/port_requests.c
+port_table_test_UNITS    := workers/port_table.c
+port_faults_test_UNITS   := workers/port_faults.c
+FUZZERS += port_fuzz
+port_fuzz_FUZZED = workers/port_line.c workers/port_reader.c workers/port_table.c lib/raw.c lib/buf.c
+TEST_MODULES += crowd

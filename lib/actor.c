@@ -66,8 +66,7 @@ static void say_exit(struct troupe *self)
     parent_say(&self->parent, CTL_EXIT, text);
 }
 
-/* Says goodbye to everyone, and returns the exit status. */
-static int finish(struct troupe *self)
+void actor_finish(struct troupe *self)
 {
     mailbox_refuse(self);
     works_finish(self);
@@ -80,10 +79,9 @@ static int finish(struct troupe *self)
     if (self->last_state_size > 0)
         parent_last_state(&self->parent, self->last_state, self->last_state_size);
     if (self->terminated)
-        return 128 + SIGTERM;
+        return;
     say_exit(self);
     parent_drain(&self->parent, ACTOR_DRAIN_MS);
-    return reason_is_orderly(self->reason) ? 0 : 1;
 }
 
 /* ---- the supervisor's word ----------------------------------------------------------------- */
@@ -100,6 +98,7 @@ static void on_line(struct parent *parent, struct ctl_line *line)
 {
     struct troupe *self = container_of(parent, struct troupe, parent);
 
+    agenda_hold(self); /* a stop may stand behind what is told here */
     switch (line->verb) {
     case CTL_STOP:
         on_stop(self);
@@ -119,13 +118,18 @@ static void on_line(struct parent *parent, struct ctl_line *line)
     default: /* a newer supervisor may say more than we know */
         break;
     }
+    agenda_let_go(self);
 }
 
-/* Belt to PDEATHSIG: nobody is left who could restart us, so nothing is worth finishing. */
+/* Belt to PDEATHSIG: nobody is left who could restart a child, so nothing is worth finishing. What is
+ * attached is a process of its own. */
 static void on_gone(struct parent *parent)
 {
-    (void)parent;
-    _exit(1);
+    struct troupe *self = container_of(parent, struct troupe, parent);
+
+    if (!self->is_attached)
+        _exit(1);
+    actor_end(self, "noconnection");
 }
 
 /* A SIGTERM that comes with a STOP is that stop. One from elsewhere still gets terminate(); then
@@ -164,9 +168,11 @@ void troupe_resume(struct troupe *self)
 
 /* ---- messages ------------------------------------------------------------------------------ */
 
-void troupe_declare(struct troupe *self, const struct troupe_handler *messages)
+void troupe_declare(struct troupe *self, const struct troupe_handler *messages,
+                    void (*receive)(struct troupe *self, struct troupe_message *message))
 {
     self->actor.messages = messages;
+    self->actor.receive = receive;
 }
 
 static const char *or_empty(const char *text)
@@ -321,22 +327,12 @@ static void watch_crashes(const struct troupe *self, const struct troupe_actor *
     crash_install(self->boot->control_fd, found.dlfo_map_start);
 }
 
-static struct troupe *create(const struct troupe_actor *actor, const struct troupe_boot *boot)
+void actor_init(struct troupe *self, const struct troupe_actor *actor, const struct troupe_boot *boot)
 {
-    struct troupe *self;
-
-    if (nursery_open(sizeof *self + actor->state_size + ACTOR_SLACK) < 0)
-        return NULL;
-    self = nursery_take(sizeof *self);
     self->boot = boot;
     copy_actor(self, actor);
-    self->state = nursery_take(self->actor.state_size + 1);
-    self->loop = loop_create();
-    if (!self->loop)
-        return NULL;
     format_address(self);
     map_stats(self);
-    watch_crashes(self, actor);
     parent_init(&self->parent, self->loop, on_line, on_gone);
     parent_by_socket(&self->parent, boot->control_fd);
     mailbox_init(self);
@@ -345,10 +341,9 @@ static struct troupe *create(const struct troupe_actor *actor, const struct trou
     TAILQ_INIT(&self->agenda);
     self->has_spare = true;
     ev_signal_init(&self->term, on_term, SIGTERM);
-    return self;
 }
 
-static void destroy(struct troupe *self)
+void actor_release(struct troupe *self)
 {
     ev_signal_stop(self->loop, &self->term);
     works_finish(self); /* of terminate() */
@@ -377,8 +372,8 @@ static bool has_reserved_name(const struct troupe *self, char why[REASON_MAX])
     return false;
 }
 
-/* Runs init, and what it forgot to say is an error too. */
-static int start(struct troupe *self)
+/* Runs the author's init, and what it forgot to say is an error too. */
+static int run_init(struct troupe *self)
 {
     int result = TROUPE_READY;
     char why[REASON_MAX];
@@ -415,31 +410,54 @@ void troupe_ready(struct troupe *self)
     parent_say(&self->parent, CTL_READY, self->ready_text);
 }
 
-static void serve(struct troupe *self, bool is_ready)
-{
-    mailbox_begin(self);
-    if (is_ready)
-        troupe_ready(self);
-    while (!self->ending)
-        ev_run(self->loop, 0);
-}
-
-static int live(struct troupe *self)
+int actor_start(struct troupe *self)
 {
     int result;
 
-    ev_signal_start(self->loop, &self->term);
     parent_start(&self->parent);
     ties_init(self);
-    result = start(self);
-    if (result == TROUPE_IGNORE && !self->ending) {
+    result = run_init(self);
+    if (result == TROUPE_IGNORE || self->ending)
+        return result;
+    mailbox_begin(self);
+    if (result == TROUPE_READY)
+        troupe_ready(self);
+    return result;
+}
+
+/* ---- a module ------------------------------------------------------------------------------ */
+
+static struct troupe *create(const struct troupe_actor *actor, const struct troupe_boot *boot)
+{
+    struct troupe *self;
+
+    if (nursery_open(sizeof *self + actor->state_size + ACTOR_SLACK) < 0)
+        return NULL;
+    self = nursery_take(sizeof *self);
+    self->state = nursery_take(actor->state_size + 1);
+    self->loop = loop_create();
+    if (!self->loop)
+        return NULL;
+    actor_init(self, actor, boot);
+    watch_crashes(self, actor);
+    return self;
+}
+
+/* Returns the exit status. */
+static int live(struct troupe *self)
+{
+    ev_signal_start(self->loop, &self->term);
+    if (actor_start(self) == TROUPE_IGNORE && !self->ending) {
         parent_say(&self->parent, CTL_IGNORE, "");
         parent_drain(&self->parent, ACTOR_DRAIN_MS);
         return 0;
     }
-    if (!self->ending)
-        serve(self, result != TROUPE_LATER);
-    return finish(self);
+    while (!self->ending)
+        ev_run(self->loop, 0);
+    actor_finish(self);
+    if (self->terminated)
+        return 128 + SIGTERM;
+    return reason_is_orderly(self->reason) ? 0 : 1;
 }
 
 int troupe_actor_run(const struct troupe_actor *actor, const struct troupe_boot *boot)
@@ -460,7 +478,7 @@ int troupe_actor_run(const struct troupe_actor *actor, const struct troupe_boot 
     }
     status = live(self);
     terminated = self->terminated;
-    destroy(self);
+    actor_release(self);
     fflush(NULL);
     if (terminated) {
         signal(SIGTERM, SIG_DFL);

@@ -23,7 +23,7 @@ void agenda_run(struct troupe *self, int bound)
 {
     struct agenda_item *item;
 
-    while (bound-- > 0 && !self->ending && (item = TAILQ_FIRST(&self->agenda))) {
+    while (bound-- > 0 && !self->ending && !self->enough && (item = TAILQ_FIRST(&self->agenda))) {
         agenda_withdraw(self, item);
         agenda_enter(self);
         item->run(self, item);
@@ -44,7 +44,18 @@ void agenda_finish(struct troupe *self)
 
 bool agenda_is_free(const struct troupe *self)
 {
-    return !self->busy && !self->waiting && !self->ending && TAILQ_EMPTY(&self->agenda);
+    return !self->busy && !self->waiting && !self->held && !self->ending && !self->enough &&
+           TAILQ_EMPTY(&self->agenda);
+}
+
+void agenda_hold(struct troupe *self)
+{
+    self->held++;
+}
+
+void agenda_let_go(struct troupe *self)
+{
+    self->held--;
 }
 
 void agenda_enter(struct troupe *self)
@@ -54,7 +65,8 @@ void agenda_enter(struct troupe *self)
 
 void agenda_leave(struct troupe *self)
 {
-    self->busy--;
+    if (--self->busy == 0)
+        self->enough |= self->is_watching;
 }
 
 void agenda_wait(struct troupe *self, const bool *done)

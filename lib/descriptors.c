@@ -21,7 +21,7 @@ static void on_ready(struct ev_loop *loop, ev_io *watcher, int revents)
     struct troupe *self = descriptor->self;
 
     (void)loop;
-    if (self->busy || self->waiting || self->ending)
+    if (self->busy || self->waiting || self->ending || self->enough)
         return; /* it is ready still, later */
     agenda_enter(self);
     descriptor->fn(self, watcher->fd, (unsigned)revents & (EV_READ | EV_WRITE), descriptor->data);

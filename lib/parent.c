@@ -73,7 +73,7 @@ int parent_flush(struct parent *parent)
 {
     struct buf *outbox = &parent->outbox;
 
-    while (buf_length(outbox) > 0) {
+    while (parent->way && buf_length(outbox) > 0) {
         size_t size = next_lines(outbox);
 
         if (parent->way->send(parent, (const char *)buf_front(outbox), size) < 0)
@@ -115,9 +115,7 @@ void parent_drain(struct parent *parent, int ms)
     struct mono deadline = mono_add_ms(mono_now(), ms);
     int64_t left = ms;
 
-    if (!parent->way)
-        return;
-    while ((parent_flush(parent) == 0 || errno == EAGAIN) && left > 0 &&
+    while ((parent_flush(parent) == 0 || errno == EAGAIN) && left > 0 && parent->way &&
            parent->way->wait(parent, (int)left))
         left = mono_diff_ms(deadline, mono_now());
 }

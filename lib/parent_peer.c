@@ -1,4 +1,5 @@
-/* Lines in envelopes of a connection to a `.supervisor`: what an attached process has (PROTOCOL 3). */
+/* Lines in envelopes of a connection to a `.supervisor`: what an attached process has (PROTOCOL 3).
+ */
 #include "control.h"
 #include "loop.h"
 #include "parent.h"
@@ -44,13 +45,13 @@ static void on_close(struct peer *peer, const char *why)
 
     (void)why;
     parent->peer = NULL;
+    parent->way = NULL;
     parent->on_gone(parent);
 }
 
 static void poll_peer(struct parent *parent)
 {
-    if (parent->peer)
-        peer_poll(parent->peer);
+    peer_poll(parent->peer);
 }
 
 /* ---- to the supervisor --------------------------------------------------------------------- */
@@ -74,7 +75,8 @@ static int words_of_lines(const char *lines, size_t size, struct words *words)
     return 0;
 }
 
-static int send_words(struct parent *parent, const char *lines, size_t size)
+/* At once, as by a socket: an attached process may be long in coming back to its loop. */
+static int send_lines(struct parent *parent, const char *lines, size_t size)
 {
     struct words words;
     int result = words_of_lines(lines, size, &words), code;
@@ -83,16 +85,10 @@ static int send_words(struct parent *parent, const char *lines, size_t size)
         result = -1;
     code = errno;
     words_finish(&words);
+    if (result == 0)
+        peer_flush(parent->peer); /* this may be how its end is seen */
     errno = code;
     return result;
-}
-
-static int send_lines(struct parent *parent, const char *lines, size_t size)
-{
-    if (parent->peer)
-        return send_words(parent, lines, size);
-    errno = ENOTCONN;
-    return -1;
 }
 
 static void on_drain(struct peer *peer)
@@ -102,9 +98,6 @@ static void on_drain(struct peer *peer)
 
 static bool wait_sent(struct parent *parent, int ms)
 {
-    if (!parent->peer)
-        return false;
-    peer_flush(parent->peer);
     if (peer_queued(parent->peer) == 0)
         return false;
     loop_run_for(parent->loop, ms);
@@ -115,8 +108,7 @@ static bool wait_sent(struct parent *parent, int ms)
 
 static void start(struct parent *parent)
 {
-    if (parent->peer)
-        peer_pause(parent->peer, false);
+    peer_pause(parent->peer, false);
 }
 
 static void finish(struct parent *parent)

@@ -52,6 +52,7 @@ struct troupe {
     struct troupe_message *current; /* the one whose handler runs, or NULL */
     unsigned busy;    /* functions of the author that run */
     unsigned waiting; /* … and wait in a blocking one */
+    unsigned held;    /* … must not run, for there are steps to be finished first */
     ev_signal term;
 
     struct stats_page *stats; /* the supervisor's page, or own_stats */
@@ -63,6 +64,9 @@ struct troupe {
     bool draining;   /* nothing new is taken; then it ends with drain_reason */
     char drain_reason[REASON_MAX];
     bool terminated; /* by a signal that is raised again at the end */
+    bool is_attached; /* no supervisor has started it: attach.c */
+    bool is_watching; /* one function of the author's, and it is `enough`: troupe_watch_work() */
+    bool enough;
     char reason[REASON_MAX];
     char need[TROUPE_NEED_MAX];
     char ready_text[REASON_MAX];
@@ -70,6 +74,17 @@ struct troupe {
     void *last_state;
     size_t last_state_size;
 };
+
+/* The parts of an actor's life, for troupe_actor_run() and attach.c. self is zeroed, but for state and
+ * loop; boot outlives it. */
+void actor_init(struct troupe *self, const struct troupe_actor *actor, const struct troupe_boot *boot);
+/* Hears the supervisor, runs the author's init and serves when that says so. Returns what it said (enum
+ * troupe_start). */
+int actor_start(struct troupe *self);
+/* Says goodbye to everyone: a reason is set. */
+void actor_finish(struct troupe *self);
+/* Frees what it holds, its loop too; not self and state. */
+void actor_release(struct troupe *self);
 
 /* Begins the end for this reason, unless it has begun. */
 void actor_end(struct troupe *self, const char *reason);

@@ -179,8 +179,8 @@ const char *text_nearest(const char *word, const char *const *candidates)
     return nearest;
 }
 
-/* The length of the well-formed UTF-8 character at the start of bytes, or 0: also for controls. */
-static size_t character(const unsigned char *bytes, size_t left)
+/* The length of the well-formed UTF-8 character at the start of bytes, or 0. */
+static size_t well_formed(const unsigned char *bytes, size_t left, uint32_t *point)
 {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
     size_t n = bytes[0] < 0x80   ? 1
@@ -189,21 +189,39 @@ static size_t character(const unsigned char *bytes, size_t left)
                : bytes[0] < 0xf0 ? 3
                : bytes[0] < 0xf5 ? 4
                                  : 0;
-    uint32_t point;
 
     if (n == 0 || n > left)
         return 0;
-    if (n == 1)
-        return bytes[0] >= 0x20 && bytes[0] != 0x7f;
-    point = bytes[0] & (0x7fu >> n);
+    *point = n == 1 ? bytes[0] : bytes[0] & (0x7fu >> n);
     for (size_t i = 1; i < n; i++) {
         if ((bytes[i] & 0xc0) != 0x80)
             return 0;
-        point = point << 6 | (bytes[i] & 0x3fu);
+        *point = *point << 6 | (bytes[i] & 0x3fu);
     }
-    if (point < smallest[n] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000))
+    if (*point < smallest[n] || *point > 0x10ffff || (*point >= 0xd800 && *point < 0xe000))
         return 0;
-    return point < 0xa0 ? 0 : n; /* U+0080 to U+009F are controls, too */
+    return n;
+}
+
+/* The same, or 0 for controls. */
+static size_t character(const unsigned char *bytes, size_t left)
+{
+    uint32_t point = 0;
+    size_t n = well_formed(bytes, left, &point);
+
+    return point < 0x20 || (point >= 0x7f && point < 0xa0) ? 0 : n;
+}
+
+bool text_is_utf8(const char *bytes, size_t length)
+{
+    uint32_t point;
+
+    for (size_t i = 0, n; i < length; i += n) {
+        n = well_formed((const unsigned char *)bytes + i, length - i, &point);
+        if (n == 0)
+            return false;
+    }
+    return true;
 }
 
 size_t text_escape(const char *bytes, size_t length, char *out, size_t size)

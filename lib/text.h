@@ -26,6 +26,9 @@ int text_unsigned(const char *text, uint64_t min, uint64_t max, uint64_t *value)
  * at least 1), or NULL. candidates ends with NULL. */
 const char *text_nearest(const char *word, const char *const *candidates);
 
+/* Is all of it well-formed UTF-8? Controls are. */
+bool text_is_utf8(const char *bytes, size_t length);
+
 /* Copies foreign bytes as one printable line: controls and invalid UTF-8 as \xNN, newline as \n.
  * Returns the length it wanted (snprintf's rules). */
 size_t text_escape(const char *bytes, size_t length, char *out, size_t size);

@@ -283,6 +283,8 @@ const char *troupe_link(struct troupe *self, enum troupe_link mode, const char *
         return "refused no address";
     if (!parent_is_there(&self->parent) || ties->linking)
         return "refused no supervisor to ask";
+    if (self->ending)
+        return "refused ending";
     ties->linking = addr.path;
     ties->linked = false;
     ev_now_update(self->loop);

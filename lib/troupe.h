@@ -100,8 +100,8 @@ struct troupe_actor {
      * with the incarnation ("shop/db#3"), reason true (SEMANTICS 4), "noproc" or "noconnection". */
     void (*down)(struct troupe *self, uint64_t monitor, const char *who, const char *reason);
 
-    /* The abnormal end of a linked actor. An actor that has this function traps exits: it lives on
-     * unless it calls troupe_exit(). One without it is ended with `cascade WHO REASON`. */
+    /* The end of a linked actor, in order or not. An actor that has this function traps exits: it lives on
+     * unless it calls troupe_exit(). One without it is ended by an abnormal one, with `cascade WHO REASON`. */
     void (*exited)(struct troupe *self, const char *who, const char *reason);
 
     /* A cast that could not be delivered: where it should have gone, its name, and why (a failure
@@ -175,10 +175,12 @@ TROUPE_EXPORT void troupe_drain(struct troupe *self, const char *reason);
 TROUPE_EXPORT void troupe_pause(struct troupe *self);
 TROUPE_EXPORT void troupe_resume(struct troupe *self);
 
-/* The messages that it understands from now on, in place of .messages: for an actor that learns at
- * run time what it can do. The table ends with {0} and must stay valid; entries may be added at its
- * end. */
-TROUPE_EXPORT void troupe_declare(struct troupe *self, const struct troupe_handler *messages);
+/* The messages that it understands from now on, and what takes the others, in place of .messages and
+ * .receive: for an actor that learns at run time what it can do. The table ends with {0} and must
+ * stay valid; entries may be added at its end. */
+TROUPE_EXPORT void troupe_declare(struct troupe *self, const struct troupe_handler *messages,
+                                  void (*receive)(struct troupe *self,
+                                                  struct troupe_message *message));
 
 /* What the last incarnation left behind (valid for life), or NULL. */
 TROUPE_EXPORT const void *troupe_last_state(struct troupe *self, size_t *size);
@@ -233,8 +235,8 @@ TROUPE_EXPORT struct troupe_bytes troupe_bytes(const struct troupe_message *mess
 
 /* Answers: troupe_reply(message), troupe_reply(message, a), troupe_reply(message, a, b) … up to 8
  * values: any integer, double, text or struct troupe_bytes. They are checked against the declared
- * reply: -1 with EINVAL (the caller then gets an error that says so), and -1 with ENOTCONN when
- * nobody waits any more. Does nothing to a cast. A kept message is freed by it. */
+ * reply: -1 with EINVAL, or EMSGSIZE (the caller then gets an error that says so), and -1 with ENOTCONN
+ * when nobody waits any more, or it was forwarded. Does nothing to a cast. A kept message is freed by it. */
 #define troupe_reply(...) TROUPE_WITH_VALUES(troupe_reply_values, __VA_ARGS__)
 
 /* Answers `error TEXT`. Otherwise as above. */
@@ -441,22 +443,39 @@ TROUPE_EXPORT int troupe_part_manage(struct troupe *self, troupe_work_fn *fn, vo
 
 /* ---- 8. Attached -------------------------------------------------------------------------- */
 
-/* A process that no supervisor started becomes an actor of a running node ($TROUPE_RUN, or the node
- * named by $TROUPE_NODE): with a mailbox, links, monitors, a path (run/PID; or `path`, below an existing
- * supervisor). It is never restarted; its end is what it says with troupe_detach(), else `dropped`.
- * actor may be NULL, or TROUPE_ATTACHED(…). NULL with *why, a static or thread-local text. One a process. */
+/* A process that no supervisor started becomes an actor of a running node ($TROUPE_RUN, or the node named
+ * by $TROUPE_NODE, or the only one that runs): with links, monitors, a path (run/PID; or `path`, a free name
+ * below an existing supervisor), and a mailbox when there is an actor; `ps`, `status` and `why` show it. It
+ * is never restarted; its end is what it says with troupe_detach(), else `dropped`. When the way to its
+ * supervisor breaks, it is to end by `noconnection`.
+ * actor: TROUPE_ATTACHED(…), or NULL; its init runs in here. Senders are root, the node's user and the
+ * process's own. Signals are the process's own matter, but SIGPIPE, which is ignored from now on.
+ * NULL with *why (may be NULL: not wanted), a text that is valid until the next call: no node, the supervisor's
+ * refusal, or what init said. One a process at a time. */
 TROUPE_EXPORT struct troupe *troupe_attach(const struct troupe_actor *actor, const char *path,
                                            const char **why);
-/* Serves messages and links until the actor is to end; returns its reason, valid until detached. */
+/* Serves messages and links until the actor is to end (a stop, a link, troupe_exit()): returns the reason,
+ * valid until detached. Outside of this and the next two, and of functions that wait, nothing is heard,
+ * and messages wait to be sent. */
 TROUPE_EXPORT const char *troupe_serve(struct troupe *self);
 /* Serves for at most timeout_ms (0: what is there); false when the actor is to end. */
 TROUPE_EXPORT bool troupe_serve_for(struct troupe *self, int64_t timeout_ms);
-/* Runs the work and serves; returns when the work is done (NULL, and *result, to be freed), or with the
- * first message, DOWN or EXIT that has come: what was waiting before comes first. */
-enum troupe_first { TROUPE_FIRST_DONE, TROUPE_FIRST_MESSAGE, TROUPE_FIRST_ENDED };
+
+/* What came first. */
+enum troupe_first {
+    TROUPE_FIRST_DONE,    /* the work is done: on_done has been called */
+    TROUPE_FIRST_MESSAGE, /* one function of the actor was called: a handler, .down, .exited … */
+    TROUPE_FIRST_ENDED,   /* the actor is to end: troupe_serve() tells why */
+    TROUPE_FIRST_FAILED,  /* the work could not be begun: errno as troupe_work() */
+};
+/* Runs the work and serves, until it is done or one function of the actor was called (async-backplane's
+ * watch). What waited before comes first: then the work is not even begun. Work that was overtaken is ended,
+ * and on_done is not called. */
 TROUPE_EXPORT enum troupe_first troupe_watch_work(struct troupe *self, troupe_work_fn *fn,
-                                                  void *fn_data);
-/* Says goodbye (reason NULL: the one it has, else normal) and frees self. Takes NULL. */
+                                                  void *fn_data, troupe_on_done *on_done, void *data);
+
+/* Says goodbye (reason NULL: the one it has, else `normal`): terminate() runs, what was sent goes out; then
+ * frees self. Takes NULL. Its name is free again when the supervisor has seen the connection end. */
 TROUPE_EXPORT void troupe_detach(struct troupe *self, const char *reason);
 
 #define TROUPE_ATTACHED(...)                                                                       \

@@ -18,6 +18,7 @@ enum work_kind {
     WORK_PLAIN,        /* somebody is told */
     WORK_MANAGED,      /* the actor's end */
     WORK_PART_MANAGED, /* the actor's end when it failed */
+    WORK_WATCHED,      /* somebody looks */
 };
 
 /* The helper's side: what troupe_result() writes to. */
@@ -186,7 +187,20 @@ static void on_ended(struct ev_loop *loop, ev_io *watcher, int revents)
     if (work->trouble)
         snprintf(work->failure, sizeof work->failure, "%s", work->trouble);
     stop_watching(work);
-    agenda_post(work->self, &work->owed);
+    if (work->kind != WORK_WATCHED)
+        agenda_post(work->self, &work->owed);
+}
+
+/* Its number is nobody's any more. */
+static void call_back(struct work *work)
+{
+    struct troupe_bytes result = {buf_front(&work->result), buf_length(&work->result)};
+
+    HASH_DEL(work->self->works.all, work);
+    if (work->on_done)
+        work->on_done(work->self, *work->failure ? work->failure : NULL, result, work->data);
+    buf_finish(&work->result);
+    free(work);
 }
 
 /* The actor goes with its work. A stop, or the end of somebody it is linked to, that has come
@@ -210,15 +224,12 @@ static bool is_the_actors_end(const struct work *work)
 static void tell(struct troupe *self, struct agenda_item *item)
 {
     struct work *work = container_of(item, struct work, owed);
-    struct troupe_bytes result = {buf_front(&work->result), buf_length(&work->result)};
 
-    HASH_DEL(self->works.all, work); /* its number is nobody's any more */
-    if (is_the_actors_end(work))
+    if (is_the_actors_end(work)) {
         end_with(self, work->failure);
-    else if (work->on_done)
-        work->on_done(self, *work->failure ? work->failure : NULL, result, work->data);
-    buf_finish(&work->result);
-    free(work);
+        work->on_done = NULL;
+    }
+    call_back(work);
 }
 
 /* ---- the interface --------------------------------------------------------------------------- */
@@ -277,8 +288,29 @@ int troupe_part_manage(struct troupe *self, troupe_work_fn *fn, void *fn_data,
     return 0;
 }
 
+struct work *work_watch(struct troupe *self, troupe_work_fn *fn, void *fn_data)
+{
+    return start(self, WORK_WATCHED, fn, fn_data);
+}
+
+bool work_is_over(const struct work *work)
+{
+    return work->is_reaped;
+}
+
+void work_tell(struct work *work, troupe_on_done *on_done, void *data)
+{
+    struct troupe *self = work->self;
+
+    work->on_done = on_done;
+    work->data = data;
+    agenda_enter(self);
+    call_back(work);
+    agenda_leave(self);
+}
+
 /* One whose end is not seen yet is waited for by the loop. */
-static void cancel(struct work *work)
+void work_cancel(struct work *work)
 {
     if (work->is_reaped) {
         destroy(work);
@@ -295,7 +327,7 @@ void troupe_cancel_work(struct troupe *self, uint64_t number)
 
     HASH_FIND(hh, self->works.all, &number, sizeof number, work);
     if (work && !work->is_cancelled)
-        cancel(work);
+        work_cancel(work);
 }
 
 /* A killed process that does not go (it waits for a disk) is not waited for: the kernel has been

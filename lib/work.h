@@ -6,9 +6,11 @@
 #ifndef TROUPE_WORK_H
 #define TROUPE_WORK_H
 
+#include "troupe.h"
+
+#include <stdbool.h>
 #include <stdint.h>
 
-struct troupe;
 struct work;
 
 enum {
@@ -20,6 +22,13 @@ struct works {
     struct work *all; /* by number */
     uint64_t last;
 };
+
+/* Work whose end is looked for, and not told by itself (troupe_watch_work). NULL with errno. */
+struct work *work_watch(struct troupe *self, troupe_work_fn *fn, void *fn_data);
+bool work_is_over(const struct work *work);
+/* Tells of its end, or ends it; frees it. */
+void work_tell(struct work *work, troupe_on_done *on_done, void *data);
+void work_cancel(struct work *work);
 
 /* Ends all helpers; nobody hears of them. */
 void works_finish(struct troupe *self);

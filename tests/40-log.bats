@@ -283,7 +283,7 @@ a.log.2"
     local i
 
     {
-        echo start
+        echo start --patience-ms 20000 # a busy machine must not cost lines here
         for ((i = 0; i < 300; i++)); do
             echo "pipe app/p$i both"
             printf "write app/p%d both first\\\\n\n" "$i"

@@ -28,6 +28,7 @@ use_installed() {
         usr/lib/troupe/workers/counter.so usr/lib/systemd/system/troupe@.service \
         usr/share/man/man1/troupe.1 usr/share/man/man3/libtroupe.3 \
         usr/share/man/man5/troupe.yaml.5 usr/share/man/man7/troupe.7 \
+        usr/share/man/man7/troupe-port.7 usr/lib/troupe/workers/port.so \
         usr/share/man/man8/troupe-supervisord.8 \
         usr/share/bash-completion/completions/troupe usr/share/zsh/site-functions/_troupe \
         usr/share/fish/vendor_completions.d/troupe.fish etc/troupe/sample.yaml; do
@@ -35,6 +36,14 @@ use_installed() {
     done
     run grep -rl -e "$DIR" -e '@[A-Z]*@' usr/lib/pkgconfig usr/lib/systemd usr/share etc
     assert_output ""
+}
+
+@test "where it cannot write, install says so in one line, and what helps" {
+    make_quietly documents
+    touch "$DIR/theirs" # root may write anywhere but below a file
+    run make_quietly install PREFIX="$DIR/theirs/usr"
+    assert_failure
+    assert_line --index 0 "make install: $DIR/theirs/usr cannot be written: run it as root, or with PREFIX=\$HOME/.local"
 }
 
 @test "uninstall leaves no file" {

@@ -1,35 +1,26 @@
 /* The limits of talking, bare: two processes over one connection, 64 bytes to and fro.
  *
- *   pingpong raw N CPU1 CPU2     a Unix stream socket, each side waiting in epoll
- *   pingpong nng N CPU1 CPU2     nng's pair0 over ipc, in DIR (argument 5)
- *   pingpong stream N CPU1 CPU2  one way: N messages of 64 bytes, one write each
+ *   pingpong raw N CPU1 CPU2            a Unix stream socket, each side waiting in epoll
+ *   pingpong nng N CPU1 CPU2 DIR        nng's pair0 over ipc, its socket in DIR
+ *   pingpong stream N CPU1 CPU2 [SIZE]  one way: N messages of SIZE (64) bytes, one write each
  *
- * Prints nanoseconds: the median and the 99th percentile of a round trip; or of one message. */
+ * Prints nanoseconds: the median and the 99th percentile of a round trip; or those of one message.
+ */
+#include "measure.h"
+
 #include <nng/nng.h>
 #include <nng/protocol/pair0/pair.h>
 
-#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { SIZE = 64 };
-
-static int64_t now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
-}
+enum { SIZE = 64, CHUNK = 256 * 1024 };
 
 static _Noreturn void die(const char *what)
 {
@@ -39,25 +30,25 @@ static _Noreturn void die(const char *what)
 
 static void pin(const char *cpu)
 {
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    CPU_SET((size_t)atoi(cpu), &set);
-    if (sched_setaffinity(0, sizeof set, &set) < 0)
+    if (measure_pin(atoi(cpu)) < 0)
         die("sched_setaffinity");
-}
-
-static int by_size(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-    return (x > y) - (x < y);
 }
 
 static void report(int64_t *took, int n)
 {
-    qsort(took, (size_t)n, sizeof *took, by_size);
-    printf("%lld %lld\n", (long long)took[n / 2], (long long)took[n * 99L / 100]);
+    measure_sort(took, n);
+    printf("%lld %lld\n", (long long)measure_quantile(took, n, 50),
+           (long long)measure_quantile(took, n, 99));
+    free(took);
+}
+
+static void *allocate(size_t n, size_t size)
+{
+    void *memory = calloc(n, size);
+
+    if (!memory)
+        die("calloc");
+    return memory;
 }
 
 /* ---- raw ----------------------------------------------------------------------------------- */
@@ -104,7 +95,7 @@ static pid_t fork_tied(void)
 
 static void raw(int n, char **cpus)
 {
-    int64_t *took = calloc((size_t)n, sizeof *took);
+    int64_t *took = allocate((size_t)n, sizeof *took);
     int pair[2], loop;
 
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
@@ -121,37 +112,54 @@ static void raw(int n, char **cpus)
     pin(cpus[0]);
     loop = loop_of(pair[0]);
     for (int i = 0; i < n; i++) {
-        int64_t begin = now_ns();
+        int64_t begin = measure_now();
 
         give(pair[0]);
         take(loop, pair[0]);
-        took[i] = now_ns() - begin;
+        took[i] = measure_now() - begin;
     }
     report(took, n);
     close(pair[0]);
     wait(NULL);
 }
 
-static void stream(int n, char **cpus)
+/* Writes n messages, one by one, and waits until they were taken. */
+static _Noreturn void pour(int fd, int n, size_t size)
 {
-    int64_t begin, total = (int64_t)n * SIZE;
-    static char bytes[65536];
+    char *bytes = allocate(1, size);
+    char byte;
+
+    for (int i = 0; i < n; i++)
+        for (size_t done = 0; done < size;) {
+            ssize_t sent = send(fd, bytes + done, size - done, MSG_NOSIGNAL);
+
+            if (sent < 0)
+                _exit(1);
+            done += (size_t)sent;
+        }
+    _exit(read(fd, &byte, 1) < 0);
+}
+
+static void stream(int n, char **cpus, size_t size)
+{
+    int64_t begin, total = (int64_t)n * (int64_t)size;
+    static char bytes[CHUNK];
     int pair[2];
     ssize_t got;
 
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
         die("socketpair");
     if (fork_tied() == 0) {
+        close(pair[0]);
         pin(cpus[1]);
-        for (int i = 0; i < n; i++)
-            give(pair[1]);
-        _exit(0);
+        pour(pair[1], n, size);
     }
     close(pair[1]);
     pin(cpus[0]);
-    for (begin = now_ns(); total > 0 && (got = read(pair[0], bytes, sizeof bytes)) > 0;)
+    for (begin = measure_now(); total > 0 && (got = read(pair[0], bytes, sizeof bytes)) > 0;)
         total -= got;
-    printf("%.1f\n", (double)(now_ns() - begin) / n);
+    printf("%.1f\n", (double)(measure_now() - begin) / n);
+    close(pair[0]);
     wait(NULL);
 }
 
@@ -182,7 +190,7 @@ static _Noreturn void nng_answer(const char *url)
 
 static void nng(int n, char **cpus, const char *dir)
 {
-    int64_t *took = calloc((size_t)n, sizeof *took);
+    int64_t *took = allocate((size_t)n, sizeof *took);
     nng_socket socket;
     char url[256], bytes[SIZE] = {0};
     size_t size;
@@ -199,12 +207,12 @@ static void nng(int n, char **cpus, const char *dir)
     while (nng_dial(socket, url, NULL, 0) != 0)
         sched_yield();
     for (int i = 0; i < n; i++) {
-        int64_t begin = now_ns();
+        int64_t begin = measure_now();
 
         size = sizeof bytes;
         check(nng_send(socket, bytes, sizeof bytes, 0), "send");
         check(nng_recv(socket, bytes, &size, 0), "recv");
-        took[i] = now_ns() - begin;
+        took[i] = measure_now() - begin;
     }
     report(took, n);
     kill(pid, SIGKILL);
@@ -216,13 +224,13 @@ int main(int argc, char **argv)
 {
     int n = argc > 2 ? atoi(argv[2]) : 0;
 
-    if (argc >= 5 && n > 0 && strcmp(argv[1], "raw") == 0)
+    if (argc == 5 && n > 0 && strcmp(argv[1], "raw") == 0)
         raw(n, argv + 3);
-    else if (argc >= 5 && n > 0 && strcmp(argv[1], "stream") == 0)
-        stream(n, argv + 3);
-    else if (argc >= 6 && n > 0 && strcmp(argv[1], "nng") == 0)
+    else if ((argc == 5 || argc == 6) && n > 0 && strcmp(argv[1], "stream") == 0)
+        stream(n, argv + 3, argc == 6 ? strtoul(argv[5], NULL, 10) : SIZE);
+    else if (argc == 6 && n > 0 && strcmp(argv[1], "nng") == 0)
         nng(n, argv + 3, argv[5]);
     else
-        return fprintf(stderr, "usage: pingpong raw|stream|nng N CPU1 CPU2 [DIR]\n"), 2;
+        return fprintf(stderr, "usage: pingpong raw|stream|nng N CPU1 CPU2 [SIZE|DIR]\n"), 2;
     return 0;
 }

@@ -1,46 +1,46 @@
 %% The peer of the talking benches: Erlang inside one VM, or between two on this machine.
 %%
-%%   erlc talk.erl
-%%   erl +S 2:2 -noshell -pa . -s talk main inside|between roundtrip|stream N
+%%   erl … -s talk main inside roundtrip|stream N
+%%   erl … -s talk main between NODE roundtrip|stream N     NODE runs `-s talk answer`
 %%
 %% Prints nanoseconds: "P50 P99" of a round trip of 64 bytes, or those of one message of 64 bytes one
-%% way. Between two it needs -name and a running epmd; the other VM ends with this one.
+%% way. Whoever starts NODE ends it.
 -module(talk).
--export([main/1, serve/1]).
+-export([main/1, answer/0, serve/1]).
 
-main([Where, What, Count]) ->
-    Peer = place(Where),
-    run(What, Peer, list_to_integer(atom_to_list(Count))),
+-define(TRIES, 200).
+-define(PAUSE_MS, 50).
+
+main([inside, What, Count]) ->
+    run(What, spawn(?MODULE, serve, [0]), Count);
+main([between, Node, What, Count]) ->
+    wait(Node, ?TRIES),
+    {answer, Node} ! {serve, self()},
+    receive {served_by, Peer} -> run(What, Peer, Count) end.
+
+run(What, Peer, Count) ->
+    N = list_to_integer(atom_to_list(Count)),
+    case What of
+        roundtrip -> roundtrip(Peer, N);
+        stream -> stream(Peer, N)
+    end,
     halt(0).
 
-run(roundtrip, Peer, N) -> roundtrip(Peer, N);
-run(stream, Peer, N) -> stream(Peer, N).
+wait(Node, 0) -> error({no_node, Node});
+wait(Node, Tries) ->
+    case net_adm:ping(Node) of
+        pong -> ok;
+        pang -> timer:sleep(?PAUSE_MS), wait(Node, Tries - 1)
+    end.
 
 %% ---- the other side --------------------------------------------------------------------------
 
-place(inside) ->
-    spawn(?MODULE, serve, [0]);
-place(between) ->
-    Name = list_to_atom("talk" ++ os:getpid() ++ "@127.0.0.1"),
-    Path = filename:dirname(code:which(?MODULE)),
-    open_port({spawn, "erl +S 2:2 -noshell -noinput -pa " ++ Path ++ " -name " ++ atom_to_list(Name) ++
-                      " -setcookie " ++ atom_to_list(erlang:get_cookie())}, []),
-    wait(Name, 200),
-    Peer = spawn(Name, ?MODULE, serve, [0]),
-    %% It ends when the connection to this one does.
-    spawn(Name, erlang, apply, [fun watch/1, [node()]]),
-    Peer.
+answer() ->
+    register(answer, spawn(fun answer_all/0)).
 
-watch(Node) ->
-    monitor_node(Node, true),
-    receive {nodedown, Node} -> halt(0) end.
-
-wait(Name, 0) -> error({no_node, Name});
-wait(Name, Tries) ->
-    case net_adm:ping(Name) of
-        pong -> ok;
-        pang -> timer:sleep(50), wait(Name, Tries - 1)
-    end.
+answer_all() ->
+    receive {serve, From} -> From ! {served_by, spawn(?MODULE, serve, [0])} end,
+    answer_all().
 
 serve(Got) ->
     receive

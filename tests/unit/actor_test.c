@@ -211,7 +211,7 @@ static void learn(struct troupe *self, uint64_t count, void *data)
 {
     (void)count;
     (void)data;
-    troupe_declare(self, learnt);
+    troupe_declare(self, learnt, NULL);
     troupe_ready_text(self, "learnt");
     troupe_ready(self);
     troupe_ready(self);

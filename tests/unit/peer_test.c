@@ -1,4 +1,5 @@
 #include "peer.h"
+#include "place.h"
 #include "rundir.h"
 #include "tap.h"
 
@@ -7,8 +8,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { PATIENCE_MS = 10000 };
 
 struct seen {
     int opened, envelopes, closed, fd;
@@ -21,29 +20,9 @@ struct seen {
     struct peer *peer;
 };
 
-static char dir[64];
-static struct ev_loop *loop;
 static struct seen server, client;
 static struct sp_listener *listener;
 static bool close_on_envelope;
-
-static void on_tick(struct ev_loop *l, ev_timer *w, int revents)
-{
-    (void)l;
-    (void)w;
-    (void)revents;
-}
-
-#define UNTIL(condition)                                                                           \
-    ({                                                                                             \
-        struct mono start_ = mono_now();                                                           \
-        bool holds_ = (condition);                                                                 \
-        while (!holds_ && mono_diff_ms(mono_now(), start_) < PATIENCE_MS) {                        \
-            ev_run(loop, EVRUN_ONCE);                                                              \
-            holds_ = (condition);                                                                  \
-        }                                                                                          \
-        holds_;                                                                                    \
-    })
 
 static void on_open(struct peer *peer)
 {
@@ -247,20 +226,14 @@ static void test_hostile(void)
 int main(void)
 {
     char path[128];
-    ev_timer tick;
 
-    snprintf(dir, sizeof dir, "/tmp/troupe-peer-test.XXXXXX");
-    if (!mkdtemp(dir))
+    if (place_make("peer-test"))
         return 1;
-    loop = loop_create();
-    ev_timer_init(&tick, on_tick, 0.002, 0.002);
-    ev_timer_start(loop, &tick);
     test_requests();
     test_descriptor();
     test_ends();
     test_hostile();
-    ev_timer_stop(loop, &tick);
-    ev_loop_destroy(loop);
+    place_leave();
     snprintf(path, sizeof path, "%s/shop/.supervisor", dir);
     unlink(path);
     snprintf(path, sizeof path, "%s/shop", dir);

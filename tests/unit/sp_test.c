@@ -1,4 +1,5 @@
 #include "buf.h"
+#include "place.h"
 #include "rundir.h"
 #include "sp.h"
 #include "tap.h"
@@ -11,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- a place to test in: a directory, a loop, and what the handlers saw -------------------- */
+/* ---- what the handlers saw --------------------------------------------------------------- */
 
-enum { SEEN_MAX = 20000, PATIENCE_MS = 10000 };
+enum { SEEN_MAX = 20000 };
 
 struct seen {
     int opened, messages, closed, drained;
@@ -25,8 +26,6 @@ struct seen {
     struct sp_conn *conn;
 };
 
-static char dir[64];
-static struct ev_loop *loop;
 static struct seen server, client;
 static bool (*when_open)(struct sp_conn *conn);
 static void (*when_message)(struct sp_conn *conn, const uint8_t *body, size_t size);
@@ -79,25 +78,6 @@ static void on_drain(struct sp_conn *conn)
 }
 
 static const struct sp_handlers handlers = {on_open, on_message, on_close, on_drain};
-
-static void on_tick(struct ev_loop *l, ev_timer *w, int revents)
-{
-    (void)l;
-    (void)w;
-    (void)revents;
-}
-
-/* Runs the loop until condition holds; false when it took too long. */
-#define UNTIL(condition)                                                                           \
-    ({                                                                                             \
-        struct mono start_ = mono_now();                                                           \
-        bool holds_ = (condition);                                                                 \
-        while (!holds_ && mono_diff_ms(mono_now(), start_) < PATIENCE_MS) {                        \
-            ev_run(loop, EVRUN_ONCE);                                                              \
-            holds_ = (condition);                                                                  \
-        }                                                                                          \
-        holds_;                                                                                    \
-    })
 
 static void turns(int n)
 {
@@ -794,14 +774,8 @@ static void test_codec(void)
 
 int main(void)
 {
-    ev_timer tick;
-
-    snprintf(dir, sizeof dir, "/tmp/troupe-sp-test.XXXXXX");
-    if (!mkdtemp(dir) || chdir(dir))
+    if (place_make("sp-test") || chdir(dir))
         return 1;
-    loop = loop_create();
-    ev_timer_init(&tick, on_tick, 0.002, 0.002); /* so that every turn ends soon */
-    ev_timer_start(loop, &tick);
     test_codec();
     test_exchange();
     test_one_write_a_turn();
@@ -824,8 +798,7 @@ int main(void)
     test_many_conns();
     test_idle();
     test_mute();
-    ev_timer_stop(loop, &tick);
-    ev_loop_destroy(loop);
+    place_leave();
     unlink("box");
     rmdir(dir);
     return tap_done();

@@ -113,6 +113,11 @@ static void test_escape(void)
                       8, out, sizeof out) == 11 &&
               !strcmp(out, "abcdef"),
           "nothing is squeezed in behind what did not fit");
+    CHECK(text_is_utf8("a\n\t\xe2\x82\xac\xf0\x9f\x98\x80", 10) && text_is_utf8("", 0),
+          "well-formed text is UTF-8, with controls, or empty");
+    CHECK(!text_is_utf8("a\xff", 2) && !text_is_utf8("\xe2\x82", 2) &&
+              !text_is_utf8("\xc0\x80", 2) && !text_is_utf8("\xed\xa0\x80", 3),
+          "foreign, cut, overlong and surrogate bytes are not");
     CHECK(text_escape("abc", 3, NULL, 0) == 3, "without room it only measures");
 }
 
