@@ -161,3 +161,6 @@ port_faults_test_UNITS   := workers/port_faults.c
 FUZZERS += port_fuzz
 port_fuzz_FUZZED = workers/port_line.c workers/port_reader.c workers/port_table.c lib/raw.c lib/buf.c
 TEST_MODULES += crowd
+
+# The chatter, spawners and short lives of the seeds' examples.
+TEST_MODULES += chatter greeter novice spawner

@@ -300,11 +300,9 @@ static void judge(struct up *up)
         stop_ours(up);
 }
 
-/* A supervisor that gives up ends with "shutdown WHY"; one that was asked to, or whose work is
- * done, with the bare word. */
 static bool ended_in_order(const struct app *app)
 {
-    return strcmp(app->reason, "normal") == 0 || strcmp(app->reason, "shutdown") == 0;
+    return reason_is_orderly(app->reason) && !reason_is_defeat(app->reason);
 }
 
 static enum outcome outcome_of(const struct app *app, enum row_state state)

@@ -74,6 +74,16 @@ bool reason_is_orderly(const char *reason)
            !strncmp(reason, "shutdown ", 9);
 }
 
+static bool begins_with(const char *text, const char *head)
+{
+    return !strncmp(text, head, strlen(head));
+}
+
+bool reason_is_defeat(const char *reason)
+{
+    return begins_with(reason, "shutdown ") && !begins_with(reason, REASON_AUTO_SHUTDOWN);
+}
+
 void reason_copy(const char *text, const char *fallback, char out[REASON_MAX])
 {
     size_t length = strlen(text);

@@ -32,6 +32,13 @@ void reason_cascade(const char *path, const char *reason, char out[REASON_MAX]);
 /* `normal`, `shutdown` and `shutdown TEXT`: what a transient child is not restarted after (OTP). */
 bool reason_is_orderly(const char *reason);
 
+/* What the reason of a supervisor begins with that its auto_shutdown has ended. */
+#define REASON_AUTO_SHUTDOWN "shutdown auto_shutdown "
+
+/* A supervisor's own end with more to say than `shutdown`: it has given up, or could not start. Only
+ * its auto_shutdown is what it was meant to do. */
+bool reason_is_defeat(const char *reason);
+
 /* Copies text as a reason: one line, printable, cut at REASON_MAX; "" becomes fallback. */
 void reason_copy(const char *text, const char *fallback, char out[REASON_MAX]);
 

@@ -3,6 +3,7 @@
  * reports of children arrive here; decisions are strategy.c's, intensity.c's and backoff.c's.
  */
 #include "batch.h"
+#include "reason.h"
 #include "supervisor.h"
 #include "text.h"
 
@@ -10,19 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char shutdown_text[] = "shutdown ", auto_text[] = "shutdown auto_shutdown ";
+static const char shutdown_text[] = "shutdown ";
 
-static bool begins_with(const char *text, const char *head)
-{
-    return !strncmp(text, head, strlen(head));
-}
-
-/* A supervisor that ended by itself with more to say than `shutdown` has given up, or could not
- * start; only its auto_shutdown is what it was meant to do. */
 static bool was_defeated(const struct child *child, const char *reason)
 {
-    return child->spec->kind == SPEC_SUPERVISOR && begins_with(reason, shutdown_text) &&
-           !begins_with(reason, auto_text);
+    return child->spec->kind == SPEC_SUPERVISOR && reason_is_defeat(reason);
 }
 
 static void give_up(struct supervisor *supervisor, struct child *child, const char *reason)
@@ -109,8 +102,7 @@ static void check_auto_shutdown(struct supervisor *supervisor, struct child *chi
         return;
     if (strategy_auto_shutdown(supervisor->spec->auto_shutdown, batch_seats(supervisor),
                                supervisor->count, index_of(supervisor, child)))
-        supervisor_end(supervisor, NEED_NONE, "%s%s has ended", auto_text,
-                       child->path);
+        supervisor_end(supervisor, NEED_NONE, REASON_AUTO_SHUTDOWN "%s has ended", child->path);
 }
 
 /* It stays down. A temporary child's spec goes with it; an application is kept to be looked at. */

@@ -92,7 +92,7 @@ bool strategy_auto_shutdown(enum spec_auto_shutdown mode, const struct seat *sea
     if (mode == AUTO_ANY_SIGNIFICANT)
         return true;
     for (size_t i = 0; i < n; i++)
-        if (i != ended && seats[i].significant && seats[i].is != SEAT_DOWN)
+        if (i != ended && seats[i].significant && (seats[i].is != SEAT_DOWN || seats[i].to_start))
             return false;
     return true;
 }

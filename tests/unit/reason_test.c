@@ -48,6 +48,10 @@ static void test_texts(void)
     tap_is_text(out, "cascade shop/db signal:SEGV", "a cascade names whom it follows");
     reason_cascade("shop/web", "cascade shop/db signal:SEGV", out);
     tap_is_text(out, "cascade shop/db signal:SEGV", "a cascade of a cascade keeps the first cause");
+    CHECK(reason_is_defeat("shutdown a/b exit:1: more than 3 restarts in 5s") &&
+              !reason_is_defeat("shutdown") && !reason_is_defeat("normal") &&
+              !reason_is_defeat("shutdown auto_shutdown a/b has ended"),
+          "a supervisor that says why it shut down has given up, but for its auto_shutdown");
     CHECK(reason_is_orderly("normal") && reason_is_orderly("shutdown") &&
               reason_is_orderly("shutdown by me") && !reason_is_orderly("shutdowned") &&
               !reason_is_orderly("exit:0") && !reason_is_orderly("killed"),

@@ -252,6 +252,10 @@ static void check_auto_shutdown(void)
     CHECK(!strategy_auto_shutdown(AUTO_ALL_SIGNIFICANT, seats, 3, 0),
           "one that is being restarted is alive");
     seats[1].is = SEAT_DOWN;
+    seats[1].to_start = true;
+    CHECK(!strategy_auto_shutdown(AUTO_ALL_SIGNIFICANT, seats, 3, 0),
+          "seed 46: one whose turn to start has not come is still to live");
+    seats[1].to_start = false;
     CHECK(strategy_auto_shutdown(AUTO_ALL_SIGNIFICANT, seats, 3, 1),
           "X18: the last one, whatever became of the others");
 }
