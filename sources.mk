@@ -69,7 +69,7 @@ TEST_PRELOADS := timejump
 TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer errand onlooker
 FUZZERS      :=
 
-UNIT_TESTS += actor_test crash_test ctl_test subscription_test talk_test timing_test
+UNIT_TESTS += actor_test parent_test crash_test ctl_test subscription_test talk_test timing_test
 FUZZERS += ctl_fuzz rawcall_fuzz
 ctl_fuzz_FUZZED = lib/ctl.c
 rawcall_fuzz_FUZZED = $(LIB_SOURCES)
@@ -141,10 +141,6 @@ UNIT_TESTS += results_test command_test
 results_test_UNITS := cli/results.c cli/description.c $(CLI_PARTS)
 results_test_LIBS  := $(CLI_LIBS)
 command_test_UNITS := cli/command.c
-
-# The chatter, spawners and short lives of the seeds' examples.
-TEST_MODULES += chatter greeter novice spawner
-
 # Any program as an actor.
 WORKER_MODULES += port
 PORT_PARTS := workers/port_args.c workers/port_deaf.c workers/port_faults.c workers/port_line.c workers/port_reader.c \
@@ -165,3 +161,6 @@ port_faults_test_UNITS   := workers/port_faults.c
 FUZZERS += port_fuzz
 port_fuzz_FUZZED = workers/port_line.c workers/port_reader.c workers/port_table.c lib/raw.c lib/buf.c
 TEST_MODULES += crowd
+
+# The chatter, spawners and short lives of the seeds' examples.
+TEST_MODULES += chatter greeter novice spawner

@@ -12,6 +12,12 @@ enum {
     PARENT_DATAGRAMS = 16,   /* are read at once */
 };
 
+static void finish(struct parent *parent)
+{
+    ev_io_stop(parent->loop, &parent->reader);
+    ev_io_stop(parent->loop, &parent->writer);
+}
+
 /* Returns whether there may be more. */
 static bool read_datagram(struct parent *parent)
 {
@@ -21,7 +27,8 @@ static bool read_datagram(struct parent *parent)
     if (size < 0)
         return errno == EINTR;
     if (size == 0) {
-        ev_io_stop(parent->loop, &parent->reader);
+        finish(parent);
+        parent->way = NULL;
         parent->on_gone(parent);
         return false;
     }
@@ -73,12 +80,6 @@ static bool wait_writable(struct parent *parent, int ms)
 static void start(struct parent *parent)
 {
     ev_io_start(parent->loop, &parent->reader);
-}
-
-static void finish(struct parent *parent)
-{
-    ev_io_stop(parent->loop, &parent->reader);
-    ev_io_stop(parent->loop, &parent->writer);
 }
 
 static const struct parent_way BY_SOCKET = {.start = start,

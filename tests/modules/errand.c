@@ -56,12 +56,14 @@ static int tell_descriptors(struct troupe_work *work)
 static int tell_signals(struct troupe_work *work)
 {
     FILE *status = fopen("/proc/self/status", "re");
-    char line[256], name[16], mask[32];
+    char line[256], text[64], name[16], mask[32];
 
     while (status && fgets(line, sizeof line, status))
         if (sscanf(line, "%15[A-Za-z]: %31s", name, mask) == 2 && !strncmp(name, "Sig", 3) &&
-            strcmp(name, "SigQ") != 0)
-            say(work, strcat(strcat(name, mask), " "));
+            strcmp(name, "SigQ") != 0) {
+            snprintf(text, sizeof text, "%s%s ", name, mask);
+            say(work, text);
+        }
     if (status)
         fclose(status);
     return 0;

@@ -1,4 +1,5 @@
-/* Watches somebody, and tells somebody else once for each time that it is told: args who and tell. */
+/* Watches somebody, and tells somebody else once for each time that it is told: args who and tell.
+ */
 #include <troupe.h>
 
 static int init(struct troupe *self)

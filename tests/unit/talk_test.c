@@ -1,6 +1,6 @@
 /*
- * What an actor asks of others, and how that ends when they behave badly. The actor is a child of this
- * test, which plays its supervisor (a socket pair) and the other actor (a mailbox, by hand).
+ * What an actor asks of others, and how that ends when they behave badly. The actor is a child of
+ * this test, which plays its supervisor (a socket pair) and the other actor (a mailbox, by hand).
  */
 #include "boot.h"
 #include "contact.h"
@@ -122,7 +122,8 @@ static void on_both(struct troupe *self, struct troupe_message *message)
     (void)self;
     troupe_forward(message, OTHER);
     errno = 0;
-    if (troupe_reply(message, "mine") == 0 || errno != ENOTCONN || troupe_forward(message, OTHER) == 0)
+    if (troupe_reply(message, "mine") == 0 || errno != ENOTCONN ||
+        troupe_forward(message, OTHER) == 0)
         troupe_status(self, "answered twice");
 }
 
@@ -173,7 +174,8 @@ static void on_forever(struct troupe *self, struct troupe_message *message)
     troupe_free(answer);
 }
 
-/* 4 GiB and a little, of which there is nothing: their number is more than an envelope's field holds. */
+/* 4 GiB and a little, of which there is nothing: their number is more than an envelope's field
+ * holds. */
 static void on_huge(struct troupe *self, struct troupe_message *message)
 {
     size_t size = (UINT64_C(1) << 32) + 5;
@@ -377,8 +379,8 @@ static void stage_up(int64_t sweep_ms)
     stage.loop = loop_create();
     if (!wait_line(CTL_READY, &line))
         tap_ok(false, "the actor became ready");
-    stage.client = sp_dial(stage.loop, stage.dir, "subject", SP_REQ, (struct mono){0}, NULL, &client,
-                           NULL);
+    stage.client =
+        sp_dial(stage.loop, stage.dir, "subject", SP_REQ, (struct mono){0}, NULL, &client, NULL);
 }
 
 static void ask(const char *line)
@@ -527,7 +529,8 @@ static void test_retry(void)
     ask("retry");
     run_for(50);
     other_up();
-    if (tap_ok(other_has_call(), "who asks again within on_answer of a noproc reaches the next one"))
+    if (tap_ok(other_has_call(),
+               "who asks again within on_answer of a noproc reaches the next one"))
         other_answers();
     CHECK(status_is("retried"), "… and is answered");
     stage_down();
@@ -578,7 +581,8 @@ static void test_forwards(void)
 {
     stage_up(10000);
     other_up();
-    CHECK(answers("away", "!noconnection"), "a kept call that is forwarded to another node fails by name");
+    CHECK(answers("away", "!noconnection"),
+          "a kept call that is forwarded to another node fails by name");
     ask("both");
     CHECK(other_has_call(), "a call is forwarded");
     CHECK(answers("ping", "+pong"), "… that its handler had answered by itself as well");
@@ -595,7 +599,8 @@ static void test_long_name(void)
     other_up();
     memset(line, 'n', 300);
     line[300] = '\0';
-    CHECK(answers(line, "!bad_message EINVAL"), "a name of 300 bytes is not forwarded as another one");
+    CHECK(answers(line, "!bad_message EINVAL"),
+          "a name of 300 bytes is not forwarded as another one");
     stage_down();
 }
 
@@ -680,8 +685,10 @@ static void test_later(void)
 {
     stage_up(10000);
     ask("later");
-    CHECK(status_is("undelivered no address x: bad_message no address, or values that cannot travel") &&
-              status_is("undelivered " OTHER " .name: bad_message no address, or values that cannot travel"),
+    CHECK(status_is(
+              "undelivered no address x: bad_message no address, or values that cannot travel") &&
+              status_is("undelivered " OTHER
+                        " .name: bad_message no address, or values that cannot travel"),
           "a later cast to no address, or of no name, is told as such");
     stage_down();
 }
@@ -693,7 +700,8 @@ static void test_forever(void)
     ask("forever");
     if (tap_ok(other_has_call(), "a call may wait as long as a number can say"))
         other_answers();
-    CHECK(reaches(&stage.answers, 1) && strcmp(stage.answer, "+answered") == 0, "… and is answered");
+    CHECK(reaches(&stage.answers, 1) && strcmp(stage.answer, "+answered") == 0,
+          "… and is answered");
     stage_down();
 }
 

@@ -1,0 +1,123 @@
+#!/usr/bin/env bats
+#
+# Actors that talk to each other: calls, casts, forwards, many at once, and the name of each failure.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+stage() { # [MORE CHILDREN]
+    yaml t.yaml <<END
+troupe: 1
+application: t
+supervisor:
+  intensity: 100
+  period: 200s
+  children:
+    - {name: counter, module: counter, args: {start: 10}}
+    - {name: a, module: talker}
+    - {name: b, module: talker}
+$1
+END
+    node_up t.yaml
+}
+
+ask() { # ADDRESS MESSAGE ARG…
+    timeout $((30 * TEST_SCALE)) troupe call --timeout 25s "$@" </dev/null 3>&- 4>&-
+}
+
+answers() { # ANSWER ADDRESS MESSAGE ARG…
+    local wanted=$1
+    shift
+    assert_equal "$(ask "$@")" "$wanted"
+}
+
+@test "an actor calls another, waiting or not" {
+    stage
+    answers 10 t/a call t/counter 2000 value
+    answers 15 t/a plus t/counter 5
+    answers 15 t/a ask t/counter 2000 value
+}
+
+@test "casts and calls of one sender arrive in their order" {
+    local i
+    stage
+    for i in 1 2 3 4 5; do
+        answers cast t/a cast t/counter add "$i"
+    done
+    answers 25 t/a call t/counter 2000 value
+}
+
+@test "a forwarded call is answered by the other, through the forwarder" {
+    stage
+    answers 13 t/a add 3
+    answers 16 t/b plus t/a 3
+}
+
+@test "the answers of many come in the order asked, each failure in its place" {
+    stage
+    answers "10 !noproc 10" t/a many t/counter t/nobody t/counter
+}
+
+@test "each failure has its name" {
+    local long
+    long=$(printf 'n%.0s' {1..300})
+    stage "    - {name: deaf, exec: [sleep, 90052], mailbox: {messages: 5}}"
+    answers '!noproc' t/a call t/nobody 2000 value
+    run ask t/a call 't/counter#99' 2000 value
+    assert_output --partial '!noproc this is t/counter@'
+    answers '!noconnection' t/a call t/counter@elsewhere 2000 value
+    answers '!unknown_message nonsense' t/a call t/counter 2000 nonsense
+    answers '!bad_message add: expected a typed payload of format "I"' t/a call t/counter 2000 add
+    answers '!timeout' t/a call t/deaf 200 value
+    run ask t/a call "no address" 2000 value
+    assert_output --partial '!bad_message'
+    run ask t/a call t/counter 2000 "$long"
+    assert_output --partial '!bad_message'
+    run ask t/a call t/counter 2000 .stop
+    assert_output --partial '!bad_message'
+}
+
+@test "an actor that calls itself, or whom its callee calls, is told of the deadlock at once" {
+    stage
+    answers '!deadlock' t/a call t/a 20000 heard
+    answers deadlock t/a chain t/b t/a
+}
+
+@test "a call that comes back by a forward is a deadlock" {
+    yaml d.yaml <<END
+troupe: 1
+application: t
+supervisor:
+  children:
+    - {name: counter, module: talker}
+    - {name: b, module: talker}
+END
+    node_up d.yaml
+    # t/b forwards what is added to t/counter, who waits for it
+    answers '!deadlock' t/counter plus t/b 5
+}
+
+hangs() { # ADDRESS
+    [[ $(column_of busy "$1") -gt 0 ]]
+}
+
+@test "a call whose time is up before its turn is never handled" {
+    stage
+    in_background hang timeout 20 troupe call --timeout 15s t/a hang $((1500 * TEST_SCALE))
+    wait_until 5 hangs t/a
+    run troupe call --timeout 300ms t/a cast t/counter add 1
+    assert_failure 6
+    # answered in its turn, behind the one that was dropped
+    answers '!unknown_message nonsense' t/b call t/a 20000 nonsense
+    answers 10 t/b call t/counter 2000 value
+}
+
+@test "who sends to one that never reads is told when enough waits" {
+    local sent
+    stage "    - {name: deaf, exec: [sleep, 90052], mailbox: {messages: 5}}"
+    run ask t/a flood t/deaf 65536
+    assert_success
+    assert_output --partial 'Resource temporarily unavailable'
+    sent=${output%%[!0-9]*}
+    ((sent > 64 && sent < 400)) # 8 MiB, and what the kernel takes
+}
