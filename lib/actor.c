@@ -98,6 +98,7 @@ static void on_line(struct parent *parent, struct ctl_line *line)
 {
     struct troupe *self = container_of(parent, struct troupe, parent);
 
+    agenda_hold(self); /* a stop may stand behind what is told here */
     switch (line->verb) {
     case CTL_STOP:
         on_stop(self);
@@ -117,6 +118,7 @@ static void on_line(struct parent *parent, struct ctl_line *line)
     default: /* a newer supervisor may say more than we know */
         break;
     }
+    agenda_let_go(self);
 }
 
 /* Belt to PDEATHSIG: nobody is left who could restart a child, so nothing is worth finishing. What is

@@ -44,8 +44,18 @@ void agenda_finish(struct troupe *self)
 
 bool agenda_is_free(const struct troupe *self)
 {
-    return !self->busy && !self->waiting && !self->ending && !self->enough &&
+    return !self->busy && !self->waiting && !self->held && !self->ending && !self->enough &&
            TAILQ_EMPTY(&self->agenda);
+}
+
+void agenda_hold(struct troupe *self)
+{
+    self->held++;
+}
+
+void agenda_let_go(struct troupe *self)
+{
+    self->held--;
 }
 
 void agenda_enter(struct troupe *self)

@@ -31,8 +31,13 @@ void agenda_run(struct troupe *self, int bound);
 /* Drops what is still owed. */
 void agenda_finish(struct troupe *self);
 
-/* May a function of the author run at once? Not while another does, or waits, or something is owed. */
+/* May a function of the author run at once? Not while another does, or waits, or something is owed, or
+ * held. */
 bool agenda_is_free(const struct troupe *self);
+/* Around steps that must come to their end before the author hears of any: what he would be told at once
+ * is owed meanwhile. May be nested. */
+void agenda_hold(struct troupe *self);
+void agenda_let_go(struct troupe *self);
 /* Around every call of the author's functions. */
 void agenda_enter(struct troupe *self);
 void agenda_leave(struct troupe *self);

@@ -84,6 +84,8 @@ static void call_free(struct call *call)
 {
     if (call->contact)
         TAILQ_REMOVE(&call->contact->calls, call, in_contact);
+    if (call->end_asked)
+        ties_forget_question(call->self, call->end_asked);
     agenda_withdraw(call->self, &call->owed);
     message_destroy(call->answer);
     free(call);
@@ -141,6 +143,7 @@ static void finish(struct call *call, struct troupe_message *answer)
     call->contact = NULL;
     if (call->end_asked)
         ties_forget_question(self, call->end_asked);
+    call->end_asked = 0;
     if (call->done) {
         tell(call, answer);
     } else if (agenda_is_free(self)) {
@@ -231,6 +234,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 
     (void)loop;
     (void)revents;
+    agenda_hold(self); /* who hears of one may wait, and the others' time is up, too */
     for (uint32_t i = 0; i < calls->size && calls->count > 0; i++) {
         struct call *call = calls->slots[i];
 
@@ -241,6 +245,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
         else if (!mono_is_set(next) || call->deadline.us < next.us)
             next = call->deadline;
     }
+    agenda_let_go(self);
     if (mono_is_set(next))
         ring_at(self, next);
 }
@@ -391,6 +396,10 @@ int call_start(struct troupe *self, const struct call_request *request)
 
     if (!contact && errno != EHOSTUNREACH)
         return -1;
+    if (request->size > UINT32_MAX) {
+        errno = EMSGSIZE;
+        return -1;
+    }
     call = create(self, request);
     if (!call)
         return -1;

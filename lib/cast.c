@@ -31,6 +31,10 @@ int cast_payload(struct troupe *self, const char *to, const char *name, const st
     }
     if (!contact)
         return -1;
+    if (payload->size > UINT32_MAX) {
+        errno = EMSGSIZE;
+        return -1;
+    }
     env.kind = ENVELOPE_CAST;
     env.flags = (uint16_t)(undelivered_flags(self) | (payload->is_typed ? ENVELOPE_TYPED : 0));
     env.ref = env.deadline_us = 0;
@@ -115,6 +119,8 @@ const char *cast_failure(int code)
         return "overloaded";
     case EMSGSIZE:
         return "bad_message too large";
+    case ENAMETOOLONG:
+        return "bad_message an address of more than 255 bytes";
     default:
         return "error cannot be sent";
     }
@@ -220,6 +226,8 @@ int troupe_relay(struct troupe_message *message, const struct troupe_message *an
 {
     int result = 0, saved;
 
+    if (message_is_given_away(message))
+        return -1;
     if (!answer->failure)
         result = message->is_call ? mailbox_answer(message, answer->format, answer->values) : 0;
     else if (message->is_call || strncmp(answer->failure, "error", 5) != 0)
@@ -233,8 +241,11 @@ int troupe_relay(struct troupe_message *message, const struct troupe_message *an
 
 static void relay(struct troupe *self, struct troupe_message **answer, void *data)
 {
+    struct troupe_message *message = data;
+
     (void)self;
-    troupe_relay(data, *answer);
+    message->is_forwarded = false;
+    troupe_relay(message, *answer);
 }
 
 static int pack_again(const struct troupe_message *message, struct payload *payload)
@@ -251,6 +262,8 @@ static int pack_again(const struct troupe_message *message, struct payload *payl
 static int call_again(const struct troupe_message *message, const struct payload *payload,
                       struct call_request *request)
 {
+    if (!is_name(message->name)) /* a raw line's may be longer than an envelope holds */
+        return -1;
     request->name = message->name;
     request->payload = payload->at;
     request->size = payload->size;
@@ -267,36 +280,48 @@ static int forward_call(struct troupe_message *message, const char *to, const st
 {
     struct call_request request = {
         .to = to, .deadline = message->deadline, .done = relay, .data = message};
+    bool was_kept = message->is_kept, was_handled = message->is_handled;
+    int result;
 
     if (!mono_is_set(request.deadline))
         request.deadline = call_deadline(0);
     if (message_settle(message) < 0)
         return -1;
-    message->is_kept = true;
-    if (call_again(message, payload, &request) == 0)
-        return 0;
-    message->is_kept = false;
-    return -1;
+    message->is_kept = message->is_forwarded = true;
+    message->is_handled = true; /* an answer that is known at once does not free it under us */
+    result = call_again(message, payload, &request);
+    message->is_handled = was_handled;
+    if (result < 0) {
+        message->is_kept = was_kept;
+        message->is_forwarded = false;
+    } else if (!message->is_kept && !was_handled) {
+        mailbox_forget(message);
+    }
+    return result;
+}
+
+static int forward_cast(struct troupe_message *message, const char *to, const struct payload *payload)
+{
+    if (cast_payload(message->self, to, message->name, payload) < 0)
+        return -1;
+    if (message->is_kept)
+        mailbox_release(message);
+    return 0;
 }
 
 int troupe_forward(struct troupe_message *message, const char *to)
 {
     struct payload payload;
-    bool was_kept = message->is_kept;
     int result, saved;
 
-    if (pack_again(message, &payload) < 0)
+    if (message_is_given_away(message) || pack_again(message, &payload) < 0)
         return -1;
     if (message->is_call)
         result = forward_call(message, to, &payload);
     else
-        result = cast_payload(message->self, to, message->name, &payload);
+        result = forward_cast(message, to, &payload);
     saved = errno;
     wire_image_finish(&payload.image);
-    if (result == 0 && !message->is_call && was_kept && !message->is_handled)
-        mailbox_forget(message);
-    else if (result < 0)
-        message->is_kept = was_kept;
     errno = saved;
     return result;
 }

@@ -70,20 +70,23 @@ static void go_on(struct contact *contact, struct peer *peer, const struct buf *
     if (dial(contact, leftover) < 0)
         fail_all(contact, leftover, "down unknown");
     else
-        call_move(contact, written, peer_place(contact->peer) - buf_length(leftover));
+        call_move(contact, peer_place(peer), peer_place(contact->peer));
 }
 
 static void on_close(struct peer *peer, const char *why)
 {
     struct contact *contact = peer_data(peer);
+    struct troupe *self = contact->self;
     struct buf leftover = peer_leftover(peer);
 
     contact->peer = NULL;
+    agenda_hold(self); /* who hears of this may send here again: not before all of it is over */
     subscription_on_lost(contact, peer_remote(peer));
     if (*peer_remote(peer))
         go_on(contact, peer, &leftover);
     else
         fail_all(contact, &leftover, why);
+    agenda_let_go(self);
     buf_finish(&leftover);
 }
 
@@ -117,7 +120,7 @@ static int dial(struct contact *contact, const struct buf *leftover)
 
 static bool is_in_use(const struct contact *contact)
 {
-    return !TAILQ_EMPTY(&contact->calls) || !TAILQ_EMPTY(&contact->subscriptions) ||
+    return !TAILQ_EMPTY(&contact->calls) || contact->subscribers > 0 ||
            !LIST_EMPTY(&contact->lookups) || (contact->peer && peer_queued(contact->peer) > 0);
 }
 

@@ -36,7 +36,8 @@ struct contact {
     struct peer *peer;      /* NULL: not connected */
     struct call_list calls; /* in the order they were sent; not answered */
     struct lookups lookups;
-    struct subscription_list subscriptions; /* that stand; with one, the connection is never closed */
+    struct subscription_list subscriptions; /* that stand */
+    unsigned subscribers; /* subscriptions that know this contact: with one, it is never forgotten */
     bool is_used; /* since the last sweep */
     char path[]; /* the key */
 };

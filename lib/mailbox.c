@@ -130,9 +130,22 @@ static void look_ahead(struct channel *channel)
     STATS_SET(channel->self, mailbox_depth, mailbox->depth + mailbox->ahead);
 }
 
+/* The first channels are resumed first, and of those that are resumed the loop runs the last one first. So
+ * whoever was served least lately is last: when a few fill the mailbox, it is others that come next. */
+static void channel_was_served(struct channel *channel)
+{
+    struct mailbox *mailbox = &channel->self->mailbox;
+
+    if (channel == TAILQ_FIRST(&mailbox->channels))
+        return;
+    TAILQ_REMOVE(&mailbox->channels, channel, in_mailbox);
+    TAILQ_INSERT_HEAD(&mailbox->channels, channel, in_mailbox);
+}
+
 /* It has come this way: so its answer goes. */
 static void admit(struct channel *channel, struct troupe_message *message)
 {
+    channel_was_served(channel);
     message->channel = channel;
     message->uid = sp_conn_creds(channel->conn)->uid;
     TAILQ_INSERT_TAIL(&channel->messages, message, in_channel);
@@ -468,10 +481,11 @@ static int refuse(struct peer *peer, uint64_t ref, struct envelope_text name, co
 {
     struct envelope env = {.kind = ENVELOPE_ERROR,
                            .ref = ref,
-                           .type = ref ? (struct envelope_text){0} : name,
                            .payload = text,
                            .payload_size = (uint32_t)strlen(text)};
 
+    if (!ref)
+        env.type = name;
     return peer_send(peer, &env, -1);
 }
 
@@ -664,6 +678,10 @@ static int envelope_answer(struct troupe_message *message, const char *type, boo
                            .payload = payload,
                            .payload_size = (uint32_t)size};
 
+    if (size > UINT32_MAX) {
+        errno = EMSGSIZE;
+        return -1;
+    }
     return peer_send(message->channel->peer, &env, -1);
 }
 
@@ -737,21 +755,44 @@ static int answer_bytes(struct troupe_message *message, const char *format,
     return answer_line(message, format, values);
 }
 
-int mailbox_answer(struct troupe_message *message, const char *format,
-                   const union wire_value *values)
+static int put_answer(struct troupe_message *message, const char *format,
+                      const union wire_value *values)
 {
-    if (!has_asker(message))
-        return -1;
     switch (message->origin) {
     case MESSAGE_RAW:
-        return answered(message, answer_line(message, format, values));
+        return answer_line(message, format, values);
     case MESSAGE_RAW_BYTES:
-        return answered(message, answer_bytes(message, format, values));
+        return answer_bytes(message, format, values);
     case MESSAGE_ENVELOPE:
     case MESSAGE_ANSWER:
         break;
     }
-    return answered(message, answer_typed(message, format, values));
+    return answer_typed(message, format, values);
+}
+
+/* That does not cost the connection, and the other answers that are awaited on it. */
+static int refuse_size(struct troupe_message *message)
+{
+    char text[160];
+
+    snprintf(text, sizeof text, "error reply to %.64s: more than %zu bytes", message->name,
+             mailbox_max_message(message->self));
+    mailbox_answer_error(message, text);
+    errno = EMSGSIZE;
+    return -1;
+}
+
+int mailbox_answer(struct troupe_message *message, const char *format,
+                   const union wire_value *values)
+{
+    int result;
+
+    if (!has_asker(message))
+        return -1;
+    result = put_answer(message, format, values);
+    if (result < 0 && errno == EMSGSIZE)
+        return refuse_size(message);
+    return answered(message, result);
 }
 
 static int answer_words_line(struct troupe_message *message, const struct words *words)

@@ -17,7 +17,7 @@ enum {
     MAILBOX_MESSAGES = 10000, /* bounds, when the supervisor names none */
     MAILBOX_BYTES = 8 * 1024 * 1024,
     MAILBOX_MESSAGE = 16 * 1024 * 1024, /* one of them */
-    MAILBOX_TURN_MESSAGES = 4096, /* in one turn of the loop, if they are quick */
+    MAILBOX_TURN_MESSAGES = 65536, /* in one turn of the loop, if they are that quick */
     MAILBOX_TURN_US = 5000,
     MAILBOX_POLL_US = 1000, /* the control socket is looked at this often between messages */
     MAILBOX_ANSWERED = 16,  /* ids of raw calls that are remembered on a connection */
@@ -72,8 +72,8 @@ void mailbox_release(struct troupe_message *message);
 /* Takes the message out of every list, and frees it. */
 void mailbox_forget(struct troupe_message *message);
 
-/* Answers a call. 0; or -1 with ENOTCONN (nobody waits any more), ENOMEM, or EAGAIN (the other does
- * not read: its connection is closed). */
+/* Answers a call. 0; or -1 with ENOTCONN (nobody waits any more), EMSGSIZE (it is told so instead),
+ * ENOMEM, or EAGAIN (the other does not read: its connection is closed). */
 int mailbox_answer(struct troupe_message *message, const char *format,
                    const union wire_value *values);
 int mailbox_answer_words(struct troupe_message *message, const struct words *words);

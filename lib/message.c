@@ -154,6 +154,13 @@ void message_destroy(struct troupe_message *message)
         free(message);
 }
 
+bool message_is_given_away(const struct troupe_message *message)
+{
+    if (message->is_forwarded)
+        errno = ENOTCONN;
+    return message->is_forwarded;
+}
+
 /* ---- arguments ----------------------------------------------------------------------------- */
 
 static const struct troupe_handler *find(const struct troupe_handler *table, const char *name)

@@ -44,6 +44,7 @@ struct troupe_message {
     bool is_view;                          /* body and chain are in a frame */
     bool is_answered, is_kept, is_handled; /* is_handled: its handler runs */
     bool is_pending;                       /* a raw call that waits for its answer */
+    bool is_forwarded;                     /* another is asked for the answer, and nobody else gives one */
     bool owns_values;                      /* their texts and bytes are on the heap */
     uint32_t uid;
     uint64_t ref;
@@ -88,6 +89,9 @@ struct troupe_message *message_view(struct troupe *self, enum message_origin ori
 int message_settle(struct troupe_message *message);
 /* Frees; it must be in no list any more. Takes NULL. */
 void message_destroy(struct troupe_message *message);
+
+/* Has it been forwarded, so that only the answer that is awaited may be given? Sets ENOTCONN then. */
+bool message_is_given_away(const struct troupe_message *message);
 
 /* Finds the handler in the table (ends with {0}; may be NULL) and unpacks the arguments for it: a typed
  * payload of any format whose values fit the declared one is taken. Without a handler and with

@@ -23,7 +23,11 @@ struct mono mono_lately(void)
 
 struct mono mono_add_ms(struct mono from, int64_t ms)
 {
-    return (struct mono){from.us + ms * 1000};
+    int64_t us;
+
+    if (__builtin_mul_overflow(ms, 1000, &us) || __builtin_add_overflow(from.us, us, &us))
+        us = ms > 0 ? INT64_MAX : INT64_MIN;
+    return (struct mono){us};
 }
 
 int64_t mono_diff_ms(struct mono later, struct mono earlier)

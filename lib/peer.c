@@ -23,7 +23,7 @@ struct peer {
     bool is_open;   /* the other's HELLO has come */
     uint64_t last_ref;
     struct buf leftover; /* of a mailbox's dialer, while on_close runs */
-    uint64_t written;    /* the same */
+    uint64_t place, written; /* the same */
     char remote[ADDRESS_MAX + 1];
 };
 
@@ -58,6 +58,7 @@ static void lose(struct peer *peer, const char *why)
 {
     if (!peer->conn)
         return;
+    peer->place = sp_conn_place(peer->conn);
     peer->leftover = sp_conn_leftover(peer->conn);
     peer->written = sp_conn_written(peer->conn);
     sp_conn_close(peer->conn, false);
@@ -228,7 +229,7 @@ struct peer *peer_dial_mailbox(struct ev_loop *loop, const char *run_dir, const 
 
 uint64_t peer_place(const struct peer *peer)
 {
-    return peer->conn ? sp_conn_place(peer->conn) : 0;
+    return peer->conn ? sp_conn_place(peer->conn) : peer->place;
 }
 
 uint64_t peer_written(const struct peer *peer)

@@ -44,7 +44,7 @@ struct peer *peer_dial_mailbox(struct ev_loop *loop, const char *run_dir, const 
 /* In on_close: the whole frames that the kernel had not taken, for the next connection (the caller frees
  * it). */
 struct buf peer_leftover(struct peer *peer);
-/* As sp_conn_place(), sp_conn_written(): the second also in on_close. */
+/* As sp_conn_place(), sp_conn_written(); also in on_close. */
 uint64_t peer_place(const struct peer *peer);
 uint64_t peer_written(const struct peer *peer);
 /* As the functions of sp.h. */

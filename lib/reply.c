@@ -41,9 +41,12 @@ static int answer(struct troupe_message *message, const struct troupe_value *val
 
 int troupe_reply_values(struct troupe_message *message, const struct troupe_value *values)
 {
-    int result = message->is_call ? answer(message, values) : 0;
-    int saved = errno;
+    int result, saved;
 
+    if (message_is_given_away(message))
+        return -1;
+    result = message->is_call ? answer(message, values) : 0;
+    saved = errno;
     settle(message);
     errno = saved;
     return result;
@@ -56,6 +59,8 @@ int troupe_fail(struct troupe_message *message, const char *format, ...)
     va_list args;
     int result, saved;
 
+    if (message_is_given_away(message))
+        return -1;
     va_start(args, format);
     vsnprintf(text + head, sizeof text - head, format, args);
     va_end(args);
@@ -72,6 +77,8 @@ int troupe_refuse(struct troupe_message *message, const char *format, ...)
     va_list args;
     int result, saved;
 
+    if (message_is_given_away(message))
+        return -1;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);

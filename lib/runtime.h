@@ -52,6 +52,7 @@ struct troupe {
     struct troupe_message *current; /* the one whose handler runs, or NULL */
     unsigned busy;    /* functions of the author that run */
     unsigned waiting; /* … and wait in a blocking one */
+    unsigned held;    /* … must not run, for there are steps to be finished first */
     ev_signal term;
 
     struct stats_page *stats; /* the supervisor's page, or own_stats */

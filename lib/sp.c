@@ -855,8 +855,8 @@ int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd)
     struct passenger passenger = {.start = conn->out_written + queued, .fd = fd};
     uint8_t *to;
 
-    if (conn->state >= FLUSHING || conn->broken)
-        return refuse(ENOTCONN);
+    if (conn->state >= FLUSHING || (conn->broken && !conn->limits.again))
+        return refuse(ENOTCONN); /* where it goes again, it may wait for the next connection */
     if (size > conn->limits.max_message)
         return refuse(EMSGSIZE);
     if (fd >= 0 && conn->limits.again)
@@ -1190,6 +1190,8 @@ void sp_listener_each(struct sp_listener *listener, void (*visit)(struct sp_conn
 
 void sp_conn_flush(struct sp_conn *conn)
 {
+    if (ev_is_active(&conn->writer))
+        return; /* the socket takes nothing now; it will say when it does */
     enter(conn);
     flush(conn);
     leave(conn);

@@ -93,10 +93,12 @@ uint64_t sp_conn_written(const struct sp_conn *conn);
 /* Queues one message made of n parts (copied). fd, when not -1, travels with it and is closed here
  * after it was sent (taken over on success only). Everything queued in one loop turn goes in one
  * writev. An outbox that is less than half full takes any message of at most max_message. Returns 0;
- * or -1 with EAGAIN (outbox full), EMSGSIZE (over max_message), ENOMEM, or ENOTCONN (closing). */
+ * or -1 with EAGAIN (outbox full), EMSGSIZE (over max_message), ENOMEM, or ENOTCONN (closing, or the
+ * other side has: but with limits.again it is kept for the next connection). */
 int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd);
 
-/* Writes what is queued at once, as far as the socket takes it, not at the end of the loop's turn. */
+/* Writes what is queued at once, as far as the socket takes it, not at the end of the loop's turn. Does
+ * nothing while the socket is known to be full. */
 void sp_conn_flush(struct sp_conn *conn);
 /* Asks for on_drain, once, when fewer than `below` (at least 1) bytes are left in the outbox: soon, never
  * before this returns. */

@@ -96,6 +96,13 @@ static void stand_no_more(struct subscription *subscription)
     subscription->state = ENDED;
 }
 
+static void destroy(struct subscription *subscription)
+{
+    if (subscription->contact)
+        subscription->contact->subscribers--;
+    free(subscription);
+}
+
 static void forget(struct subscription *subscription)
 {
     struct troupe *self = subscription->self;
@@ -105,7 +112,7 @@ static void forget(struct subscription *subscription)
         ties_forget_question(self, subscription->end_asked);
     drop_waiting(subscription);
     HASH_DEL(self->subscriptions.all, subscription);
-    free(subscription);
+    destroy(subscription);
 }
 
 void subscriptions_finish(struct troupe *self)
@@ -391,6 +398,8 @@ static struct subscription *create(struct troupe *self, const struct wish *wish)
         return NULL;
     subscription->self = self;
     subscription->contact = contact;
+    if (contact)
+        contact->subscribers++;
     subscription->hear = wish->hear;
     subscription->on_event = wish->on_event;
     subscription->data = wish->data;
@@ -399,7 +408,7 @@ static struct subscription *create(struct troupe *self, const struct wish *wish)
         HASH_ADD(hh, self->subscriptions.all, ref, sizeof subscription->ref, subscription);
         return subscription;
     }
-    free(subscription);
+    destroy(subscription);
     return NULL;
 }
 

@@ -87,7 +87,7 @@ static void tick(struct timer *timer)
 static void send_later(struct troupe *self, struct later *later)
 {
     if (cast_payload(self, later->to, later->name, &later->payload) < 0)
-        undelivered_cast(self, later->to, later->name, "overloaded");
+        undelivered_cast(self, later->to, later->name, cast_failure(errno));
 }
 
 static void once(struct timer *timer)

@@ -235,8 +235,8 @@ TROUPE_EXPORT struct troupe_bytes troupe_bytes(const struct troupe_message *mess
 
 /* Answers: troupe_reply(message), troupe_reply(message, a), troupe_reply(message, a, b) … up to 8
  * values: any integer, double, text or struct troupe_bytes. They are checked against the declared
- * reply: -1 with EINVAL (the caller then gets an error that says so), and -1 with ENOTCONN when
- * nobody waits any more. Does nothing to a cast. A kept message is freed by it. */
+ * reply: -1 with EINVAL, or EMSGSIZE (the caller then gets an error that says so), and -1 with ENOTCONN
+ * when nobody waits any more, or it was forwarded. Does nothing to a cast. A kept message is freed by it. */
 #define troupe_reply(...) TROUPE_WITH_VALUES(troupe_reply_values, __VA_ARGS__)
 
 /* Answers `error TEXT`. Otherwise as above. */

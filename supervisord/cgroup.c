@@ -88,10 +88,11 @@ void cgroup_locate(struct cgroup_base *base, const char *node, uint64_t generati
         base->path[0] = '\0';
 }
 
-pid_t cgroup_clone(int fd, uint64_t flags)
+pid_t cgroup_clone(int fd, uint64_t flags, int end_signal)
 {
-    struct clone_args args = {
-        .flags = flags | CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (uint64_t)fd};
+    struct clone_args args = {.flags = flags | CLONE_INTO_CGROUP,
+                              .exit_signal = (uint64_t)end_signal,
+                              .cgroup = (uint64_t)fd};
 
     return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }
@@ -101,7 +102,7 @@ pid_t cgroup_clone(int fd, uint64_t flags)
 static bool is_deadly(const struct cgroup_base *base)
 {
     int fd = cgroup_open(base, ""), status = 0;
-    pid_t pid = fd < 0 ? -1 : cgroup_clone(fd, 0);
+    pid_t pid = fd < 0 ? -1 : cgroup_clone(fd, 0, SIGCHLD);
 
     if (pid == 0)
         _exit(0);

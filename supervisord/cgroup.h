@@ -54,9 +54,9 @@ void cgroup_keep(const struct cgroup_base *base, const char *supervisor,
                  bool (*keep)(const char *name, void *ctx), void *ctx);
 
 /* As fork(), but without a copy of what libc does at a fork, and the child is born in the cgroup; flags
- * are further ones of clone(2). -1 with errno. Kernels since 6.14 kill at birth, before its first
+ * are further ones of clone(2), end_signal is what its end raises here. -1 with errno. Kernels since 6.14 kill at birth, before its first
  * instruction, who is born into a cgroup that was not killed as often as its parent's. */
-pid_t cgroup_clone(int fd, uint64_t flags);
+pid_t cgroup_clone(int fd, uint64_t flags, int end_signal);
 
 /* ---- a process's ------------------------------------------------------------------------------- */
 

@@ -42,6 +42,9 @@ bool supervisor_has_orphans(struct supervisor *supervisor, const struct strays *
     return false;
 }
 
+/* What there is to say of a process, which stays to be said. */
+static const int anything = WEXITED | WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT | __WALL;
+
 /* ---- ends of processes ----------------------------------------------------------------------------- */
 
 static void note_pause(struct child *child, const siginfo_t *info)
@@ -86,7 +89,7 @@ static void take_notice(struct supervisor *supervisor, const siginfo_t *info)
         reap_other(supervisor, info->si_pid);
     } else if (info->si_code == CLD_STOPPED || info->si_code == CLD_CONTINUED ||
                info->si_code == CLD_TRAPPED) {
-        waitid(P_PID, (id_t)info->si_pid, &consumed, WSTOPPED | WCONTINUED | WNOHANG);
+        waitid(P_PID, (id_t)info->si_pid, &consumed, WSTOPPED | WCONTINUED | WNOHANG | __WALL);
         note_pause(child, info);
     } else {
         child_handle(child, CHILD_EV_ENDED);
@@ -96,7 +99,6 @@ static void take_notice(struct supervisor *supervisor, const siginfo_t *info)
 /* While a zombie is held, waitid would show it for ever: each child is then asked by itself. */
 static void reap_each(struct supervisor *supervisor)
 {
-    const int what = WEXITED | WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT;
     struct strays strays;
 
     for (size_t i = 0; i < supervisor->count; i++) {
@@ -105,7 +107,7 @@ static void reap_each(struct supervisor *supervisor)
         pid_t helper = child->probe.helper;
 
         if (child->pid && !child->leader_ended && !child->reaped &&
-            waitid(P_PID, (id_t)child->pid, &info, what) == 0 && info.si_pid)
+            waitid(P_PID, (id_t)child->pid, &info, anything) == 0 && info.si_pid)
             take_notice(supervisor, &info);
         if (helper > 0)
             reap_other(supervisor, helper);
@@ -122,15 +124,14 @@ static void check_falling(struct supervisor *supervisor)
 
 void reap_on_sigchld(struct ev_loop *loop, ev_signal *watcher, int revents)
 {
-    struct supervisor *supervisor = container_of(watcher, struct supervisor, on_child);
+    struct supervisor *supervisor = ev_userdata(loop);
 
-    (void)loop;
+    (void)watcher;
     (void)revents;
     while (!supervisor->zombies_held) {
         siginfo_t info = {0};
 
-        if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT) < 0 ||
-            !info.si_pid)
+        if (waitid(P_ALL, 0, &info, anything) < 0 || !info.si_pid)
             break;
         take_notice(supervisor, &info);
     }

@@ -114,7 +114,7 @@ static _Noreturn void report(int pipe, enum spawn_step step, unsigned detail)
 /* Those that a supervisor handles or ignores; the root began with none ignored. */
 static void reset_signals(void)
 {
-    static const int ours[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGPIPE};
+    static const int ours[] = {SIGCHLD, THINFORK_SIGNAL, SIGTERM, SIGINT, SIGHUP, SIGPIPE};
     sigset_t none;
 
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
@@ -524,7 +524,7 @@ static pid_t fork_child(struct birth *birth)
     child->members.path = child->path;
     pid = fork_into_cgroup(birth, &stillborn);
     if (pid > 0 && stillborn) {
-        waitpid(pid, NULL, 0);
+        waitpid(pid, NULL, __WALL);
         cgroup_renew(base, child->path);
         pid = fork_into_cgroup(birth, &stillborn);
     }

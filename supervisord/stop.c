@@ -123,7 +123,7 @@ static void stop_the_rest(struct child *child, const struct strays *strays)
 static bool reap_leader(struct child *child)
 {
     if (!child->reaped) {
-        while (waitpid(child->pid, &child->wait_status, 0) < 0 && errno == EINTR)
+        while (waitpid(child->pid, &child->wait_status, __WALL) < 0 && errno == EINTR)
             ;
         child->reaped = true;
         stop_hold_zombie(child, false);

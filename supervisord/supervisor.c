@@ -259,6 +259,7 @@ static void start_watchers(struct supervisor *supervisor)
 {
     ev_set_userdata(supervisor->loop, supervisor);
     start_signal(supervisor, &supervisor->on_child, reap_on_sigchld, SIGCHLD);
+    start_signal(supervisor, &supervisor->on_forked, reap_on_sigchld, THINFORK_SIGNAL);
     start_signal(supervisor, &supervisor->on_term, on_sigterm, SIGTERM);
     start_signal(supervisor, &supervisor->on_int, on_sigterm, SIGINT);
     start_signal(supervisor, &supervisor->on_hup, on_sighup, SIGHUP);
@@ -275,6 +276,7 @@ static void start_watchers(struct supervisor *supervisor)
 void supervisor_after_fork(struct supervisor *supervisor)
 {
     ev_signal_stop(supervisor->loop, &supervisor->on_child);
+    ev_signal_stop(supervisor->loop, &supervisor->on_forked);
     ev_signal_stop(supervisor->loop, &supervisor->on_term);
     ev_signal_stop(supervisor->loop, &supervisor->on_int);
     ev_signal_stop(supervisor->loop, &supervisor->on_hup);

@@ -58,7 +58,7 @@ struct supervisor {
 
     int control_fd; /* to the parent; -1 for the root */
     ev_io control;
-    ev_signal on_child, on_term, on_int, on_hup;
+    ev_signal on_child, on_forked, on_term, on_int, on_hup;
     ev_prepare advance; /* never started: fed, it runs at the turn's end, outside every callback */
 
     struct sp_listener *listener;

@@ -51,7 +51,8 @@ static bool has_ended(pid_t pid)
 {
     siginfo_t info = {0};
 
-    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+           info.si_pid == pid;
 }
 
 /* A child that is stopped or stuck just here would stop us too: it does not live to do so. False: it
@@ -87,12 +88,12 @@ static pid_t clone_thin(int *cgroup)
 
     if (wanted >= 0) {
         *cgroup = -1;
-        pid = cgroup_clone(wanted, CLONE_FILES);
+        pid = cgroup_clone(wanted, CLONE_FILES, THINFORK_SIGNAL);
         if (pid >= 0 || errno == EAGAIN || errno == ENOMEM)
             return pid;
         *cgroup = wanted;
     }
-    return (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, 0);
+    return (pid_t)syscall(SYS_clone, CLONE_FILES | THINFORK_SIGNAL, NULL, NULL, NULL, 0);
 }
 
 pid_t thinfork(int *cgroup, bool *stillborn)

@@ -7,8 +7,13 @@
 #ifndef TROUPE_THINFORK_H
 #define TROUPE_THINFORK_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
+
+/* What the end of such a child raises instead of SIGCHLD, until it execs. A plain wait does not see it
+ * then (__WALL does), and so sees the adopted alone (strays_scan()). By default it is ignored. */
+enum { THINFORK_SIGNAL = SIGURG };
 
 /* Once in each supervisor, before its first fork. 0, or -1 with errno: forks will be plain. */
 int thinfork_init(void);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SMALL = 64, LIMIT_MS = 60000, MARK_PARTS = 4 };
+enum { SMALL = 64, LIMIT_MS = 60000 };
 
 static int init(struct troupe *self)
 {
@@ -235,38 +235,43 @@ static void on_poured(struct troupe *self, struct troupe_message *answer, void *
     if (--run->to_hear > 0)
         return;
     if (run->failed)
-        run_fail(run, run->why);
+        run_fail(run, *run->why ? run->why : "not all were asked");
     else if (troupe_ask(self, run->to, LIMIT_MS, on_rates, run, "rates", run->to_send) < 0)
         run_fail(run, "cannot ask for the rates");
 }
 
-static void mark(struct troupe *self, uint64_t count, void *data)
+static void start_crowd(struct troupe *self, struct troupe_message *observed, void *data)
 {
     struct run *run = data;
-
-    (void)count;
-    troupe_cast(self, run->to, "mark");
-}
-
-/* crowd TO SENDERS N MS: has SENDERS.1 … SENDERS.N pour for MS, and the receiver count while all of
- * them do. Replies "TOTAL SLOWEST FASTEST", messages per second as the receiver saw them. */
-static void on_crowd(struct troupe *self, struct troupe_message *message)
-{
-    int64_t n = troupe_int(message, 2), ms = troupe_int(message, 3);
-    struct run *run = run_create(message, 0);
+    int64_t n = troupe_int(run->message, 2), ms = troupe_int(run->message, 3);
     char sender[600];
 
-    if (!run)
+    if (troupe_failure(observed)) {
+        run_fail(run, troupe_failure(observed));
         return;
-    run->to_send = n;
+    }
     for (int64_t i = 0; i < n; i++) {
-        snprintf(sender, sizeof sender, "%s.%" PRId64, troupe_text(message, 1), i + 1);
+        snprintf(sender, sizeof sender, "%s.%" PRId64, troupe_text(run->message, 1), i + 1);
         run->to_hear +=
             troupe_ask(self, sender, LIMIT_MS, on_poured, run, "pour", run->to, i, ms) == 0;
     }
+    run->to_send = n;
     run->failed = n - run->to_hear;
-    troupe_after(self, ms / MARK_PARTS, mark, run);
-    troupe_after(self, ms - ms / MARK_PARTS, mark, run);
+    if (run->to_hear == 0)
+        run_fail(run, "nobody to ask");
+}
+
+/* crowd TO SENDERS N MS: has SENDERS.1 … SENDERS.N pour for MS, and the receiver count while all of
+ * them do, from a third of the time to the end of the second. Replies "TOTAL SLOWEST FASTEST",
+ * messages per second as the receiver saw them. */
+static void on_crowd(struct troupe *self, struct troupe_message *message)
+{
+    int64_t ms = troupe_int(message, 3);
+    struct run *run = run_create(message, 0);
+
+    if (run &&
+        troupe_ask(self, run->to, LIMIT_MS, start_crowd, run, "observe", ms / 3, ms * 2 / 3) < 0)
+        run_fail(run, strerror(errno));
 }
 
 /* ---- many calls at once

@@ -53,17 +53,26 @@ static void on_count(struct troupe *self, struct troupe_message *message)
     troupe_reply(message, target->casts);
 }
 
-static void on_mark(struct troupe *self, struct troupe_message *message)
+static void mark(struct troupe *self, uint64_t count, void *data)
 {
     struct target *target = troupe_state(self);
     struct mark *mark = &target->marks[target->marked++ % MARKS];
 
-    (void)message;
+    (void)count;
+    (void)data;
     mark->ns = measure_now();
     memcpy(mark->from, target->from, sizeof mark->from);
 }
 
-/* rates N: of senders 0 … N-1 between the last two marks. Replies "TOTAL SLOWEST FASTEST", messages
+/* Its own timers: a message that says so would wait among those that are counted. */
+static void on_observe(struct troupe *self, struct troupe_message *message)
+{
+    troupe_after(self, troupe_int(message, 0), mark, NULL);
+    troupe_after(self, troupe_int(message, 1), mark, NULL);
+    troupe_reply(message);
+}
+
+/* rates N: of senders 0 … N-1 between the two marks. Replies "TOTAL SLOWEST FASTEST", messages
  * per second. */
 static void on_rates(struct troupe *self, struct troupe_message *message)
 {
@@ -89,8 +98,9 @@ static const struct troupe_handler messages[] = {
     {"put", "B", "", on_put, "counts"},
     {"echo", "B", "B", on_echo, "gives the bytes back"},
     {"count", "", "U", on_count, "tells how many were put"},
-    {"mark", "", "", on_mark, "remembers the time, and how many each sender has put"},
-    {"rates", "I", "s", on_rates, "tells the rates of N senders between the last two marks"},
+    {"observe", "II", "", on_observe,
+     "remembers what each sender has put, after so many ms and so many"},
+    {"rates", "I", "s", on_rates, "tells the rates of N senders between the two marks"},
     {0},
 };
 

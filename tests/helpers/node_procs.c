@@ -76,18 +76,22 @@ static bool read_stat(struct proc *proc)
     return true;
 }
 
-static void read_mark(struct proc *proc)
+/* False: it has ended since its state was read, and has no limits any more. */
+static bool read_mark(struct proc *proc)
 {
     static const char key[] = "Max realtime timeout";
     const unsigned long long lowest = 1ULL << 62, unlimited = ~0ULL;
     char text[4096], *line;
     unsigned long long soft, hard;
 
-    if (slurp(proc->pid, "limits", text, sizeof text) <= 0 || !(line = strstr(text, key)) ||
-        sscanf(line + strlen(key), "%llu %llu", &soft, &hard) != 2)
-        return;
+    if (slurp(proc->pid, "limits", text, sizeof text) <= 0)
+        return false;
+    line = strstr(text, key);
+    if (!line || sscanf(line + strlen(key), "%llu %llu", &soft, &hard) != 2)
+        return true; /* "unlimited" */
     if (hard >= lowest && hard < unlimited)
         proc->mark = hard;
+    return true;
 }
 
 /* The value of a variable in a NUL-separated environment, or NULL. */
@@ -167,9 +171,9 @@ static void read_proc(pid_t pid)
     struct proc *proc = &procs[proc_count];
 
     *proc = (struct proc){.pid = pid};
-    if (proc_count == PROCS_MAX || pid == getpid() || !read_stat(proc) || proc->state == 'Z')
+    if (proc_count == PROCS_MAX || pid == getpid() || !read_stat(proc) || proc->state == 'Z' ||
+        !read_mark(proc))
         return;
-    read_mark(proc);
     read_environment(proc);
     read_command(proc);
     if (!strncmp(proc->program, "troupe-supervisord", strlen("troupe-supervisord")))
