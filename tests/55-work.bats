@@ -183,3 +183,22 @@ END
     ask part raise 6 || true
     wait_until 5 ended_by "error work signal:ABRT"
 }
+
+runs_out() { # of descriptors
+    [[ $(troupe call u/e begin hang 0) == 0 ]]
+}
+
+@test "without descriptors for a helper there is no work, and the actor goes on" {
+    yaml u.yaml <<END
+troupe: 1
+application: u
+supervisor:
+  children:
+    - {name: e, module: errand, limits: {nofile: 32}}
+END
+    node_up u.yaml
+    wait_until 20 runs_out
+    run troupe call u/e told
+    assert_output 0
+    assert_equal "$(incarnation_of u/e)" 1
+}
