@@ -245,8 +245,10 @@ int contact_send(struct contact *contact, uint64_t incarnation, struct envelope 
     contact->is_used = true;
     if (place)
         *place = peer_place(contact->peer);
-    if (peer_queued(contact->peer) > CONTACT_FLUSH_BYTES)
+    if (peer_place(contact->peer) - contact->flushed > CONTACT_FLUSH_BYTES) {
+        contact->flushed = peer_place(contact->peer);
         peer_flush(contact->peer);
+    }
     return 0;
 }
 

@@ -21,7 +21,7 @@ struct call;
 struct subscription;
 
 enum {
-    CONTACT_FLUSH_BYTES = 64 * 1024, /* more than that is written at once, not at the turn's end */
+    CONTACT_FLUSH_BYTES = 64 * 1024, /* after so many it is tried to write, not at the turn's end only */
 };
 
 /* What was not used between two of these is closed; a variable for the tests. */
@@ -38,6 +38,7 @@ struct contact {
     struct lookups lookups;
     struct subscription_list subscriptions; /* that stand */
     unsigned subscribers; /* subscriptions that know this contact: with one, it is never forgotten */
+    uint64_t flushed; /* the place in the stream up to which it was tried to write at once */
     bool is_used; /* since the last sweep */
     char path[]; /* the key */
 };

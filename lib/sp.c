@@ -1190,8 +1190,6 @@ void sp_listener_each(struct sp_listener *listener, void (*visit)(struct sp_conn
 
 void sp_conn_flush(struct sp_conn *conn)
 {
-    if (ev_is_active(&conn->writer))
-        return; /* the socket takes nothing now; it will say when it does */
     enter(conn);
     flush(conn);
     leave(conn);

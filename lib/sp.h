@@ -97,8 +97,7 @@ uint64_t sp_conn_written(const struct sp_conn *conn);
  * other side has: but with limits.again it is kept for the next connection). */
 int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd);
 
-/* Writes what is queued at once, as far as the socket takes it, not at the end of the loop's turn. Does
- * nothing while the socket is known to be full. */
+/* Writes what is queued at once, as far as the socket takes it, not at the end of the loop's turn. */
 void sp_conn_flush(struct sp_conn *conn);
 /* Asks for on_drain, once, when fewer than `below` (at least 1) bytes are left in the outbox: soon, never
  * before this returns. */
