@@ -21,10 +21,6 @@ END
     node_up t.yaml
 }
 
-ask() { # ADDRESS MESSAGE ARG…
-    timeout $((30 * TEST_SCALE)) troupe call --timeout 25s "$@" </dev/null 3>&- 4>&-
-}
-
 answers() { # ANSWER ADDRESS MESSAGE ARG…
     local wanted=$1
     shift

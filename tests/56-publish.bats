@@ -22,10 +22,6 @@ END
     node_up t.yaml
 }
 
-ask() { # ADDRESS MESSAGE ARG…
-    timeout $((30 * TEST_SCALE)) troupe call --timeout 25s "$@" </dev/null 3>&- 4>&-
-}
-
 subscribe() { # TOPIC [FLAGS]
     ask t/listener subscribe t/publisher "$1" "${2:-0}"
 }

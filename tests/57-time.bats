@@ -20,10 +20,6 @@ END
     node_up t.yaml
 }
 
-ask() { # ADDRESS MESSAGE ARG…
-    timeout $((30 * TEST_SCALE)) troupe call --timeout 25s "$@" </dev/null 3>&- 4>&-
-}
-
 tell() { # ADDRESS MESSAGE ARG…
     timeout $((30 * TEST_SCALE)) troupe send "$@" </dev/null 3>&- 4>&-
 }

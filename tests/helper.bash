@@ -8,6 +8,7 @@
 #   node_up FILE…            `troupe up -d FILE…`; `node_down` stops the node
 #   in_background NAME CMD…  runs CMD with its output in $DIR/NAME.out, its pid in $!
 #   wait_until SECONDS CMD…  polls until CMD succeeds; the seconds grow with TEST_SCALE
+#   ask ADDRESS MESSAGE ARG…   a call of an actor, with time for a busy machine
 #   pid_of, state_of, incarnation_of, column_of COLUMN ADDRESS…; ps_paths
 #   assert_tree_is_exactly [--escaped N] PATH…   the running actors, and not one process more
 #
@@ -203,6 +204,11 @@ column_of() {
     timeout $((10 * TEST_SCALE)) troupe ps -o "path,$1" "${3:-${2%/*}}" </dev/null 3>&- 4>&- |
         awk -v path="$2" '$1 == path { sub(/^[^ \t]+[ \t]*/, ""); print; found = 1 }
                           END { exit !found }'
+}
+
+# Calls an actor, and prints the answer's values.
+ask() { # ADDRESS MESSAGE ARG…
+    timeout $((30 * TEST_SCALE)) troupe call --timeout 25s "$@" </dev/null 3>&- 4>&-
 }
 
 pid_of() {
