@@ -37,7 +37,7 @@ SUPERVISORD_SOURCES += \
     supervisord/links.c supervisord/logpipes.c supervisord/mailbox_file.c supervisord/main.c \
     supervisord/members.c supervisord/module.c supervisord/module_exec.c supervisord/outcome.c \
     supervisord/probe.c supervisord/reap.c supervisord/requests.c supervisord/root.c \
-    supervisord/slots.c supervisord/spawn.c supervisord/status.c supervisord/stop.c \
+    supervisord/slots.c supervisord/spawn.c supervisord/status.c supervisord/stop.c supervisord/store.c \
     supervisord/supervisor.c supervisord/sys_tree.c supervisord/talk.c supervisord/thinfork.c \
     supervisord/title.c supervisord/why.c
 SUPERVISORD_LIBS    := $(if $(FAULT),-lyaml,-Wl,-Bstatic -lyaml -Wl,-Bdynamic)
@@ -100,6 +100,8 @@ strategy_test_UNITS  := supervisord/strategy.c
 depends_test_UNITS   := supervisord/depends.c
 config_test_UNITS := $(CONFIG_SOURCES) $(SPEC_SOURCES) supervisord/backoff.c supervisord/depends.c
 config_test_LIBS  := -lyaml
+UNIT_TESTS += store_test
+store_test_UNITS := supervisord/store.c $(SPEC_SOURCES)
 FUZZERS += config_fuzz
 config_fuzz_FUZZED = $(config_test_UNITS) $(LIB_SOURCES)
 config_fuzz_LIBS   = -lyaml

@@ -251,7 +251,7 @@ static void begin_tcp(struct probe *probe)
 
 static void begin_helper(struct probe *probe)
 {
-    probe->helper = spawn_helper(probe->child, probe->child->spec->ready_exec);
+    probe->helper = spawn_helper(probe->child);
     if (probe->helper < 0) {
         probe->helper = 0;
         retry_in(probe, HELPER_RETRY_MS);

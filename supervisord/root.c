@@ -8,6 +8,7 @@
 #include "guard.h"
 #include "rundir.h"
 #include "slots.h"
+#include "store.h"
 #include "supervisor.h"
 #include "sys_tree.h"
 #include "text.h"
@@ -188,6 +189,8 @@ static int add_applications(struct spec_tree *tree, const char *const *existing,
         }
         child->to_start = to_start && !child->slot->held;
     }
+    for (size_t i = 0; i < tree->application_count; i++)
+        spec_move_below(&tree->applications[i].root, store_take);
     result = 0;
 done:
     free(items);

@@ -8,6 +8,7 @@
 #include "module.h"
 #include "module_exec.h"
 #include "slots.h"
+#include "store.h"
 #include "supervisor.h"
 #include "thinfork.h"
 #include "title.h"
@@ -389,6 +390,7 @@ static _Noreturn void become_supervisor(const struct birth *birth)
 
     if (!node || !supervisor || mailbox < 0 || control < 0 || lock < 0 || slots_reserve() < 0)
         report(BOOT_FD_SPARE, STEP_EXEC, 0);
+    store_lend(false);
     *node = *child->supervisor->node;
     node->lock_fd = lock;
     title_set("troupe: %s", child->path);
@@ -531,6 +533,54 @@ static pid_t fork_child(struct birth *birth)
     return pid;
 }
 
+/* What a forked process has of its child and its spec, since cribs and store are left out of forks. A
+ * supervisor is lent the store: it needs all that is below. */
+struct twin {
+    struct child child;
+    struct spec spec;
+};
+
+static int twin_init(struct twin *twin, const struct child *child)
+{
+    twin->child = *child;
+    twin->spec = (struct spec){0};
+    if (child->spec->kind == SPEC_SUPERVISOR) {
+        store_lend(true);
+        return 0;
+    }
+    twin->child.spec = &twin->spec;
+    return spec_copy(child->spec, NULL, &twin->spec);
+}
+
+static void twin_finish(struct twin *twin)
+{
+    if (twin->child.spec == &twin->spec)
+        spec_finish(&twin->spec);
+    else
+        store_lend(false);
+}
+
+/* Forks, and be_born() in the child. */
+static pid_t bear(struct birth *birth)
+{
+    struct twin twin;
+    pid_t pid = -1;
+    int saved;
+
+    if (twin_init(&twin, birth->child) == 0)
+        pid = fork_child(birth);
+    if (pid == 0) {
+        struct birth own = *birth;
+
+        own.child = &twin.child;
+        be_born(&own);
+    }
+    saved = errno;
+    twin_finish(&twin);
+    errno = saved;
+    return pid;
+}
+
 int spawn_child(struct child *child, struct error *err)
 {
     struct birth birth = {.child = child,
@@ -540,7 +590,6 @@ int spawn_child(struct child *child, struct error *err)
                           .out = -1,
                           .err = -1,
                           .failure_pipe = -1};
-    struct child twin; /* the forked process has no cribs */
     int control_end = -1;
     pid_t pid;
 
@@ -548,15 +597,10 @@ int spawn_child(struct child *child, struct error *err)
     if (prepare_module(&birth, err) < 0 || prepare_descriptors(&birth, &control_end, err) < 0)
         goto fail;
     birth.last_state = table_last_state(child->supervisor->table, child->slot, &birth.last_state_size);
-    twin = *child;
-    pid = fork_child(&birth);
+    pid = bear(&birth);
     if (pid < 0) {
         error_set_errno(err, errno, "fork");
         goto fail;
-    }
-    if (pid == 0) {
-        birth.child = &twin;
-        be_born(&birth);
     }
     child->pid = pid;
     child->members.leader = pid;
@@ -570,33 +614,45 @@ fail:
     return -1;
 }
 
-int spawn_helper(struct child *child, char *const *argv)
+static _Noreturn void become_helper(const struct birth *birth, int out)
 {
-    struct child twin = *child;
-    const struct birth birth = {
-        .child = &twin, .parent = getpid(), .incarnation = child->slot->incarnation};
-    int out = logpipes_open_writer(child, 0);
-    pid_t pid = out < 0 ? -1 : fork();
+    const struct child *child = birth->child;
+    const struct spec *spec = child->spec;
+    char *const *argv;
 
-    if (pid == 0) {
-        supervisor_after_fork(twin.supervisor);
-        reset_signals();
-        setpgid(0, 0);
-        members_wear_mark(twin.members.mark);
-        slots_put(out, 1);
-        slots_put(out, 2);
-        for (int slot = 3; slot < SLOT_FIRST_FREE; slot++)
-            close(slot);
-        slots_close_rest();
-        /* As its child is; what fails here has no pipe to say so, and ends with 126. */
-        set_surroundings(twin.spec);
-        set_user(twin.spec);
-        tie_to_parent(&birth);
-        if (set_environment(&birth) < 0 || !(argv = expanded_words(argv, twin.spec->replica)))
-            _exit(126);
-        execvp(argv[0], argv);
-        dprintf(2, "ready: exec: %s: %s\n", argv[0], strerror(errno));
-        _exit(127);
+    supervisor_after_fork(child->supervisor);
+    reset_signals();
+    setpgid(0, 0);
+    members_wear_mark(child->members.mark);
+    slots_put(out, 1);
+    slots_put(out, 2);
+    for (int slot = 3; slot < SLOT_FIRST_FREE; slot++)
+        close(slot);
+    slots_close_rest();
+    /* As its child is; what fails here has no pipe to say so, and ends with 126. */
+    set_surroundings(spec);
+    set_user(spec);
+    tie_to_parent(birth);
+    if (set_environment(birth) < 0 || !(argv = expanded_words(spec->ready_exec, spec->replica)))
+        _exit(126);
+    execvp(argv[0], argv);
+    dprintf(2, "ready: exec: %s: %s\n", argv[0], strerror(errno));
+    _exit(127);
+}
+
+int spawn_helper(struct child *child)
+{
+    struct twin twin;
+    const struct birth birth = {
+        .child = &twin.child, .parent = getpid(), .incarnation = child->slot->incarnation};
+    int out = logpipes_open_writer(child, 0);
+    pid_t pid = -1;
+
+    if (out >= 0 && twin_init(&twin, child) == 0) {
+        pid = fork();
+        if (pid == 0)
+            become_helper(&birth, out);
+        twin_finish(&twin);
     }
     close_fd(out);
     return pid;

@@ -48,7 +48,7 @@ bool spawn_is_scarcity(int error);
 void spawn_failure_text(const struct child *child, const struct spawn_failure *failure, char *out,
                         unsigned size);
 
-/* A plain helper process (a readiness command, with its output in the child's log); -1 with errno. */
-int spawn_helper(struct child *child, char *const *argv);
+/* A plain helper process (the readiness command, with its output in the child's log), or -1. */
+int spawn_helper(struct child *child);
 
 #endif

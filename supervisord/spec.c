@@ -84,106 +84,130 @@ void spec_tree_finish(struct spec_tree *tree)
 
 /* ---- a copy ------------------------------------------------------------------------------ */
 
-/* Each copies what *pointer points to, unless it is NULL or *failed is already true; what could
- * not be copied becomes NULL, so that the half-made copy can be finished. */
-static void own_text(char **pointer, bool *failed)
-{
-    const char *text = *pointer;
+/* What copies are made of, and whether there was too little of it. */
+struct copier {
+    void *(*take)(size_t size);
+    bool failed;
+};
 
-    *pointer = text && !*failed ? strdup(text) : NULL;
-    *failed = *failed || (text && !*pointer);
-}
+static void copy_spec(const struct spec *from, struct spec *to, struct copier *copier);
 
-static void own_texts(char ***pointer, bool *failed)
-{
-    char **texts = *pointer;
-
-    *pointer = texts && !*failed ? texts_copy(texts) : NULL;
-    *failed = *failed || (texts && !*pointer);
-}
-
-static void *own_bytes(const void *bytes, size_t size, bool *failed)
+static void *own_bytes(const void *bytes, size_t size, struct copier *copier)
 {
     void *copy;
 
-    if (!bytes || *failed)
+    if (!bytes || copier->failed)
         return NULL;
-    copy = malloc(size ? size : 1);
+    copy = copier->take(size ? size : 1);
     if (copy)
         memcpy(copy, bytes, size);
-    *failed = !copy;
+    copier->failed = !copy;
     return copy;
 }
 
-static void copy_children(const struct spec_supervisor *from, struct spec_supervisor *to,
-                          bool *failed)
+/* Each copies what *pointer points to, unless it is NULL or a copy has failed before; what could not
+ * be copied becomes NULL, so that the half-made copy can be finished. */
+static void own_text(char **pointer, struct copier *copier)
 {
-    to->child_count = 0;
-    to->children = NULL;
-    if (*failed || from->child_count == 0)
-        return;
-    to->children = calloc(from->child_count, sizeof *to->children);
-    *failed = !to->children;
-    for (size_t i = 0; !*failed && i < from->child_count; i++) {
-        *failed = spec_copy(&from->children[i], NULL, &to->children[i]) < 0;
-        to->child_count = i + 1;
-    }
+    *pointer = own_bytes(*pointer, *pointer ? strlen(*pointer) + 1 : 0, copier);
 }
 
-static void own_supervisor(struct spec_supervisor **pointer, bool *failed)
+static void own_texts(char ***pointer, struct copier *copier)
+{
+    char **texts = *pointer, **copies;
+    size_t n = texts_count(texts);
+
+    copies = own_bytes(texts, (n + 1) * sizeof *texts, copier);
+    for (size_t i = 0; copies && i < n; i++) {
+        copies[i] = texts[i];
+        own_text(&copies[i], copier);
+    }
+    *pointer = copies;
+}
+
+static void copy_children(const struct spec_supervisor *from, struct spec_supervisor *to,
+                          struct copier *copier)
+{
+    to->child_count = 0;
+    to->children = own_bytes(from->child_count ? from->children : NULL,
+                             from->child_count * sizeof *from->children, copier);
+    for (; to->children && !copier->failed && to->child_count < from->child_count;
+         to->child_count++)
+        copy_spec(&from->children[to->child_count], &to->children[to->child_count], copier);
+}
+
+static void own_supervisor(struct spec_supervisor **pointer, struct copier *copier)
 {
     const struct spec_supervisor *from = *pointer;
-    struct spec_supervisor *to = own_bytes(from, sizeof *from, failed);
+    struct spec_supervisor *to = own_bytes(from, sizeof *from, copier);
 
     *pointer = to;
     if (!to)
         return;
-    to->template = from->template ? calloc(1, sizeof *to->template) : NULL;
-    if (from->template)
-        *failed = !to->template || spec_copy(from->template, NULL, to->template) < 0;
-    copy_children(from, to, failed);
+    to->template = own_bytes(from->template, sizeof *from->template, copier);
+    if (to->template)
+        copy_spec(from->template, to->template, copier);
+    copy_children(from, to, copier);
 }
 
-static void own_service(struct spec_service **pointer, bool *failed)
+static void own_service(struct spec_service **pointer, struct copier *copier)
 {
-    *pointer = own_bytes(*pointer, sizeof **pointer, failed);
+    *pointer = own_bytes(*pointer, sizeof **pointer, copier);
     if (*pointer)
-        own_text(&(*pointer)->module, failed);
+        own_text(&(*pointer)->module, copier);
+}
+
+static void copy_spec(const struct spec *from, struct spec *to, struct copier *copier)
+{
+    *to = *from;
+    own_text(&to->name, copier);
+    own_text(&to->module, copier);
+    own_texts(&to->exec, copier);
+    own_supervisor(&to->supervisor, copier);
+    own_service(&to->service, copier);
+    own_text(&to->description, copier);
+    own_text(&to->ready_host, copier);
+    own_text(&to->ready_port, copier);
+    own_texts(&to->ready_exec, copier);
+    own_text(&to->ready_log, copier);
+    own_texts(&to->link, copier);
+    own_texts(&to->groups, copier);
+    own_texts(&to->args, copier);
+    own_texts(&to->env, copier);
+    own_text(&to->cwd, copier);
+    own_text(&to->stdin_path, copier);
+    own_text(&to->user, copier);
+    own_text(&to->group, copier);
+    to->limits = own_bytes(to->limits, to->limit_count * sizeof *to->limits, copier);
+    to->exit_codes =
+        own_bytes(to->exit_codes, to->exit_code_count * sizeof *to->exit_codes, copier);
 }
 
 int spec_copy(const struct spec *from, const char *name, struct spec *to)
 {
-    bool failed = false;
+    struct copier copier = {.take = malloc};
+    struct spec named = *from;
 
-    *to = *from;
     if (name)
-        to->name = (char *)name; /* copied like all the others, next */
-    own_text(&to->name, &failed);
-    own_text(&to->module, &failed);
-    own_texts(&to->exec, &failed);
-    own_supervisor(&to->supervisor, &failed);
-    own_service(&to->service, &failed);
-    own_text(&to->description, &failed);
-    own_text(&to->ready_host, &failed);
-    own_text(&to->ready_port, &failed);
-    own_texts(&to->ready_exec, &failed);
-    own_text(&to->ready_log, &failed);
-    own_texts(&to->link, &failed);
-    own_texts(&to->groups, &failed);
-    own_texts(&to->args, &failed);
-    own_texts(&to->env, &failed);
-    own_text(&to->cwd, &failed);
-    own_text(&to->stdin_path, &failed);
-    own_text(&to->user, &failed);
-    own_text(&to->group, &failed);
-    to->limits = own_bytes(to->limits, to->limit_count * sizeof *to->limits, &failed);
-    to->exit_codes =
-        own_bytes(to->exit_codes, to->exit_code_count * sizeof *to->exit_codes, &failed);
-    if (!failed)
+        named.name = (char *)name; /* copied like all the others */
+    copy_spec(&named, to, &copier);
+    if (!copier.failed)
         return 0;
     spec_finish(to);
     errno = ENOMEM;
     return -1;
+}
+
+void spec_move_below(struct spec *spec, void *(*take)(size_t size))
+{
+    struct copier copier = {.take = take};
+    struct spec_supervisor *moved = spec->supervisor;
+
+    own_supervisor(&moved, &copier);
+    if (copier.failed || !moved)
+        return;
+    supervisor_destroy(spec->supervisor);
+    spec->supervisor = moved;
 }
 
 /* ---- ${replica} -------------------------------------------------------------------------- */

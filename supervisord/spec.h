@@ -145,6 +145,9 @@ struct spec_tree {
 void spec_finish(struct spec *spec);
 /* A deep copy; -1 with ENOMEM leaves *to finished. name, when not NULL, replaces the copy's name. */
 int spec_copy(const struct spec *from, const char *name, struct spec *to);
+/* Moves all that is below a supervisor's spec into other memory, which is never freed; where there is
+ * too little of that it stays. Pointers to what is below are no longer valid. */
+void spec_move_below(struct spec *spec, void *(*take)(size_t size));
 void spec_application_finish(struct spec_application *application);
 void spec_tree_finish(struct spec_tree *tree);
 

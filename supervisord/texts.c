@@ -24,21 +24,6 @@ void texts_destroy(char **texts)
     free(texts);
 }
 
-char **texts_copy(char *const *texts)
-{
-    size_t n = texts_count(texts);
-    char **copy = calloc(n + 1, sizeof *copy);
-
-    for (size_t i = 0; copy && i < n; i++) {
-        copy[i] = strdup(texts[i]);
-        if (!copy[i]) {
-            texts_destroy(copy);
-            return NULL;
-        }
-    }
-    return copy;
-}
-
 int texts_append(char ***texts, const char *text)
 {
     size_t n = texts_count(*texts);

@@ -12,8 +12,6 @@ size_t texts_count(char *const *texts);
 /* An empty list, or NULL. */
 char **texts_create(void);
 void texts_destroy(char **texts);
-/* A deep copy (texts is not NULL), or NULL. */
-char **texts_copy(char *const *texts);
 /* Appends a copy of text. 0 or -1. */
 int texts_append(char ***texts, const char *text);
 bool texts_contain(char *const *texts, const char *text);
