@@ -8,7 +8,7 @@ LIB_SOURCES += \
     lib/ctl.c lib/descriptors.c lib/grant.c lib/helper.c lib/logline.c lib/lookup.c lib/mailbox.c lib/message.c \
     lib/notify.c lib/nursery.c lib/parent.c lib/parent_peer.c lib/parent_socket.c lib/publish.c \
     lib/reply.c lib/subscription.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c
-LIB_SOURCES += lib/table.c lib/reserve.c
+LIB_SOURCES += lib/table.c lib/reserve.c lib/url.c lib/group_name.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
 CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c cli/client.c \
@@ -26,6 +26,7 @@ SUPERVISORD_SOURCES += supervisord/intensity.c supervisord/backoff.c supervisord
 CONFIG_SOURCES := supervisord/config.c supervisord/config_yaml.c supervisord/config_keys.c \
     supervisord/config_report.c supervisord/config_expand.c supervisord/config_reader.c \
     supervisord/config_values.c supervisord/config_process.c supervisord/config_tree.c \
+    supervisord/config_node.c \
     supervisord/config_check.c supervisord/config_module.c supervisord/elf_symbols.c \
     supervisord/config_print.c supervisord/config_manual.c
 SUPERVISORD_SOURCES += $(CONFIG_SOURCES)
@@ -166,3 +167,6 @@ TEST_MODULES += crowd
 
 # The chatter, spawners and short lives of the seeds' examples.
 TEST_MODULES += chatter greeter novice spawner
+
+# Where a node listens, and what groups are called.
+UNIT_TESTS += url_test group_name_test

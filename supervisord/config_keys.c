@@ -7,7 +7,7 @@
 
 #define A_TIME          "a time such as 250ms, 5s, 2m or 1h"
 #define A_SIZE          "a size such as 512k, 8M or 1G"
-#define A_LIST_OF_TEXTS "a list of texts"
+#define A_URL           "tcp://HOST:PORT or tls+tcp://HOST:PORT"
 #define DAY_MS          86400000.0
 #define YEAR_MS         (365 * DAY_MS)
 
@@ -16,11 +16,12 @@ static const char *const strategies[] = {"one_for_one", "one_for_all", "rest_for
 static const char *const auto_shutdowns[] = {"never", "any_significant", "all_significant", NULL};
 static const char *const stderrs[] = {"joined", "separate", NULL};
 static const char *const raws[] = {"on", "bytes", "off", NULL};
-static const char *const verifies[] = {"required", "none", NULL};
-static const char *const transports[] = {"tcp://", "tls+tcp://", NULL};
+static const char *const verifies[] = {"required", NULL};
+static const char *const connects[] = {"transitive", "isolated", NULL};
+/* In the order of the bits of rights.h. */
+static const char *const rights[] = {"look", "send", "control", NULL};
 static const char *const stores[] = {"sqlite:", "postgres://", "redis://", NULL};
 
-static const char later_nodes[] = "speaking to other nodes comes with a later version";
 static const char later_services[] = "services come with a later version";
 static const char later_web[] = "web pages come with a later version";
 static const char later_stores[] = "stores come with a later version";
@@ -158,10 +159,10 @@ static const struct config_key child_keys[] = {
      .example = "[shop/db]",
      .help = "Actors whose abnormal end ends this child too. It starts when all of them are "
              "ready."},
-    {"groups", TYPE_PATHS, AT(groups), .kinds = FOR_ALL, .expected = "a list of names of groups",
+    {"groups", TYPE_GROUPS, AT(groups), .kinds = FOR_ALL, .expected = "a list of names of groups",
      .example = "[pages]", .sample = SAMPLE_COMMENTED,
-     .help = "Groups that it joins when it is ready and leaves when it ends (read and kept; "
-             "groups come with a later version)."},
+     .help = "Process groups that it joins when it is ready and leaves when it ends, on all nodes "
+             "that are connected. A name may be written SCOPE:GROUP; else the scope is pg."},
     {"replicas", TYPE_WHOLE, AT(replicas), .kinds = FOR_ALL, .min = 1, .max = 100000,
      .expected = "a number from 1 to 100000", .example = "2", .sample = SAMPLE_COMMENTED,
      .help = "So many children of this entry, NAME.1 and so on. They start together, and "
@@ -311,22 +312,38 @@ static const struct config_key node_keys[] = {
     {"name", TYPE_NAME, AT(name),
      .expected = "a name of letters, digits, _ . - (at most 64, no leading dot)",
      .example = "local", .fallback_words = "local", .help = "The node's name."},
-    {"listen", TYPE_PREFIXED, AT(listen), .choices = transports, .later = later_nodes,
-     .example = "tls+tcp://0.0.0.0:4730", .sample = SAMPLE_COMMENTED,
-     .help = "Where other nodes reach this one."},
-    {"advertise", TYPE_PREFIXED, AT(advertise), .choices = transports, .later = later_nodes,
+    {"listen", TYPE_URL, AT(listen), .expected = A_URL, .example = "tls+tcp://0.0.0.0:4730",
+     .sample = SAMPLE_COMMENTED,
+     .help = "Where other nodes reach this one. Port 0 is any that is free."},
+    {"advertise", TYPE_URL, AT(advertise), .expected = A_URL,
      .example = "tls+tcp://east.example.org:4730", .sample = SAMPLE_COMMENTED,
-     .help = "The address that other nodes are told."},
-    {"peers", TYPE_TEXTS, AT(peers), .later = later_nodes, .expected = A_LIST_OF_TEXTS,
+     .fallback_words = "as listen", .help = "The address that other nodes are told."},
+    {"peers", TYPE_URLS, AT(peers), .expected = "a list of " A_URL,
      .example = "[tls+tcp://west.example.org:4730]", .sample = SAMPLE_COMMENTED,
-     .help = "Nodes to connect to."},
-    {"cookie_file", TYPE_FILE_PATH, AT(cookie_file), .later = later_nodes,
-     .expected = "the path of a file", .example = "/etc/troupe/cookie", .sample = SAMPLE_COMMENTED,
-     .help = "The secret that all nodes share."},
-    {"tls", TYPE_SECTION, .section = SECTION_TLS, .later = later_nodes,
-     .expected = "a map of ca, cert, key and verify", .sample = SAMPLE_COMMENTED,
+     .help = "Nodes to connect to, again and again until they are there."},
+    {"cookie_file", TYPE_FILE_PATH, AT(cookie_file), .expected = "the path of a file",
+     .example = "/etc/troupe/cookie", .sample = SAMPLE_COMMENTED,
+     .help = "The secret that all nodes share, of 16 bytes or more; nobody but its owner may read "
+             "the file. Required with listen and peers."},
+    {"tls", TYPE_SECTION, .section = SECTION_TLS, .expected = "a map of ca, cert, key and verify",
+     .sample = SAMPLE_COMMENTED,
      .example = "{ca: ca.pem, cert: east.pem, key: east.key, verify: required}",
-     .help = "Certificates for connections between nodes."},
+     .help = "Certificates for connections between nodes. Required where an address is tls+tcp://."},
+    {"connect", TYPE_CHOICE, AT(connect), .choices = connects, .fallback = "transitive",
+     .example = "transitive", .sample = SAMPLE_COMMENTED,
+     .help = "transitive: the nodes that a peer is connected to are connected to as well; isolated: "
+             "peers only."},
+    {"trusted_network", TYPE_BOOL, AT(trusted_network), .fallback = "false",
+     .expected = "true or false", .example = "false", .sample = SAMPLE_COMMENTED,
+     .help = "Whether tcp:// may be spoken beyond this host. What is said there can be read and "
+             "changed by whoever is on the way; the cookie only keeps strangers from speaking."},
+    {"grant", TYPE_RIGHTS, AT(grant), .choices = rights, .fallback_words = "[look, send, control]",
+     .expected = "a list of look, send and control", .example = "[look, send, control]",
+     .sample = SAMPLE_COMMENTED,
+     .help = "What other nodes may do here: look at actors, send to them, start and stop them."},
+    {"gateway", TYPE_SECTION, .section = SECTION_GATEWAY, .expected = "a map of listen and grant",
+     .sample = SAMPLE_COMMENTED, .example = "{listen: tcp://127.0.0.1:4740, grant: [send]}",
+     .help = "Where plain nng clients of other hosts may call actors by their addresses."},
     {"http", TYPE_TEXT, AT(http), .later = later_web, .expected = "host:port",
      .example = "127.0.0.1:8730", .sample = SAMPLE_COMMENTED,
      .help = "Where the pages are served."},
@@ -337,15 +354,33 @@ static const struct config_key node_keys[] = {
 
 #undef AT
 
-/* Nothing keeps these yet: they are looked at and refused with tls. */
+#define AT(member) .offset = offsetof(struct spec_node, member)
+
+/* These two are read into the same struct as the node's own keys. */
 static const struct config_key tls_keys[] = {
-    {"ca", TYPE_UNKEPT, .expected = "the path of a file", .help = "Certificates to trust."},
-    {"cert", TYPE_UNKEPT, .expected = "the path of a file", .help = "This node's certificate."},
-    {"key", TYPE_UNKEPT, .expected = "the path of a file", .help = "Its key."},
+    {"ca", TYPE_FILE_PATH, AT(tls_ca), .required = true, .expected = "the path of a file",
+     .example = "ca.pem", .help = "Certificates to trust, PEM."},
+    {"cert", TYPE_FILE_PATH, AT(tls_cert), .required = true, .expected = "the path of a file",
+     .example = "east.pem", .help = "This node's certificate, PEM."},
+    {"key", TYPE_FILE_PATH, AT(tls_key), .required = true, .expected = "the path of a file",
+     .example = "east.key", .help = "Its private key, PEM."},
     {"verify", TYPE_UNKEPT, .choices = verifies, .fallback_words = "required",
-     .help = "Whether the other's certificate is checked."},
+     .example = "required",
+     .help = "The certificate of the other side is always checked, and its name where it is dialled."},
     {0},
 };
+
+static const struct config_key gateway_keys[] = {
+    {"listen", TYPE_URL, AT(gateway_listen), .required = true, .expected = A_URL,
+     .example = "tcp://127.0.0.1:4740",
+     .help = "Where the gateway listens: REQ at this port, PUSH at the next, SUB at the one after."},
+    {"grant", TYPE_RIGHTS, AT(gateway_grant), .choices = rights, .fallback_words = "[send]",
+     .expected = "a list of look, send and control", .example = "[send]",
+     .help = "What its clients may do: send to actors, and look, which is to subscribe."},
+    {0},
+};
+
+#undef AT
 
 #define AT(member) .offset = offsetof(struct spec_log, member)
 
@@ -381,6 +416,7 @@ static const struct {
     [SECTION_SERVICE] = {"service", service_keys},
     [SECTION_NODE] = {"node", node_keys},
     [SECTION_TLS] = {"tls", tls_keys},
+    [SECTION_GATEWAY] = {"gateway", gateway_keys},
     [SECTION_LOG] = {"log", log_keys},
 };
 

@@ -20,6 +20,7 @@ enum config_section {
     SECTION_SERVICE,
     SECTION_NODE,
     SECTION_TLS,
+    SECTION_GATEWAY,
     SECTION_LOG,
     SECTION_COUNT
 };
@@ -31,8 +32,11 @@ enum config_type {
     TYPE_UNKEPT,    /* a text, perhaps one of `choices` (nothing) */
     TYPE_TEXT,      /* (char *) */
     TYPE_PREFIXED,  /* a text that begins with one of `choices` (char *) */
-    TYPE_TEXTS,     /* a list, or one alone (char **) */
+    TYPE_URL,       /* where a node is reached (char *) */
+    TYPE_URLS,      /* a list, or one alone (char **) */
+    TYPE_RIGHTS,    /* a list of words of `choices`, or one alone: bits, in their order (unsigned) */
     TYPE_PATHS,     /* a list of different paths in the tree, or one alone (char **) */
+    TYPE_GROUPS,    /* a list of different names of process groups, or one alone (char **) */
     TYPE_FOLDER,    /* an existing folder (char *, absolute) */
     TYPE_FILE_PATH, /* (char *, absolute) */
     TYPE_BOOL,   /* true or false; with `choices`: the word for false, then that for true (bool) */

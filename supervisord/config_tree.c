@@ -487,18 +487,6 @@ static void warn_of_replicas(struct reader *reader, const struct config_node *it
     reader_leave(reader);
 }
 
-/* Read and kept, so that a tree may declare them already: but nobody joins before groups are there. */
-static void warn_of_groups(struct reader *reader, const struct config_node *item)
-{
-    struct scope scope;
-
-    if (!is_given(item, "groups"))
-        return;
-    enter_key(reader, &scope, item, "groups");
-    warn_of(reader, "without effect in this version: process groups come with a later one");
-    reader_leave(reader);
-}
-
 /* Enters the child by its path, or by its number when its name is not known. */
 static void read_item(struct reader *reader, const struct config_node *item, size_t number,
                       bool is_full, struct spec_supervisor *supervisor)
@@ -517,7 +505,6 @@ static void read_item(struct reader *reader, const struct config_node *item, siz
         read_entry(reader, item, peek_replicas(reader, item), is_full, supervisor);
         reader->supervisor = supervisor;
         warn_of_replicas(reader, item, peek_replicas(reader, item));
-        warn_of_groups(reader, item);
     } else {
         snprintf(text, sizeof text, "item %zu", number);
         reader_enter(reader, &scope, text, item->line, item->column);
@@ -654,35 +641,4 @@ void read_supervisor(struct reader *reader, const struct config_key *key,
     enter_key(reader, &scope, node, "template");
     complain(reader, "beside children: expected one of the two");
     reader_leave(reader);
-}
-
-/* ---- the node and the log: once for all files -------------------------------------------------
- */
-
-void read_node(struct reader *reader, const struct config_key *key, const struct config_node *node,
-               void *at)
-{
-    (void)at;
-    if (node->kind != NODE_MAP)
-        complain_of_value(reader, key, node);
-    else if (reader->tree->node.given)
-        complain(reader, "said in another file already: expected in one of them");
-    else {
-        reader->tree->node.given = true;
-        reader_section(reader, SECTION_NODE, node, 0, &reader->tree->node);
-    }
-}
-
-void read_log(struct reader *reader, const struct config_key *key, const struct config_node *node,
-              void *at)
-{
-    (void)at;
-    if (node->kind != NODE_MAP)
-        complain_of_value(reader, key, node);
-    else if (reader->tree->log_given)
-        complain(reader, "said in another file already: expected in one of them");
-    else {
-        reader->tree->log_given = true;
-        reader_section(reader, SECTION_LOG, node, 0, &reader->tree->log);
-    }
 }

@@ -1,6 +1,7 @@
 /* The readers of plain values: one text in, one member of a struct out. */
 #include "addr.h"
 #include "config_reader.h"
+#include "group_name.h"
 #include "text.h"
 #include "texts.h"
 
@@ -73,21 +74,6 @@ void read_prefixed(struct reader *reader, const struct config_key *key,
         complain_of_value(reader, key, node);
 }
 
-static void add_text(struct reader *reader, const struct config_key *key,
-                     const struct config_node *node, void *at)
-{
-    const char *text = reader_text(reader, key, node);
-
-    if (text)
-        reader_append(reader, at, text);
-}
-
-void read_texts(struct reader *reader, const struct config_key *key, const struct config_node *node,
-                void *at)
-{
-    reader_each(reader, key, node, add_text, at);
-}
-
 static void add_path(struct reader *reader, const struct config_key *key,
                      const struct config_node *node, void *at)
 {
@@ -110,6 +96,34 @@ void read_paths(struct reader *reader, const struct config_key *key, const struc
                 void *at)
 {
     reader_each(reader, key, node, add_path, at);
+}
+
+/* The default scope is left unsaid, so that each group has one name. */
+static void add_group(struct reader *reader, const struct config_key *key,
+                      const struct config_node *node, void *at)
+{
+    const char *text = reader_text(reader, key, node), *why;
+    struct group_name name;
+    char ***groups = at;
+
+    if (!text)
+        return;
+    if (group_name_parse(text, &name, &why) < 0) {
+        complain_of_text(reader, text, why);
+        return;
+    }
+    if (!strcmp(name.scope, GROUP_SCOPE))
+        text = strchr(text, ':') ? strchr(text, ':') + 1 : text;
+    if (texts_contain(*groups, text))
+        complain_of_text(reader, text, "each one once");
+    else
+        reader_append(reader, groups, text);
+}
+
+void read_groups(struct reader *reader, const struct config_key *key,
+                 const struct config_node *node, void *at)
+{
+    reader_each(reader, key, node, add_group, at);
 }
 
 void read_file_path(struct reader *reader, const struct config_key *key,

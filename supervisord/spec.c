@@ -68,6 +68,10 @@ static void node_finish(struct spec_node *node)
     free(node->listen);
     free(node->advertise);
     free(node->cookie_file);
+    free(node->tls_ca);
+    free(node->tls_cert);
+    free(node->tls_key);
+    free(node->gateway_listen);
     free(node->http);
     free(node->store);
     texts_destroy(node->peers);

@@ -125,12 +125,22 @@ struct spec_log {
     int64_t patience_ms;   /* 1s */
 };
 
+enum spec_connect { CONNECT_TRANSITIVE, CONNECT_ISOLATED };
+
+/* How this node speaks to others (CLUSTER 1, 2). Files are absolute paths; NULL: not given. */
 struct spec_node {
     bool given;
     char *name; /* or NULL */
-    /* parsed, checked for form, and kept for the issues on nodes and services */
-    char *listen, *advertise, *cookie_file, *http, *store;
-    char **peers;
+    char *listen, *advertise, *cookie_file;
+    char **peers; /* NULL-terminated, or NULL */
+    char *tls_ca, *tls_cert, *tls_key;
+    enum spec_connect connect;
+    bool trusted_network;
+    unsigned grant; /* RIGHT_ bits: what peers may do here */
+    char *gateway_listen;
+    unsigned gateway_grant;
+    /* parsed, checked for form, and kept for later issues */
+    char *http, *store;
 };
 
 /* All that the files given to `up` say together. */

@@ -1,0 +1,216 @@
+/* The node and the log: once for all files that are started together; and what must hold between the
+ * node's keys. */
+#include "config_reader.h"
+#include "rights.h"
+#include "texts.h"
+#include "url.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { COOKIE_MIN = 16, COOKIE_MAX = 4096, PORT_MAX = 65535, GATEWAY_PORTS = 3 };
+
+/* ---- addresses and rights -------------------------------------------------------------------- */
+
+/* The text when it is a URL; NULL after a complaint. */
+static const char *url_text(struct reader *reader, const struct config_key *key,
+                            const struct config_node *node)
+{
+    const char *text = reader_text(reader, key, node), *why;
+    struct url url;
+
+    if (!text || url_parse(text, &url, &why) == 0)
+        return text;
+    complain_of_text(reader, text, why);
+    return NULL;
+}
+
+void read_url(struct reader *reader, const struct config_key *key, const struct config_node *node,
+              void *at)
+{
+    const char *text = url_text(reader, key, node);
+
+    if (text)
+        reader_keep(reader, at, text);
+}
+
+static void add_url(struct reader *reader, const struct config_key *key,
+                    const struct config_node *node, void *at)
+{
+    const char *text = url_text(reader, key, node);
+
+    if (text)
+        reader_append(reader, at, text);
+}
+
+void read_urls(struct reader *reader, const struct config_key *key, const struct config_node *node,
+               void *at)
+{
+    char ***urls = at;
+
+    if (!*urls && !(*urls = texts_create()))
+        reader_no_memory(reader);
+    else
+        reader_each(reader, key, node, add_url, urls);
+}
+
+static void add_right(struct reader *reader, const struct config_key *key,
+                      const struct config_node *node, void *at)
+{
+    const char *text = reader_text(reader, key, node);
+
+    for (unsigned i = 0; text && key->choices[i]; i++)
+        if (!strcmp(text, key->choices[i])) {
+            *(unsigned *)at |= 1U << i;
+            return;
+        }
+    if (text)
+        complain_of_text(reader, text, "one of look, send and control");
+}
+
+/* An empty list grants nothing. */
+void read_rights(struct reader *reader, const struct config_key *key,
+                 const struct config_node *node, void *at)
+{
+    *(unsigned *)at = 0;
+    reader_each(reader, key, node, add_right, at);
+}
+
+/* ---- what must hold between the keys ----------------------------------------------------------- */
+
+static void complain_at(struct reader *reader, const struct config_node *map, const char *key,
+                        const char *format, const char *text)
+{
+    const struct config_entry *entry = config_node_entry(map, key);
+    const struct config_node *place = entry ? entry->key : map;
+    struct scope scope;
+
+    reader_enter(reader, &scope, key, place->line, place->column);
+    complain(reader, format, text);
+    reader_leave(reader);
+}
+
+static void check_url(struct reader *reader, const struct config_node *map, const char *key,
+                      const char *text)
+{
+    const struct spec_node *node = &reader->tree->node;
+    struct url url;
+    const char *why;
+
+    if (!text || url_parse(text, &url, &why) < 0)
+        return;
+    if (url.tls && !node->tls_cert)
+        complain_at(reader, map, key, "\"%.100s\": expected tls: {ca, cert, key} beside it", text);
+    if (!url.tls && !url_is_loopback(&url) && !node->trusted_network)
+        complain_at(reader, map, key,
+                    "\"%.100s\": readable for whoever is on the way: expected tls+tcp://, a loopback "
+                    "address, or trusted_network: true",
+                    text);
+}
+
+/* The other two sockets of the gateway have the next two ports. */
+static void check_gateway(struct reader *reader, const struct config_node *map)
+{
+    const char *text = reader->tree->node.gateway_listen, *why;
+    struct url url;
+
+    check_url(reader, map, "gateway", text);
+    if (text && url_parse(text, &url, &why) == 0 && (url.port == 0 || url.port > PORT_MAX - GATEWAY_PORTS + 1))
+        complain_at(reader, map, "gateway", "\"%.100s\": expected a port from 1 to 65533", text);
+}
+
+static const char *wrong_cookie(const char *file)
+{
+    struct stat st;
+
+    if (stat(file, &st) < 0)
+        return strerror(errno);
+    if (!S_ISREG(st.st_mode) || st.st_size > COOKIE_MAX)
+        return "something else";
+    if (st.st_mode & (S_IRWXG | S_IRWXO))
+        return "others may read or write it";
+    if (st.st_size < COOKIE_MIN)
+        return "too short";
+    return access(file, R_OK) < 0 ? strerror(errno) : NULL;
+}
+
+static void check_cookie(struct reader *reader, const struct config_node *map)
+{
+    const struct spec_node *node = &reader->tree->node;
+    const char *wrong;
+
+    if (!node->cookie_file) {
+        if (node->listen || node->peers)
+            complain_at(reader, map, "cookie_file", "missing: expected %s",
+                        "the path of a file, beside listen and peers");
+        return;
+    }
+    wrong = reader->context->text_only ? NULL : wrong_cookie(node->cookie_file);
+    if (wrong)
+        complain_at(reader, map, "cookie_file",
+                    "%s: expected a file of 16 to 4096 bytes that only its owner may read (chmod 600)",
+                    wrong);
+}
+
+static void check_file(struct reader *reader, const struct config_node *map, const char *file)
+{
+    char text[512];
+
+    if (!file || reader->context->text_only || access(file, R_OK) == 0)
+        return;
+    snprintf(text, sizeof text, "%.400s: %s", file, strerror(errno));
+    complain_at(reader, map, "tls", "%s: expected a file that can be read", text);
+}
+
+static void check_node(struct reader *reader, const struct config_node *map)
+{
+    const struct spec_node *node = &reader->tree->node;
+
+    check_url(reader, map, "listen", node->listen);
+    check_url(reader, map, "advertise", node->advertise);
+    for (char **peer = node->peers; peer && *peer; peer++)
+        check_url(reader, map, "peers", *peer);
+    check_gateway(reader, map);
+    check_cookie(reader, map);
+    check_file(reader, map, node->tls_ca);
+    check_file(reader, map, node->tls_cert);
+    check_file(reader, map, node->tls_key);
+    if (node->advertise && !node->listen)
+        complain_at(reader, map, "advertise", "nobody can be reached there: expected %s",
+                    "listen beside it");
+}
+
+/* ---- once for all files ------------------------------------------------------------------------- */
+
+void read_node(struct reader *reader, const struct config_key *key, const struct config_node *node,
+               void *at)
+{
+    (void)at;
+    if (node->kind != NODE_MAP)
+        complain_of_value(reader, key, node);
+    else if (reader->tree->node.given)
+        complain(reader, "said in another file already: expected in one of them");
+    else {
+        reader->tree->node = (struct spec_node){
+            .given = true, .grant = RIGHT_ALL, .gateway_grant = RIGHT_SEND};
+        reader_section(reader, SECTION_NODE, node, 0, &reader->tree->node);
+        check_node(reader, node);
+    }
+}
+
+void read_log(struct reader *reader, const struct config_key *key, const struct config_node *node,
+              void *at)
+{
+    (void)at;
+    if (node->kind != NODE_MAP)
+        complain_of_value(reader, key, node);
+    else if (reader->tree->log_given)
+        complain(reader, "said in another file already: expected in one of them");
+    else {
+        reader->tree->log_given = true;
+        reader_section(reader, SECTION_LOG, node, 0, &reader->tree->log);
+    }
+}
