@@ -38,6 +38,13 @@
 #define CONTROL_WATCH_LINK    "link"
 #define CONTROL_WATCH_ENDED   "ended"
 
+/* ---- process groups: what a supervisor tells sys/node of its children (CLUSTER 3) --------------
+ * All of it first, then the changes in order; when the connection ends, all of them have left. */
+#define CONTROL_GROUP_SNAPSHOT "group-snapshot" /* [MEMBER#N SCOPE GROUP COUNT]… → words */
+#define CONTROL_GROUP_JOIN     "group-join"     /* MEMBER#N SCOPE GROUP COUNT → words */
+#define CONTROL_GROUP_LEAVE    "group-leave"    /* MEMBER#N SCOPE GROUP COUNT → words */
+#define CONTROL_GROUP_END      "group-end"      /* MEMBER#N: has left all → words */
+
 /* ---- attached processes: a connection is their control socket (PROTOCOL 4) ------------------- */
 #define CONTROL_ATTACH "attach" /* NAME|"" PID MAILBOX(0|1) → words: ADDRESS#N (and the bound, listening
                                  * mailbox); "", at the root only: run/PID */
@@ -48,6 +55,7 @@
 #define CONTROL_UP      "up"      /* N FILE×N [K=V…] → words: the applications added, once accepted;
                                    * their starts show as events. ERROR config MESSAGES: many lines */
 #define CONTROL_DOWN    "down"    /* [APP…] → words when gone; without APP the whole node */
+#define CONTROL_WANT_NODE "want-node" /* → words: sys/node is started, if it was not */
 #define CONTROL_NODE    "node"    /* → facts: node, pid, guard, generation, version, started, run, state */
 
 /* ---- sys/log (mailbox: sys/log) ----------------------------------------------------------- */

@@ -24,14 +24,17 @@ enum ctl_verb {
     CTL_LINK,       /* LINK MODE ADDRESS */
     CTL_UNLINK,     /* UNLINK MODE ADDRESS */
     CTL_TRAP,       /* TRAP 1, TRAP 0: ends of those it is linked to are told, or are its own, too */
-    CTL_JOIN,       /* JOIN SCOPE GROUP */
-    CTL_LEAVE,      /* LEAVE SCOPE GROUP */
+    CTL_JOIN,       /* JOIN SCOPE GROUP [COUNT] */
+    CTL_LEAVE,      /* LEAVE SCOPE GROUP [COUNT] */
     CTL_LAST_STATE, /* LAST_STATE, then the bytes after the newline, to the datagram's end */
     CTL_CRASH,      /* CRASH SIGNAL ADDRESS BASE FRAMES… (hexadecimal) */
     /* supervisor to child */
     CTL_STOP,       /* STOP */
     CTL_DOWN,       /* DOWN REF ADDRESS#N REASON; REF 0: of a LINK that could not be made */
     CTL_LINKED,     /* LINKED ADDRESS#N MODE */
+    CTL_JOINED,     /* JOINED SCOPE GROUP: sys/node has it */
+    CTL_LEFT,       /* LEFT SCOPE GROUP */
+    CTL_NOT_JOINED, /* NOT_JOINED SCOPE GROUP REASON: of a JOIN, or of a LEAVE (not_joined) */
     CTL_PING,       /* PING */
     CTL_UNKNOWN,
 };

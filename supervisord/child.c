@@ -214,6 +214,7 @@ static void become_ready(struct child *child)
     child_set_state(child, CHILD_READY);
     talk_feed_watchdog(child);
     events_child_ms(child, EVENT_CHILD_READY, "took", child->start_took_ms);
+    memberships_join_all(&child->party, child->spec->groups);
     supervisor_on_ready(child);
 }
 

@@ -316,6 +316,11 @@ bool party_take_line(struct party *party, const struct ctl_line *line)
     case CTL_UNLINK:
         take_link(party, line);
         return true;
+    case CTL_JOIN:
+    case CTL_LEAVE:
+        if (!memberships_take_line(party, line))
+            not_understood(party, line);
+        return true;
     case CTL_TRAP:
         party->traps = !strcmp(line->rest, "1");
         return true;
@@ -391,6 +396,7 @@ void party_facts(const struct party *party, struct facts *facts)
         add_theirs(party, keys[i].kind, &theirs);
         add_names(facts, keys[i].theirs, &theirs);
     }
+    memberships_facts(party, facts);
     if (party->traps)
         facts_add(facts, 'b', "traps_exits", "true");
 }
@@ -413,6 +419,7 @@ static void forget_own(struct party *party)
 void party_on_end(struct party *party, uint64_t incarnation, const char *reason, bool ordered)
 {
     forget_own(party);
+    memberships_end(party, incarnation);
     backplane_end(party->plane, &party->watched, incarnation, reason, ordered);
 }
 
@@ -429,6 +436,7 @@ void party_finish(struct party *party)
     if (!party->plane)
         return;
     forget_own(party);
+    memberships_end(party, party->member_incarnation);
     backplane_forget_party(party->plane, party);
     *party = (struct party){0};
 }

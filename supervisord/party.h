@@ -10,6 +10,7 @@
 #include "addr.h"
 #include "buf.h"
 #include "ctl.h"
+#include "memberships.h"
 #include "reason.h"
 #include "watches.h"
 #include "wire.h"
@@ -43,6 +44,9 @@ struct party {
     const char *path; /* its owner's */
     struct watcher watcher;
     struct watched watched;
+    struct membership *memberships; /* groups that it has joined, */
+    size_t membership_count;        /* how many, */
+    uint64_t member_incarnation;    /* and which incarnation of it */
     struct linking *linkings; /* LINKs that are not answered yet, */
     size_t linking_count;     /* and how many */
     bool traps;               /* ends of those it is linked to are messages to it */

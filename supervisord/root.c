@@ -38,6 +38,7 @@ static struct {
     char *notify_socket; /* the service manager's */
     int starter_fd;      /* `troupe up`, which waits for our end or has gone; -1: there is none */
     struct application *applications;
+    bool has_added_node; /* sys/node, which nothing in the files had asked for */
 } root;
 
 /* An application that the node has, with what it depends on. */
@@ -321,6 +322,38 @@ static void on_down_all(const struct request *request)
     supervisor_end(&root.supervisor, NEED_NONE, "shutdown");
 }
 
+/* Asked of `sys`, as a person would add a child to a supervisor. */
+static int add_node(struct buf *messages)
+{
+    char label[] = "sys/node", cwd[] = "/";
+    struct buf yaml = {0};
+    int result = sys_tree_node(&root.node, &root.tree.node, &yaml, messages);
+
+    if (result == 0) {
+        struct words words = {3, (char *[]){(char *)buf_front(&yaml), label, cwd}};
+
+        fellows_tell(&root.supervisor.fellows, "sys", CONTROL_ADD, &words);
+    }
+    buf_finish(&yaml);
+    return result;
+}
+
+/* Each supervisor asks once, when it finds no sys/node. That it is there already is no mistake. */
+static void on_want_node(const struct request *request)
+{
+    struct buf messages = {0};
+
+    if (root.has_added_node || add_node(&messages) == 0) {
+        root.has_added_node = true;
+        request_done(request, "sys/node");
+    } else {
+        buf_append(&messages, "", 1);
+        request_refuse(request, CONTROL_E_REFUSED, "%s",
+                       messages.data ? (char *)buf_front(&messages) : "out of memory");
+    }
+    buf_finish(&messages);
+}
+
 static void on_node(const struct request *request)
 {
     const struct node *node = &root.node;
@@ -346,6 +379,8 @@ static bool on_request(const char *verb, const struct request *request)
         on_down_all(request);
     else if (!strcmp(verb, CONTROL_DOWN))
         requests_remove(request);
+    else if (!strcmp(verb, CONTROL_WANT_NODE))
+        on_want_node(request);
     else if (!strcmp(verb, CONTROL_NODE))
         on_node(request);
     else
@@ -602,7 +637,7 @@ static struct spec *make_sys(struct error *err)
     struct spec *sys = calloc(1, sizeof *sys);
     struct buf messages = {0};
 
-    if (!sys || sys_tree(&root.node, &root.tree.log, sys, &messages) < 0) {
+    if (!sys || sys_tree(&root.node, &root.tree, sys, &messages) < 0) {
         buf_append(&messages, "", 1);
         error_set(err, EINVAL, "%s", messages.data ? (char *)buf_front(&messages) : "out of memory");
         free(sys);

@@ -337,8 +337,6 @@ static void add_spec(struct facts *facts, const struct spec *spec)
         facts_addf(facts, 'd', "backoff", "%lld", (long long)spec->backoff.initial_ms);
     if (*spec->link)
         add_words(facts, "link", spec->link);
-    if (*spec->groups)
-        add_words(facts, "groups", spec->groups);
     if (spec->cwd)
         facts_add(facts, 's', "cwd", spec->cwd);
     if (spec->user)

@@ -358,6 +358,7 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
     fellows_init(&supervisor->fellows, supervisor);
     links_init(&supervisor->links, supervisor);
     backplane_init(&supervisor->backplane, supervisor);
+    memberships_init(&supervisor->memberships, supervisor);
     attached_init(&supervisor->attached, supervisor);
     if (open_tables(supervisor) < 0 || requests_init(&supervisor->requests, supervisor, mailbox_fd) < 0)
         return -1;
@@ -374,6 +375,7 @@ int supervisor_run(struct supervisor *supervisor)
     ev_run(supervisor->loop, 0);
     links_finish(&supervisor->links);
     attached_finish(&supervisor->attached);
+    memberships_finish(&supervisor->memberships);
     backplane_finish(&supervisor->backplane);
     fellows_finish(&supervisor->fellows);
     requests_finish(&supervisor->requests);

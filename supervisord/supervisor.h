@@ -13,6 +13,7 @@
 #include "fellows.h"
 #include "links.h"
 #include "logpipes.h"
+#include "memberships.h"
 #include "node.h"
 #include "peer.h"
 #include "requests.h"
@@ -67,6 +68,7 @@ struct supervisor {
     struct fellows fellows;
     struct links links;
     struct backplane backplane;
+    struct memberships memberships;
     struct attachments attached;
     struct logpipes logpipes;
 };

@@ -1,6 +1,7 @@
 #include "sys_tree.h"
 
 #include "config.h"
+#include "rights.h"
 #include "rundir.h"
 
 #include <stdio.h>
@@ -9,53 +10,172 @@
 
 extern char **environ;
 
-/* Where the node's own workers are: beside the running program, uninstalled or installed. */
-static int find_worker(const struct node *node, const char *name, char *out, size_t size)
-{
-    static const char *const places[] = {"../workers", "../lib/troupe/workers"};
-    const char *slash = strrchr(node->program, '/');
-    int length = slash ? (int)(slash - node->program) : 0;
-
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        snprintf(out, size, "%.*s/%s/%s", length, node->program, places[i], name);
-        if (access(out, X_OK) == 0)
-            return 0;
-    }
-    return -1;
-}
+static const char *const worker_places[] = {"../workers", "../lib/troupe/workers", NULL};
+static const char *const program_places[] = {".", NULL};
 
 static const struct spec_supervisor nothing_yet = {.max_children = 1000};
 
-int sys_tree(const struct node *node, const struct spec_log *log, struct spec *sys,
+/* A program of the node's own: beside the running one, uninstalled or installed. */
+static int find_program(const struct node *node, const char *const *places, const char *name,
+                        char out[PATH_MAX], struct buf *messages)
+{
+    const char *slash = strrchr(node->program, '/');
+    int length = slash ? (int)(slash - node->program) : 0;
+
+    for (size_t i = 0; places[i]; i++) {
+        snprintf(out, PATH_MAX, "%.*s/%s/%s", length, node->program, places[i], name);
+        if (access(out, X_OK) == 0)
+            return 0;
+    }
+    buf_printf(messages, "sys: %s: no such program beside %s\n", out, node->program);
+    return -1;
+}
+
+/* ---- one child, as a map on one line ------------------------------------------------------------ */
+
+/* In single quotes, where only one character means something: it is doubled. */
+static void quote(struct buf *yaml, const char *text)
+{
+    buf_printf(yaml, "'");
+    for (; *text; text++)
+        buf_printf(yaml, *text == '\'' ? "''" : "%c", *text);
+    buf_printf(yaml, "'");
+}
+
+static void add_option(struct buf *yaml, const char *option, const char *value)
+{
+    if (!value)
+        return;
+    buf_printf(yaml, ", %s, ", option);
+    quote(yaml, value);
+}
+
+static void begin_child(struct buf *yaml, const char *name, const char *program)
+{
+    buf_printf(yaml, "{name: %s, mailbox: true, ready: notify, backoff: {initial: 50ms, max: 1s}, exec: [",
+               name);
+    quote(yaml, program);
+}
+
+static void write_log(const struct node *node, const struct spec_log *log, const char *program,
+                      struct buf *yaml)
+{
+    char dir[PATH_MAX + sizeof "/log"];
+
+    snprintf(dir, sizeof dir, "%s/log", node->state_dir);
+    begin_child(yaml, "log", program);
+    add_option(yaml, "--dir", dir);
+    buf_printf(yaml, ", --files, '%u', --size, '%llu', --total, '%llu', --patience-ms, '%lld']}",
+               log->files, (unsigned long long)log->size_bytes,
+               (unsigned long long)log->total_bytes, (long long)log->patience_ms);
+}
+
+static void add_rights(struct buf *yaml, const char *option, unsigned rights)
+{
+    char value[32];
+
+    snprintf(value, sizeof value, "%s%s%s", rights & RIGHT_LOOK ? "look " : "",
+             rights & RIGHT_SEND ? "send " : "", rights & RIGHT_CONTROL ? "control" : "");
+    add_option(yaml, option, value);
+}
+
+/* What it cannot mend by itself (a certificate that is none) it says with 78: then it stays down, and the
+ * rest of the node goes on. */
+static void write_node(const struct node *node, const struct spec_node *spec, const char *program,
+                       struct buf *yaml)
+{
+    begin_child(yaml, "node", program);
+    add_option(yaml, "--listen", spec->listen);
+    add_option(yaml, "--advertise", spec->advertise);
+    for (char **peer = spec->peers; peer && *peer; peer++)
+        add_option(yaml, "--peer", *peer);
+    add_option(yaml, "--cookie", spec->cookie_file);
+    add_option(yaml, "--tls-ca", spec->tls_ca);
+    add_option(yaml, "--tls-cert", spec->tls_cert);
+    add_option(yaml, "--tls-key", spec->tls_key);
+    if (spec->connect == CONNECT_ISOLATED)
+        buf_printf(yaml, ", --isolated");
+    if (spec->given)
+        add_rights(yaml, "--grant", spec->grant);
+    add_option(yaml, "--gateway", spec->gateway_listen);
+    if (spec->gateway_listen)
+        add_rights(yaml, "--gateway-grant", spec->gateway_grant);
+    buf_printf(yaml, "], env: {TROUPE_GENERATION: '%016llx'}, exit_codes: {78: finish}}",
+               (unsigned long long)node->generation);
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------- */
+
+static bool names_groups(const struct spec *spec)
+{
+    const struct spec_supervisor *supervisor = spec->supervisor;
+
+    if (spec->groups && *spec->groups)
+        return true;
+    for (size_t i = 0; supervisor && i < supervisor->child_count; i++)
+        if (names_groups(&supervisor->children[i]))
+            return true;
+    return supervisor && supervisor->template && names_groups(supervisor->template);
+}
+
+/* Otherwise it is started when somebody first joins a group. */
+static bool needs_node(const struct spec_tree *tree)
+{
+    if (tree->node.listen || tree->node.peers || tree->node.gateway_listen)
+        return true;
+    for (size_t i = 0; i < tree->application_count; i++)
+        if (names_groups(&tree->applications[i].root))
+            return true;
+    return false;
+}
+
+int sys_tree_node(const struct node *node, const struct spec_node *spec, struct buf *yaml,
+                  struct buf *messages)
+{
+    char program[PATH_MAX];
+
+    if (find_program(node, program_places, "troupe-node", program, messages) < 0)
+        return -1;
+    write_node(node, spec, program, yaml);
+    return buf_append(yaml, "", 1);
+}
+
+static int write_children(const struct node *node, const struct spec_tree *tree, struct buf *yaml,
+                          struct buf *messages)
+{
+    char program[PATH_MAX];
+
+    if (find_program(node, worker_places, "log", program, messages) < 0)
+        return -1;
+    buf_printf(yaml, "    - ");
+    write_log(node, &tree->log, program, yaml);
+    if (!needs_node(tree))
+        return 0;
+    if (find_program(node, program_places, "troupe-node", program, messages) < 0)
+        return -1;
+    buf_printf(yaml, "\n    - ");
+    write_node(node, &tree->node, program, yaml);
+    return 0;
+}
+
+int sys_tree(const struct node *node, const struct spec_tree *tree, struct spec *sys,
              struct buf *messages)
 {
     const struct config_context context = {.environment = environ};
-    char worker[PATH_MAX];
     struct buf yaml = {0};
     int result;
 
-    if (find_worker(node, "log", worker, sizeof worker) < 0) {
-        buf_printf(messages, "sys/log: %s: no such worker beside %s\n", worker, node->program);
-        return -1;
-    }
-    buf_printf(&yaml,
-               "name: sys\n"
-               "restart: permanent\n"
-               "supervisor:\n"
-               "  intensity: 30\n"
-               "  period: 60s\n"
-               "  max_children: 16\n"
-               "  children:\n"
-               "    - name: log\n"
-               "      exec: ['%s', --dir, '%s/log', --files, '%u', --size, '%llu', --total, '%llu',"
-               " --patience-ms, '%lld']\n"
-               "      mailbox: true\n"
-               "      ready: notify\n"
-               "      backoff: {initial: 50ms, max: 1s}\n",
-               worker, node->state_dir, log->files, (unsigned long long)log->size_bytes,
-               (unsigned long long)log->total_bytes, (long long)log->patience_ms);
-    result = config_read_child((const char *)buf_front(&yaml), buf_length(&yaml), "sys", "/", "",
-                               &nothing_yet, &context, sys, messages);
+    buf_printf(&yaml, "name: sys\n"
+                      "restart: permanent\n"
+                      "supervisor:\n"
+                      "  intensity: 30\n"
+                      "  period: 60s\n"
+                      "  max_children: 16\n"
+                      "  children:\n");
+    result = write_children(node, tree, &yaml, messages);
+    if (result == 0)
+        result = config_read_child((const char *)buf_front(&yaml), buf_length(&yaml), "sys", "/", "",
+                                   &nothing_yet, &context, sys, messages);
     buf_finish(&yaml);
     return result;
 }
