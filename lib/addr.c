@@ -165,6 +165,11 @@ int addr_parent(const char *path, char *out, size_t size)
     return 0;
 }
 
+const char *addr_node_part(const char *text)
+{
+    return text + strcspn(text, "@");
+}
+
 static bool is_run(const char *path)
 {
     return !strncmp(path, ADDR_RUN "/", sizeof ADDR_RUN) && !strchr(path + sizeof ADDR_RUN, '/');
@@ -172,10 +177,27 @@ static bool is_run(const char *path)
 
 int addr_supervisor(const char *path, char *out, size_t size)
 {
-    if (!is_run(path))
-        return addr_parent(path, out, size);
-    *out = '\0';
-    return 0;
+    const char *node = addr_node_part(path), *end = path;
+    int length;
+
+    if (node == path)
+        return -1;
+    for (const char *slash = path; !is_run(path) && (slash = strchr(slash, '/')); slash++)
+        end = slash;
+    length = snprintf(out, size, "%.*s%s", (int)(end - path), path, node);
+    return (size_t)length < size ? 0 : -1;
+}
+
+int addr_mailbox(const char *supervisor, const char *name, char *out, size_t size)
+{
+    const char *node = addr_node_part(supervisor);
+    int length = snprintf(out, size, "%.*s%s%s%s", (int)(node - supervisor), supervisor,
+                          node > supervisor ? "/" : "", name, node);
+
+    if ((size_t)length < size)
+        return 0;
+    errno = ENAMETOOLONG;
+    return -1;
 }
 
 const char *addr_child_name(const char *path)

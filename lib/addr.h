@@ -46,10 +46,17 @@ const char *addr_name(const char *path);
 /* The path above, into out ("shop/web/page" -> "shop/web"; "shop" -> ""). Returns 0, or -1 if path is "". */
 int addr_parent(const char *path, char *out, size_t size);
 /* Whom to ask about a path: the path of the supervisor that it is under. That is its parent, but what
- * is attached to the node itself, `run/PID`, is the root's. Returns 0, or -1 if path is "". */
+ * is attached to the node itself, `run/PID`, is the root's. What stands in another node keeps its `@node`
+ * ("shop/db@west" -> "shop@west"; "shop@west" -> "@west", the root there). Returns 0, or -1 if path is
+ * "" or out too small. */
 int addr_supervisor(const char *path, char *out, size_t size);
 /* What that supervisor calls it ("shop/web" -> "web"; "run/12" -> "run/12"), inside the path. */
 const char *addr_child_name(const char *path);
+/* A mailbox in a supervisor's folder, wherever that is ("shop@west" + ".supervisor" ->
+ * "shop/.supervisor@west"). Returns 0, or -1 with ENAMETOOLONG. */
+int addr_mailbox(const char *supervisor, const char *name, char *out, size_t size);
+/* Where a text names a node: at its `@`, or at its end. */
+const char *addr_node_part(const char *text);
 /* Joins parent and name ("" + "shop" -> "shop"). Returns 0, or -1 with ENAMETOOLONG. */
 int addr_join(const char *parent, const char *name, char *out, size_t size);
 /* Is path equal to, or below, ancestor? "" is above everything. */

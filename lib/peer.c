@@ -1,5 +1,7 @@
 #include "peer.h"
 
+#include "addr.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +23,7 @@ struct peer {
     void *data;
     unsigned depth; /* callbacks that are under way */
     bool is_open;   /* the other's HELLO has come */
+    bool is_elsewhere, is_refused; /* in another node, by way of sys/node; which said no */
     uint64_t last_ref;
     struct buf leftover; /* of a mailbox's dialer, while on_close runs */
     uint64_t place, written; /* the same */
@@ -63,6 +66,9 @@ static void lose(struct peer *peer, const char *why)
     peer->written = sp_conn_written(peer->conn);
     sp_conn_close(peer->conn, false);
     peer->conn = NULL;
+    /* No sys/node is no way: whether who was meant is there, nobody here knows. */
+    if (peer->is_elsewhere && !peer->is_refused && !strcmp(why, "noproc"))
+        why = "noconnection";
     if (peer->handlers.on_close)
         peer->handlers.on_close(peer, why);
 }
@@ -95,6 +101,23 @@ static void on_hello(struct peer *peer, const struct envelope *env)
         peer->handlers.on_open(peer);
 }
 
+/* sys/node, in place of the mailbox beyond it that it cannot reach: an ERROR of no request says why. */
+static bool is_refusal(const struct peer *peer, const struct envelope *env)
+{
+    return peer->is_elsewhere && !peer->is_open && env->kind == ENVELOPE_ERROR && env->ref == 0;
+}
+
+static void on_refusal(struct peer *peer, const struct envelope *env)
+{
+    char why[256];
+    size_t size = env->payload_size < sizeof why - 1 ? env->payload_size : sizeof why - 1;
+
+    memcpy(why, env->payload, size);
+    why[size] = '\0';
+    peer->is_refused = true;
+    lose(peer, why);
+}
+
 static void on_message(struct sp_conn *conn, const uint8_t *body, size_t size, int fd)
 {
     struct peer *peer = sp_conn_data(conn);
@@ -106,6 +129,8 @@ static void on_message(struct sp_conn *conn, const uint8_t *body, size_t size, i
     if (envelope_decode(body, size, &env, &why)) {
         snprintf(text, sizeof text, "bad envelope: %s", why);
         lose(peer, text);
+    } else if (is_refusal(peer, &env)) {
+        on_refusal(peer, &env);
     } else if ((env.kind == ENVELOPE_HELLO) == peer->is_open) {
         lose(peer, peer->is_open ? "a second hello" : "no hello");
     } else if (env.kind == ENVELOPE_HELLO) {
@@ -140,12 +165,14 @@ static void on_drain(struct sp_conn *conn)
 
 /* ---- what goes ---------------------------------------------------------------------------- */
 
-static int send_hello(struct peer *peer, const char *self)
+/* to: "", or who in another node is meant. */
+static int send_hello(struct peer *peer, const char *self, const char *to)
 {
     static const uint32_t words[] = {FEATURES, MAX_MESSAGE};
     uint8_t payload[HELLO_PAYLOAD];
     struct envelope hello = {.kind = ENVELOPE_HELLO,
                              .from = envelope_text(self),
+                             .to = envelope_text(to),
                              .payload = payload,
                              .payload_size = sizeof payload};
 
@@ -170,7 +197,7 @@ struct peer *peer_accept(struct sp_conn *conn, const char *self,
     if (!peer)
         return NULL;
     peer->conn = conn;
-    if (send_hello(peer, self)) {
+    if (send_hello(peer, self, "")) {
         free(peer);
         return NULL;
     }
@@ -195,8 +222,10 @@ static struct peer *dial(struct ev_loop *loop, const char *run_dir, const char *
 
     if (!peer)
         return NULL;
-    peer->conn = sp_dial(loop, run_dir, path, SP_PAIR0, deadline, limits, &own, peer);
-    if (peer->conn && !send_hello(peer, self))
+    peer->is_elsewhere = *addr_node_part(path) != '\0';
+    peer->conn = sp_dial(loop, run_dir, peer->is_elsewhere ? PEER_NODE : path, SP_PAIR0, deadline,
+                         limits, &own, peer);
+    if (peer->conn && !send_hello(peer, self, peer->is_elsewhere ? path : ""))
         return peer;
     if (peer->conn)
         sp_conn_close(peer->conn, false);

@@ -12,6 +12,9 @@
 
 struct peer;
 
+/* The mailbox by which other nodes are reached. */
+#define PEER_NODE "sys/node"
+
 struct peer_handlers {
     /* The other's HELLO has come. May be NULL. */
     void (*on_open)(struct peer *peer);
@@ -31,7 +34,9 @@ struct peer *peer_accept(struct sp_conn *conn, const char *self,
 /* What a listener of peers passes to sp_listen(), with its own on_open. */
 struct sp_handlers peer_sp_handlers(bool (*on_open)(struct sp_conn *conn));
 
-/* Dials run_dir/path; requests may be sent at once. NULL with errno. */
+/* Dials run_dir/path; requests may be sent at once. A path in another node, `shop/.supervisor@west`, is
+ * reached through sys/node, whose HELLO is that of who was meant; when there is no way, on_close says why:
+ * `noproc`, `denied`, `noconnection`, `overloaded`. NULL with errno. */
 struct peer *peer_dial(struct ev_loop *loop, const char *run_dir, const char *path,
                        const char *self, struct mono deadline,
                        const struct peer_handlers *handlers, void *data);

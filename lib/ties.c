@@ -131,11 +131,17 @@ void ties_on_linked(struct troupe *self, char *rest)
 /* The path alone goes into the cascade: causes are told by place. */
 static void end_in_sympathy(struct troupe *self, const char *who, const char *cause)
 {
-    char reason[REASON_MAX];
+    char reason[REASON_MAX], place[ADDR_TEXT_MAX + 1];
     struct addr addr;
     const char *why;
 
-    reason_cascade(addr_parse(who, &addr, &why) == 0 ? addr.path : who, cause, reason);
+    if (addr_parse(who, &addr, &why) == 0) {
+        addr.incarnation = 0;
+        addr_format(&addr, place, sizeof place);
+    } else {
+        snprintf(place, sizeof place, "%s", who);
+    }
+    reason_cascade(place, cause, reason);
     actor_end(self, reason);
 }
 

@@ -143,15 +143,31 @@ bool backplane_is_ours(const struct backplane *plane, const char *path)
 int backplane_address(const struct backplane *plane, const char *text, struct addr *addr,
                       const char **why)
 {
-    if (addr_parse(text, addr, why) < 0)
+    char path[ADDR_TEXT_MAX + 1];
+
+    if (addr_parse(text, addr, why) < 0) {
         *why = "refused that is no address";
-    else if (*addr->node && strcmp(addr->node, plane->supervisor->node->name) != 0)
-        *why = "noconnection";
-    else if (!*addr->path)
+    } else if (!*addr->path) {
         *why = "refused the root ends with everything";
-    else
+    } else if (!*addr->node || !strcmp(addr->node, plane->supervisor->node->name)) {
         return 0;
+    } else if (snprintf(path, sizeof path, "%s@%s", addr->path, addr->node) > ADDR_PATH_MAX) {
+        *why = "refused too long an address";
+    } else {
+        strcpy(addr->path, path);
+        return 0;
+    }
     return -1;
+}
+
+void backplane_own_text(const struct party *party, const char *to, char out[ADDR_TEXT_MAX + 1])
+{
+    struct addr addr = {.incarnation = party->kind->incarnation(party)};
+
+    snprintf(addr.path, sizeof addr.path, "%s", party->path);
+    if (*addr_node_part(to))
+        snprintf(addr.node, sizeof addr.node, "%s", party->plane->supervisor->node->name);
+    addr_format(&addr, out, ADDR_TEXT_MAX + 1);
 }
 
 /* How that incarnation ended, as far as it is remembered. */
@@ -297,7 +313,7 @@ static int ask_elsewhere(struct party *party, struct watch *watch, uint64_t aske
 
     if (!way)
         return -1;
-    party_text(party, whom);
+    backplane_own_text(party, watch->path, whom);
     addr_write(watch->path, asked, target, sizeof target);
     way->watch = watch;
     way->question.on_answer = on_answer;

@@ -32,9 +32,13 @@ void backplane_finish(struct backplane *plane);
 struct party *backplane_party(const struct backplane *plane, const char *path);
 /* Is it for us to know about that path? */
 bool backplane_is_ours(const struct backplane *plane, const char *path);
-/* Reads an address of this node into addr. 0, or -1 and *why, a reason. */
+/* Reads an address into addr: its path is `shop/db`, or `shop/db@west` when that is another node. 0, or
+ * -1 and *why, a reason. */
 int backplane_address(const struct backplane *plane, const char *text, struct addr *addr,
                       const char **why);
+
+/* PATH#N of a party of ours, or PATH@NODE#N when the path `to` of who is told is in another node. */
+void backplane_own_text(const struct party *party, const char *to, char out[ADDR_TEXT_MAX + 1]);
 
 /* Begins a watch of a party of our own. `asked`: the incarnation that it must be of, or 0. True: it
  * stands, or its end was known already (then it is over); false: there is none (`noproc`). */

@@ -1,5 +1,6 @@
 #include "fellows.h"
 
+#include "control.h"
 #include "rundir.h"
 #include "supervisor.h"
 
@@ -32,11 +33,17 @@ static void unlist(struct fellow *fellow)
     *at = fellow->next;
 }
 
+/* What is known of who was never reached: it is not there, or we may not speak to it. */
+static bool is_refusal(const char *why)
+{
+    return !strcmp(why, CONTROL_E_NOPROC) || !strncmp(why, CONTROL_E_DENIED, sizeof CONTROL_E_DENIED - 1);
+}
+
 /* Who hears of it may ask anew: that is another connection. */
 static void on_close(struct peer *peer, const char *why)
 {
     struct fellow *fellow = peer_data(peer);
-    const char *word = !fellow->is_open && !strcmp(why, "noproc") ? "noproc" : "noconnection";
+    const char *word = !fellow->is_open && is_refusal(why) ? why : "noconnection";
 
     unlist(fellow);
     fellow->peer = NULL;
@@ -129,14 +136,16 @@ static struct fellow *find(struct fellows *fellows, const char *path)
 static struct fellow *dial(struct fellows *fellows, const char *path)
 {
     struct supervisor *supervisor = fellows->supervisor;
-    struct fellow *fellow = calloc(1, sizeof *fellow);
+    struct fellow *fellow;
     char mailbox[ADDR_PATH_MAX + sizeof RUNDIR_SUPERVISOR + 2];
 
+    if (addr_mailbox(path, RUNDIR_SUPERVISOR, mailbox, sizeof mailbox) < 0)
+        return NULL;
+    fellow = calloc(1, sizeof *fellow);
     if (!fellow)
         return NULL;
     fellow->fellows = fellows;
     snprintf(fellow->path, sizeof fellow->path, "%s", path);
-    snprintf(mailbox, sizeof mailbox, "%s%s%s", path, *path ? "/" : "", RUNDIR_SUPERVISOR);
     fellow->peer = peer_dial(supervisor->loop, supervisor->node->run_dir, mailbox, supervisor->self,
                              mono_add_ms(mono_now(), DIAL_MS), &handlers, fellow);
     if (!fellow->peer) {

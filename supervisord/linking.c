@@ -102,7 +102,7 @@ static void tell_undo(struct party *party, const struct addr *addr)
     char above[ADDR_PATH_MAX + 1], whom[ADDR_TEXT_MAX + 1];
     struct words words = {2, (char *[]){(char *)addr->path, whom}};
 
-    party_text(party, whom);
+    backplane_own_text(party, addr->path, whom);
     if (addr_supervisor(addr->path, above, sizeof above) == 0)
         fellows_tell(&party->plane->supervisor->fellows, above, CONTROL_UNNOTIFY, &words);
 }
@@ -193,7 +193,7 @@ static void link_other(struct linking *linking)
         return;
     }
     addr_write(linking->addr.path, linking->addr.incarnation, other, sizeof other);
-    party_text(party, us);
+    backplane_own_text(party, linking->addr.path, us);
     linking->question.on_answer = on_answer;
     if (addr_supervisor(linking->addr.path, above, sizeof above) < 0 ||
         fellows_ask(&party->plane->supervisor->fellows, above, CONTROL_NOTIFY, &words,

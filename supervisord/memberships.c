@@ -19,8 +19,6 @@ enum {
     WAIT_MAX_MS = 1000,
 };
 
-#define NODE_MAILBOX "sys/node"
-
 /* What a party waits for an answer to. */
 struct group_wish {
     struct group_wish *prev, *next;
@@ -215,7 +213,7 @@ static void dial(struct memberships *memberships)
     struct group_wish *wish;
     uint64_t ref;
 
-    memberships->peer = peer_dial(supervisor->loop, supervisor->node->run_dir, NODE_MAILBOX,
+    memberships->peer = peer_dial(supervisor->loop, supervisor->node->run_dir, PEER_NODE,
                                   supervisor->self, mono_add_ms(mono_now(), DIAL_MS), &handlers,
                                   memberships);
     ref = memberships->peer ? send_snapshot(memberships) : 0;

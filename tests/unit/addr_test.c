@@ -134,6 +134,21 @@ static void test_supervisors(void)
               !strcmp(addr_child_name("runner/1"), "1"),
           "nothing else is");
     CHECK(addr_supervisor("", out, sizeof out) == -1, "nobody is above the root");
+    CHECK(!addr_supervisor("shop/web/page@west", out, sizeof out) && !strcmp(out, "shop/web@west") &&
+              !addr_supervisor("shop@west", out, sizeof out) && !strcmp(out, "@west") &&
+              !addr_supervisor("run/12@west", out, sizeof out) && !strcmp(out, "@west"),
+          "another node's supervisor is in that node");
+    CHECK(addr_supervisor("@west", out, sizeof out) == -1, "nobody is above another node's root");
+    CHECK(!addr_mailbox("shop/web", ".supervisor", out, sizeof out) &&
+              !strcmp(out, "shop/web/.supervisor") &&
+              !addr_mailbox("", ".supervisor", out, sizeof out) && !strcmp(out, ".supervisor"),
+          "a supervisor's mailbox stands in its folder");
+    CHECK(!addr_mailbox("shop@west", ".supervisor", out, sizeof out) &&
+              !strcmp(out, "shop/.supervisor@west") &&
+              !addr_mailbox("@west", ".supervisor", out, sizeof out) &&
+              !strcmp(out, ".supervisor@west"),
+          "in another node, too");
+    CHECK(addr_mailbox("shop/web", ".supervisor", out, 10) == -1, "what does not fit is refused");
     CHECK(addr_write("a/b", 3, out, sizeof out) == 5 && !strcmp(out, "a/b#3") &&
               addr_write("a/b", 0, out, sizeof out) == 3 && addr_write("", 2, out, sizeof out) == 3,
           "path and incarnation are written");
