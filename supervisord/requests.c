@@ -3,6 +3,7 @@
 #include "askers.h"
 #include "config.h"
 #include "control.h"
+#include "control_right.h"
 #include "status.h"
 #include "supervisor.h"
 #include "why.h"
@@ -569,28 +570,27 @@ void requests_forged(struct supervisor *supervisor, struct peer *peer, const cha
 
 static const struct verb {
     const char *name;
-    unsigned right;
     void (*act)(const struct request *request);
 } verbs[] = {
-    {CONTROL_PS, RIGHT_LOOK, on_ps},
-    {CONTROL_PS_BRIEF, RIGHT_LOOK, on_ps_brief},
-    {CONTROL_SELF, RIGHT_LOOK, on_self},
-    {CONTROL_STATUS, RIGHT_LOOK, on_status},
-    {CONTROL_WHY, RIGHT_LOOK, on_why},
-    {CONTROL_COUNTS, RIGHT_LOOK, on_counts},
-    {CONTROL_EVENTS, RIGHT_LOOK, on_events},
-    {CONTROL_WATCH, RIGHT_LOOK, askers_watch},
-    {CONTROL_UNWATCH, RIGHT_LOOK, askers_unwatch},
-    {CONTROL_NOTIFY, RIGHT_CONTROL, askers_notify},
-    {CONTROL_UNNOTIFY, RIGHT_CONTROL, askers_unnotify},
-    {CONTROL_ATTACH, RIGHT_CONTROL, attached_attach},
-    {CONTROL_LINE, RIGHT_LOOK, attached_line}, /* from who is attached */
-    {CONTROL_START, RIGHT_CONTROL, on_start},
-    {CONTROL_STOP, RIGHT_CONTROL, on_stop},
-    {CONTROL_RESTART, RIGHT_CONTROL, on_restart},
-    {CONTROL_REMOVE, RIGHT_CONTROL, requests_remove},
-    {CONTROL_ADD, RIGHT_CONTROL, on_add},
-    {CONTROL_ADD_TEMPLATE, RIGHT_CONTROL, on_add_template},
+    {CONTROL_PS, on_ps},
+    {CONTROL_PS_BRIEF, on_ps_brief},
+    {CONTROL_SELF, on_self},
+    {CONTROL_STATUS, on_status},
+    {CONTROL_WHY, on_why},
+    {CONTROL_COUNTS, on_counts},
+    {CONTROL_EVENTS, on_events},
+    {CONTROL_WATCH, askers_watch},
+    {CONTROL_UNWATCH, askers_unwatch},
+    {CONTROL_NOTIFY, askers_notify},
+    {CONTROL_UNNOTIFY, askers_unnotify},
+    {CONTROL_ATTACH, attached_attach},
+    {CONTROL_LINE, attached_line},
+    {CONTROL_START, on_start},
+    {CONTROL_STOP, on_stop},
+    {CONTROL_RESTART, on_restart},
+    {CONTROL_REMOVE, requests_remove},
+    {CONTROL_ADD, on_add},
+    {CONTROL_ADD_TEMPLATE, on_add_template},
 };
 
 static unsigned rights_of_peer(const struct request *request)
@@ -606,7 +606,7 @@ static void dispatch(const struct request *request, const char *name)
 
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (!strcmp(verbs[i].name, name)) {
-            if (rights & verbs[i].right)
+            if (rights & control_right(name))
                 verbs[i].act(request);
             else
                 request_refuse(request, CONTROL_E_DENIED, "%s: not allowed to uid %u", name,
@@ -617,7 +617,7 @@ static void dispatch(const struct request *request, const char *name)
         requests_forged(request->supervisor, request->peer, name);
     else if (!request->supervisor->requests.extra)
         request_refuse(request, CONTROL_E_UNKNOWN, "%s", name);
-    else if (!(rights & RIGHT_CONTROL) && strcmp(name, CONTROL_NODE) != 0)
+    else if (control_right(name) && !(rights & control_right(name)))
         request_refuse(request, CONTROL_E_DENIED, "%s: not allowed to uid %u", name,
                        (unsigned)peer_creds(request->peer)->uid);
     else if (!request->supervisor->requests.extra(name, request))

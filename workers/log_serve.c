@@ -1,5 +1,6 @@
 #include "log_serve.h"
 #include "control.h"
+#include "control_right.h"
 #include "log_follow.h"
 #include "log_watch.h"
 #include "rights.h"
@@ -295,13 +296,12 @@ static void do_watch(struct request *request)
 
 static const struct verb {
     const char *name;
-    unsigned right;
     void (*run)(struct request *request);
 } verbs[] = {
-    {CONTROL_LOG_OPEN, RIGHT_CONTROL, do_open},
-    {CONTROL_LOG_CLOSE, RIGHT_CONTROL, do_close},
-    {CONTROL_LOG, RIGHT_LOOK, do_log},
-    {CONTROL_LOG_WATCH, RIGHT_CONTROL, do_watch},
+    {CONTROL_LOG_OPEN, do_open},
+    {CONTROL_LOG_CLOSE, do_close},
+    {CONTROL_LOG, do_log},
+    {CONTROL_LOG_WATCH, do_watch},
 };
 
 static const struct verb *find_verb(struct envelope_text name)
@@ -323,7 +323,7 @@ static void dispatch(struct request *request, const struct envelope *env)
                          "%s expected log, log-open, log-close or log-watch", CONTROL_E_UNKNOWN);
         return;
     }
-    if (!(request->client->rights & verb->right)) {
+    if (!(request->client->rights & control_right(verb->name))) {
         peer_reply_error(request->peer, request->ref, "%s %s", CONTROL_E_DENIED, verb->name);
         return;
     }
