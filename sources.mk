@@ -166,3 +166,15 @@ TEST_MODULES += crowd
 
 # The chatter, spawners and short lives of the seeds' examples.
 TEST_MODULES += chatter greeter novice spawner
+
+# sys/node. What is pure of it comes first: the tests, the fuzzers and the simulator link it alone.
+AUTH_SOURCES := cluster/auth.c cluster/fields.c cluster/mac.c
+CLUSTER_PURE := $(AUTH_SOURCES) cluster/frames.c cluster/memory.c
+UNIT_TESTS += auth_test frames_test
+auth_test_UNITS   := $(AUTH_SOURCES)
+auth_test_LIBS    := -lmbedcrypto
+frames_test_UNITS := cluster/frames.c cluster/memory.c
+FUZZERS += auth_fuzz frames_fuzz
+auth_fuzz_FUZZED   = $(AUTH_SOURCES) lib/addr.c
+auth_fuzz_LIBS     = -lmbedcrypto
+frames_fuzz_FUZZED = cluster/frames.c cluster/memory.c $(sp_fuzz_FUZZED)
