@@ -44,8 +44,8 @@ void mesh_finish(struct mesh *mesh)
 
     while (mesh->targets)
         forget(mesh, mesh->targets);
-    DL_FOREACH_SAFE(mesh->unwanted, unwanted, next)
-    {
+    for (unwanted = mesh->unwanted; unwanted; unwanted = next) {
+        next = unwanted->next;
         DL_DELETE(mesh->unwanted, unwanted);
         free(unwanted);
     }
@@ -58,9 +58,9 @@ static struct mesh_target *find_url(const struct mesh *mesh, const char *url)
 {
     struct mesh_target *target;
 
-    DL_FOREACH(mesh->targets, target)
-    if (strcmp(target->url, url) == 0)
-        return target;
+    for (target = mesh->targets; target; target = target->next)
+        if (strcmp(target->url, url) == 0)
+            return target;
     return NULL;
 }
 
@@ -68,9 +68,9 @@ static struct mesh_target *find_name(const struct mesh *mesh, const char *name)
 {
     struct mesh_target *target;
 
-    DL_FOREACH(mesh->targets, target)
-    if (strcmp(target->name, name) == 0)
-        return target;
+    for (target = mesh->targets; target; target = target->next)
+        if (strcmp(target->name, name) == 0)
+            return target;
     return NULL;
 }
 
@@ -89,9 +89,9 @@ static struct mesh_unwanted *find_unwanted(const struct mesh *mesh, const char *
 {
     struct mesh_unwanted *unwanted;
 
-    DL_FOREACH(mesh->unwanted, unwanted)
-    if (strcmp(unwanted->name, name) == 0)
-        return unwanted;
+    for (unwanted = mesh->unwanted; unwanted; unwanted = unwanted->next)
+        if (strcmp(unwanted->name, name) == 0)
+            return unwanted;
     return NULL;
 }
 
@@ -175,8 +175,8 @@ void mesh_disconnect(struct mesh *mesh, const char *name)
 {
     struct mesh_target *target, *next;
 
-    DL_FOREACH_SAFE(mesh->targets, target, next)
-    {
+    for (target = mesh->targets; target; target = next) {
+        next = target->next;
         if (!*target->name)
             target->is_asked = false;
         if (strcmp(target->name, name) != 0)
@@ -205,10 +205,10 @@ static bool is_name_tried(const struct mesh *mesh, const struct mesh_target *but
 
     if (!*but->name)
         return false;
-    DL_FOREACH(mesh->targets, target)
-    if (target != but && target->dialing.state == DIALING_TRYING &&
-        strcmp(target->name, but->name) == 0)
-        return true;
+    for (target = mesh->targets; target; target = target->next)
+        if (target != but && target->dialing.state == DIALING_TRYING &&
+            strcmp(target->name, but->name) == 0)
+            return true;
     return false;
 }
 
@@ -216,8 +216,7 @@ struct mesh_target *mesh_try(struct mesh *mesh, int64_t now_ms)
 {
     struct mesh_target *target;
 
-    DL_FOREACH(mesh->targets, target)
-    {
+    for (target = mesh->targets; target; target = target->next) {
         if (!dialing_is_due(&target->dialing, now_ms))
             continue;
         if (is_name_tried(mesh, target)) {
@@ -235,9 +234,9 @@ int64_t mesh_due_ms(const struct mesh *mesh)
     int64_t due_ms = INT64_MAX;
     struct mesh_target *target;
 
-    DL_FOREACH(mesh->targets, target)
-    if (target->dialing.state == DIALING_WAITING && target->dialing.due_ms < due_ms)
-        due_ms = target->dialing.due_ms;
+    for (target = mesh->targets; target; target = target->next)
+        if (target->dialing.state == DIALING_WAITING && target->dialing.due_ms < due_ms)
+            due_ms = target->dialing.due_ms;
     return due_ms;
 }
 
@@ -269,16 +268,16 @@ void mesh_session(struct mesh *mesh, const char *name)
 {
     struct mesh_target *target;
 
-    DL_FOREACH(mesh->targets, target)
-    if (strcmp(target->name, name) == 0)
-        dialing_hold(&target->dialing);
+    for (target = mesh->targets; target; target = target->next)
+        if (strcmp(target->name, name) == 0)
+            dialing_hold(&target->dialing);
 }
 
 void mesh_session_ended(struct mesh *mesh, const char *name, int64_t now_ms, uint32_t random)
 {
     struct mesh_target *target;
 
-    DL_FOREACH(mesh->targets, target)
-    if (strcmp(target->name, name) == 0)
-        dialing_release(&target->dialing, now_ms, random);
+    for (target = mesh->targets; target; target = target->next)
+        if (strcmp(target->name, name) == 0)
+            dialing_release(&target->dialing, now_ms, random);
 }
