@@ -219,7 +219,7 @@ lint: ## clang-tidy, cppcheck, shellcheck, include direction, manual pages
 	@BUILD=$(BUILD) scripts/lint
 
 format: ## clang-format over the C sources
-	$(Q)find lib cli supervisord workers tests -name '*.[ch]' | xargs clang-format -i
+	$(Q)find lib cli cluster supervisord workers tests -name '*.[ch]' | xargs clang-format -i
 
 # ---- installing -------------------------------------------------------------------------
 
