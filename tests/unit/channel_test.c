@@ -1,5 +1,5 @@
 /* What a session carries of channels: read as it was written, and nothing else is. */
-#include "channel.h"
+#include "../../cluster/channel.h"
 #include "tap.h"
 
 #include <string.h>
