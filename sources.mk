@@ -189,3 +189,5 @@ FUZZERS += auth_fuzz frames_fuzz
 auth_fuzz_FUZZED   = $(AUTH_SOURCES) lib/addr.c
 auth_fuzz_LIBS     = -lmbedcrypto
 frames_fuzz_FUZZED = cluster/frames.c cluster/memory.c $(sp_fuzz_FUZZED)
+UNIT_TESTS += envelope_edit_test
+envelope_edit_test_UNITS := cluster/envelope_edit.c

@@ -13,7 +13,8 @@ static size_t read_u16(const uint8_t *at)
 }
 
 /* u16 length, text. Returns what follows it, or NULL. */
-static const uint8_t *read_text(const uint8_t *at, const uint8_t *end, const char **text, size_t *size)
+static const uint8_t *read_text(const uint8_t *at, const uint8_t *end, const char **text,
+                                size_t *size)
 {
     if (end - at < 2)
         return NULL;
@@ -72,8 +73,7 @@ static size_t write_text(uint8_t *at, const char *text, size_t size)
     return 2 + size;
 }
 
-size_t channel_open(uint32_t id, const char *to, const char *from,
-                    uint8_t out[CHANNEL_HEAD + 4 + 2 * CHANNEL_TEXT_MAX])
+size_t channel_open(uint32_t id, const char *to, const char *from, uint8_t out[CHANNEL_OPEN_MAX])
 {
     size_t to_size = strlen(to), from_size = strlen(from), used = CHANNEL_HEAD;
 

@@ -1,8 +1,9 @@
 /*
- * Channels: what a session carries besides the nodes' own talk. A channel is one connection to a mailbox,
- * stretched over a session: a process here has dialled sys/node and said in its HELLO whom it means, and the
- * other node's sys/node has dialled that mailbox for it. Whole envelopes go forth and back in order, with
- * their refs untouched; one end's end is told to the other. Pure: views in, bytes out.
+ * Channels: what a session carries besides the nodes' own talk. A channel is one connection to a
+ * mailbox, stretched over a session: a process here has dialled sys/node and said in its HELLO whom
+ * it means, and the other node's sys/node has dialled that mailbox for it. Whole envelopes go forth
+ * and back in order, with their refs untouched; one end's end is told to the other. Pure: views in,
+ * bytes out.
  *
  *   OPEN   id, to, from   by the side of the dialer: `to` is a path there, `from` PATH@NODE#N
  *   FORTH  id, envelope   to the mailbox
@@ -26,7 +27,11 @@ enum channel_kind {
     CHANNEL_ENDED,
 };
 
-enum { CHANNEL_HEAD = 5, CHANNEL_TEXT_MAX = 600 };
+enum {
+    CHANNEL_HEAD = 5,
+    CHANNEL_TEXT_MAX = 600,
+    CHANNEL_OPEN_MAX = CHANNEL_HEAD + 4 + 2 * CHANNEL_TEXT_MAX,
+};
 
 struct channel_frame {
     enum channel_kind kind;
@@ -38,12 +43,12 @@ struct channel_frame {
 };
 
 /* Exactly these bytes. 0, or -1 with *why. */
-int channel_decode(const uint8_t *bytes, size_t size, struct channel_frame *frame, const char **why);
+int channel_decode(const uint8_t *bytes, size_t size, struct channel_frame *frame,
+                   const char **why);
 
 /* The head that every frame begins with. */
 void channel_head(enum channel_kind kind, uint32_t id, uint8_t out[CHANNEL_HEAD]);
 /* A whole OPEN. Returns its size, or 0: a text is longer than CHANNEL_TEXT_MAX. */
-size_t channel_open(uint32_t id, const char *to, const char *from,
-                    uint8_t out[CHANNEL_HEAD + 4 + 2 * CHANNEL_TEXT_MAX]);
+size_t channel_open(uint32_t id, const char *to, const char *from, uint8_t out[CHANNEL_OPEN_MAX]);
 
 #endif

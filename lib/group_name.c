@@ -13,7 +13,8 @@ int group_name_parse(const char *text, struct group_name *name, const char **why
         return -1;
     }
     if (!addr_is_path(group) || strlen(group) > GROUP_NAME_MAX) {
-        *why = "a name of a group: names joined by / (at most 200 characters), perhaps SCOPE: before it";
+        *why = "a name of a group: names joined by / (at most 200 characters), perhaps SCOPE: "
+               "before it";
         return -1;
     }
     memcpy(name->scope, scope, length);

@@ -1,7 +1,7 @@
 /*
- * The name of a process group, as people write it: `GROUP`, or `SCOPE:GROUP` (SEMANTICS 8). A group's name
- * has the form of a path (`pages`, `rooms/42`), a scope's that of one part; without one the scope is `pg`.
- * Pure: text in, parts out.
+ * The name of a process group, as people write it: `GROUP`, or `SCOPE:GROUP` (SEMANTICS 8). A
+ * group's name has the form of a path (`pages`, `rooms/42`), a scope's that of one part; without
+ * one the scope is `pg`. Pure: text in, parts out.
  */
 #ifndef TROUPE_GROUP_NAME_H
 #define TROUPE_GROUP_NAME_H

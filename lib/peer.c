@@ -205,6 +205,25 @@ struct peer *peer_accept(struct sp_conn *conn, const char *self,
     return peer;
 }
 
+int peer_adopt(struct sp_conn *conn, const char *self, const uint8_t *hello, size_t size,
+               const struct peer_handlers *handlers, void *data)
+{
+    struct sp_handlers own = peer_sp_handlers(NULL);
+
+    if (!peer_accept(conn, self, handlers, data))
+        return -1;
+    sp_conn_set_handlers(conn, &own);
+    on_message(conn, hello, size, -1);
+    return 0;
+}
+
+int peer_greet(struct sp_conn *conn, const char *self)
+{
+    struct peer greeter = {.conn = conn};
+
+    return send_hello(&greeter, self, "");
+}
+
 struct sp_handlers peer_sp_handlers(bool (*on_open)(struct sp_conn *conn))
 {
     return (struct sp_handlers){.on_open = on_open,

@@ -31,6 +31,12 @@ struct peer_handlers {
  * peer_sp_handlers(). self is this side's address ("shop@east#3"), copied. NULL with errno. */
 struct peer *peer_accept(struct sp_conn *conn, const char *self,
                          const struct peer_handlers *handlers, void *data);
+/* The same for one whose first message, its HELLO, has come to a listener of another kind: to be called from
+ * its on_message, which does nothing with conn afterwards. -1 with errno: conn is as before. */
+int peer_adopt(struct sp_conn *conn, const char *self, const uint8_t *hello, size_t size,
+               const struct peer_handlers *handlers, void *data);
+/* Says HELLO on a connection that is no peer. 0, or -1 with errno of sp_send(). */
+int peer_greet(struct sp_conn *conn, const char *self);
 /* What a listener of peers passes to sp_listen(), with its own on_open. */
 struct sp_handlers peer_sp_handlers(bool (*on_open)(struct sp_conn *conn));
 

@@ -1360,6 +1360,11 @@ void *sp_conn_data(const struct sp_conn *conn)
     return conn->data;
 }
 
+void sp_conn_set_handlers(struct sp_conn *conn, const struct sp_handlers *handlers)
+{
+    conn->handlers = *handlers;
+}
+
 void sp_conn_set_data(struct sp_conn *conn, void *data)
 {
     conn->data = data;

@@ -128,6 +128,8 @@ enum sp_protocol sp_conn_protocol(const struct sp_conn *conn); /* the dialer's p
 const struct ucred *sp_conn_creds(const struct sp_conn *conn); /* SO_PEERCRED at accept */
 void *sp_conn_data(const struct sp_conn *conn);                /* listener's data until set */
 void sp_conn_set_data(struct sp_conn *conn, void *data);
+/* From now on, also within a callback, what happens is told to these. */
+void sp_conn_set_handlers(struct sp_conn *conn, const struct sp_handlers *handlers);
 struct ev_loop *sp_conn_loop(const struct sp_conn *conn);
 
 /* The codec, pure: the 8-byte header, and whether one is valid. */

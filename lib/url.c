@@ -58,5 +58,6 @@ int url_parse(const char *text, struct url *url, const char **why)
 bool url_is_loopback(const struct url *url)
 {
     return !strcmp(url->host, "localhost") || !strcmp(url->host, "::1") ||
-           (!strncmp(url->host, "127.", 4) && strspn(url->host, "0123456789.") == strlen(url->host));
+           (!strncmp(url->host, "127.", 4) &&
+            strspn(url->host, "0123456789.") == strlen(url->host));
 }

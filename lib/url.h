@@ -1,6 +1,6 @@
 /*
- * Where a node listens or is dialled: `tcp://HOST:PORT` or `tls+tcp://HOST:PORT` (CLUSTER 1, CONFIG). An IPv6
- * host stands in [ ]. Pure: text in, parts out.
+ * Where a node listens or is dialled: `tcp://HOST:PORT` or `tls+tcp://HOST:PORT` (CLUSTER 1,
+ * CONFIG). An IPv6 host stands in [ ]. Pure: text in, parts out.
  */
 #ifndef TROUPE_URL_H
 #define TROUPE_URL_H

@@ -1,5 +1,5 @@
-/* The node and the log: once for all files that are started together; and what must hold between the
- * node's keys. */
+/* The node and the log: once for all files that are started together; and what must hold between
+ * the node's keys. */
 #include "config_reader.h"
 #include "rights.h"
 #include "texts.h"
@@ -79,7 +79,8 @@ void read_rights(struct reader *reader, const struct config_key *key,
     reader_each(reader, key, node, add_right, at);
 }
 
-/* ---- what must hold between the keys ----------------------------------------------------------- */
+/* ---- what must hold between the keys -----------------------------------------------------------
+ */
 
 static void complain_at(struct reader *reader, const struct config_node *map, const char *key,
                         const char *format, const char *text)
@@ -105,10 +106,11 @@ static void check_url(struct reader *reader, const struct config_node *map, cons
     if (url.tls && !node->tls_cert)
         complain_at(reader, map, key, "\"%.100s\": expected tls: {ca, cert, key} beside it", text);
     if (!url.tls && !url_is_loopback(&url) && !node->trusted_network)
-        complain_at(reader, map, key,
-                    "\"%.100s\": readable for whoever is on the way: expected tls+tcp://, a loopback "
-                    "address, or trusted_network: true",
-                    text);
+        complain_at(
+            reader, map, key,
+            "\"%.100s\": readable for whoever is on the way: expected tls+tcp://, a loopback "
+            "address, or trusted_network: true",
+            text);
 }
 
 /* The other two sockets of the gateway have the next two ports. */
@@ -118,7 +120,8 @@ static void check_gateway(struct reader *reader, const struct config_node *map)
     struct url url;
 
     check_url(reader, map, "gateway", text);
-    if (text && url_parse(text, &url, &why) == 0 && (url.port == 0 || url.port > PORT_MAX - GATEWAY_PORTS + 1))
+    if (text && url_parse(text, &url, &why) == 0 &&
+        (url.port == 0 || url.port > PORT_MAX - GATEWAY_PORTS + 1))
         complain_at(reader, map, "gateway", "\"%.100s\": expected a port from 1 to 65533", text);
 }
 
@@ -150,9 +153,10 @@ static void check_cookie(struct reader *reader, const struct config_node *map)
     }
     wrong = reader->context->text_only ? NULL : wrong_cookie(node->cookie_file);
     if (wrong)
-        complain_at(reader, map, "cookie_file",
-                    "%s: expected a file of 16 to 4096 bytes that only its owner may read (chmod 600)",
-                    wrong);
+        complain_at(
+            reader, map, "cookie_file",
+            "%s: expected a file of 16 to 4096 bytes that only its owner may read (chmod 600)",
+            wrong);
 }
 
 static void check_file(struct reader *reader, const struct config_node *map, const char *file)
@@ -183,7 +187,8 @@ static void check_node(struct reader *reader, const struct config_node *map)
                     "listen beside it");
 }
 
-/* ---- once for all files ------------------------------------------------------------------------- */
+/* ---- once for all files -------------------------------------------------------------------------
+ */
 
 void read_node(struct reader *reader, const struct config_key *key, const struct config_node *node,
                void *at)
@@ -194,8 +199,8 @@ void read_node(struct reader *reader, const struct config_key *key, const struct
     else if (reader->tree->node.given)
         complain(reader, "said in another file already: expected in one of them");
     else {
-        reader->tree->node = (struct spec_node){
-            .given = true, .grant = RIGHT_ALL, .gateway_grant = RIGHT_SEND};
+        reader->tree->node =
+            (struct spec_node){.given = true, .grant = RIGHT_ALL, .gateway_grant = RIGHT_SEND};
         reader_section(reader, SECTION_NODE, node, 0, &reader->tree->node);
         check_node(reader, node);
     }

@@ -39,7 +39,8 @@ static struct membership **find(struct party *party, const struct group_name *na
 {
     struct membership **at = &party->memberships;
 
-    while (*at && (strcmp((*at)->name.group, name->group) || strcmp((*at)->name.scope, name->scope)))
+    while (*at &&
+           (strcmp((*at)->name.group, name->group) || strcmp((*at)->name.scope, name->scope)))
         at = &(*at)->next;
     return at;
 }
@@ -99,9 +100,7 @@ static void forget_wish(struct memberships *memberships, struct group_wish *wish
 
 static void answer(struct memberships *memberships, struct group_wish *wish, const char *failure)
 {
-    const char *verb = failure         ? "NOT_JOINED"
-                       : wish->is_join ? "JOINED"
-                                       : "LEFT";
+    const char *verb = failure ? "NOT_JOINED" : wish->is_join ? "JOINED" : "LEFT";
 
     party_answer(wish->party, "%s %s %s%s%s", verb, wish->name.scope, wish->name.group,
                  failure ? " " : "", failure ? failure : "");
@@ -113,9 +112,9 @@ static void answer_all(struct memberships *memberships, uint64_t ref, const char
 {
     struct group_wish *wish, *next;
 
-    DL_FOREACH_SAFE (memberships->wishes, wish, next)
-        if (wish->ref == ref)
-            answer(memberships, wish, failure);
+    DL_FOREACH_SAFE(memberships->wishes, wish, next)
+    if (wish->ref == ref)
+        answer(memberships, wish, failure);
 }
 
 /* ---- the connection -------------------------------------------------------------------------- */
@@ -151,8 +150,8 @@ static void on_close(struct peer *peer, const char *why)
     struct group_wish *wish;
 
     memberships->peer = NULL;
-    DL_FOREACH (memberships->wishes, wish)
-        wish->ref = 0;
+    DL_FOREACH(memberships->wishes, wish)
+    wish->ref = 0;
     if (!strcmp(why, CONTROL_E_NOPROC))
         want_node(memberships);
     retry_later(memberships);
@@ -213,9 +212,9 @@ static void dial(struct memberships *memberships)
     struct group_wish *wish;
     uint64_t ref;
 
-    memberships->peer = peer_dial(supervisor->loop, supervisor->node->run_dir, PEER_NODE,
-                                  supervisor->self, mono_add_ms(mono_now(), DIAL_MS), &handlers,
-                                  memberships);
+    memberships->peer =
+        peer_dial(supervisor->loop, supervisor->node->run_dir, PEER_NODE, supervisor->self,
+                  mono_add_ms(mono_now(), DIAL_MS), &handlers, memberships);
     ref = memberships->peer ? send_snapshot(memberships) : 0;
     if (!ref) {
         peer_close(memberships->peer, false);
@@ -223,8 +222,8 @@ static void dial(struct memberships *memberships)
         retry_later(memberships);
         return;
     }
-    DL_FOREACH (memberships->wishes, wish)
-        wish->ref = ref;
+    DL_FOREACH(memberships->wishes, wish)
+    wish->ref = ref;
 }
 
 static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -237,7 +236,8 @@ static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
         dial(memberships);
 }
 
-/* Tells one change. Returns the number of the request that carries it, or 0: the next snapshot will. */
+/* Tells one change. Returns the number of the request that carries it, or 0: the next snapshot
+ * will. */
 static uint64_t tell(struct memberships *memberships, const char *verb, const struct words *words)
 {
     uint64_t ref;
@@ -346,9 +346,9 @@ void memberships_end(struct party *party, uint64_t incarnation)
     struct words words = {1, (char *[]){member}};
     struct group_wish *wish, *next;
 
-    DL_FOREACH_SAFE (memberships->wishes, wish, next)
-        if (wish->party == party)
-            forget_wish(memberships, wish);
+    DL_FOREACH_SAFE(memberships->wishes, wish, next)
+    if (wish->party == party)
+        forget_wish(memberships, wish);
     if (!party->memberships)
         return;
     while (party->memberships)
@@ -367,8 +367,8 @@ void memberships_facts(const struct party *party, struct facts *facts)
     for (const struct membership *m = party->memberships; m; m = m->next) {
         bool is_default = !strcmp(m->name.scope, GROUP_SCOPE);
 
-        buf_printf(&text, "%s%s%s%s", buf_length(&text) ? " " : "",
-                   is_default ? "" : m->name.scope, is_default ? "" : ":", m->name.group);
+        buf_printf(&text, "%s%s%s%s", buf_length(&text) ? " " : "", is_default ? "" : m->name.scope,
+                   is_default ? "" : ":", m->name.group);
         if (m->count > 1)
             buf_printf(&text, "*%u", m->count);
     }

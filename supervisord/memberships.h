@@ -1,8 +1,9 @@
 /*
- * Process groups, as far as our own children are members (CLUSTER 3, SEMANTICS 8). A child joins and leaves
- * by lines of its control socket, or `groups:` in the config does it for one that knows nothing of Troupe;
- * what it has joined is kept here, ends with it, and is told to sys/node over one connection: all of it
- * first, then each change in order. A sys/node that was restarted is told all again.
+ * Process groups, as far as our own children are members (CLUSTER 3, SEMANTICS 8). A child joins
+ * and leaves by lines of its control socket, or `groups:` in the config does it for one that knows
+ * nothing of Troupe; what it has joined is kept here, ends with it, and is told to sys/node over
+ * one connection: all of it first, then each change in order. A sys/node that was restarted is told
+ * all again.
  */
 #ifndef TROUPE_MEMBERSHIPS_H
 #define TROUPE_MEMBERSHIPS_H
@@ -29,10 +30,10 @@ struct membership {
 
 struct memberships {
     struct supervisor *supervisor;
-    struct peer *peer;   /* to sys/node; NULL: there is no way to it now */
+    struct peer *peer;         /* to sys/node; NULL: there is no way to it now */
     struct group_wish *wishes; /* JOINs and LEAVEs that sys/node has not confirmed, oldest first */
-    size_t parties;      /* that are members of something */
-    bool is_node_wanted; /* the root was asked to start sys/node */
+    size_t parties;            /* that are members of something */
+    bool is_node_wanted;       /* the root was asked to start sys/node */
     ev_timer retry;
     int64_t wait_ms; /* before the next try */
 };
@@ -40,8 +41,8 @@ struct memberships {
 void memberships_init(struct memberships *memberships, struct supervisor *supervisor);
 void memberships_finish(struct memberships *memberships);
 
-/* JOIN SCOPE GROUP [COUNT], LEAVE SCOPE GROUP [COUNT]: answered JOINED or LEFT when sys/node has it, or
- * NOT_JOINED SCOPE GROUP REASON. False: the line makes no sense. */
+/* JOIN SCOPE GROUP [COUNT], LEAVE SCOPE GROUP [COUNT]: answered JOINED or LEFT when sys/node has
+ * it, or NOT_JOINED SCOPE GROUP REASON. False: the line makes no sense. */
 bool memberships_take_line(struct party *party, const struct ctl_line *line);
 /* Joins the groups of its spec, in the config's form; nobody is answered. */
 void memberships_join_all(struct party *party, char *const *groups);

@@ -31,7 +31,8 @@ static int find_program(const struct node *node, const char *const *places, cons
     return -1;
 }
 
-/* ---- one child, as a map on one line ------------------------------------------------------------ */
+/* ---- one child, as a map on one line ------------------------------------------------------------
+ */
 
 /* In single quotes, where only one character means something: it is doubled. */
 static void quote(struct buf *yaml, const char *text)
@@ -52,8 +53,9 @@ static void add_option(struct buf *yaml, const char *option, const char *value)
 
 static void begin_child(struct buf *yaml, const char *name, const char *program)
 {
-    buf_printf(yaml, "{name: %s, mailbox: true, ready: notify, backoff: {initial: 50ms, max: 1s}, exec: [",
-               name);
+    buf_printf(
+        yaml, "{name: %s, mailbox: true, ready: notify, backoff: {initial: 50ms, max: 1s}, exec: [",
+        name);
     quote(yaml, program);
 }
 
@@ -79,8 +81,8 @@ static void add_rights(struct buf *yaml, const char *option, unsigned rights)
     add_option(yaml, option, value);
 }
 
-/* What it cannot mend by itself (a certificate that is none) it says with 78: then it stays down, and the
- * rest of the node goes on. */
+/* What it cannot mend by itself (a certificate that is none) it says with 78: then it stays down,
+ * and the rest of the node goes on. */
 static void write_node(const struct node *node, const struct spec_node *spec, const char *program,
                        struct buf *yaml)
 {
@@ -104,7 +106,8 @@ static void write_node(const struct node *node, const struct spec_node *spec, co
                (unsigned long long)node->generation);
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------- */
+/* ---- the whole ----------------------------------------------------------------------------------
+ */
 
 static bool names_groups(const struct spec *spec)
 {
@@ -174,8 +177,8 @@ int sys_tree(const struct node *node, const struct spec_tree *tree, struct spec 
                       "  children:\n");
     result = write_children(node, tree, &yaml, messages);
     if (result == 0)
-        result = config_read_child((const char *)buf_front(&yaml), buf_length(&yaml), "sys", "/", "",
-                                   &nothing_yet, &context, sys, messages);
+        result = config_read_child((const char *)buf_front(&yaml), buf_length(&yaml), "sys", "/",
+                                   "", &nothing_yet, &context, sys, messages);
     buf_finish(&yaml);
     return result;
 }

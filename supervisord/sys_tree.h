@@ -6,8 +6,8 @@
 #include "node.h"
 #include "spec.h"
 
-/* Makes the spec of `sys`: sys/log, and sys/node where the tree says something that needs it. 0, or -1 with
- * messages. */
+/* Makes the spec of `sys`: sys/log, and sys/node where the tree says something that needs it. 0, or
+ * -1 with messages. */
 int sys_tree(const struct node *node, const struct spec_tree *tree, struct spec *sys,
              struct buf *messages);
 /* sys/node as a child to be added to `sys`, YAML with a NUL at its end. 0, or -1 with messages. */

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static uint8_t bytes[CHANNEL_HEAD + 4 + 2 * CHANNEL_TEXT_MAX + 1];
+static uint8_t bytes[CHANNEL_OPEN_MAX + 1];
 
 static bool refuses(size_t size, const char *word)
 {

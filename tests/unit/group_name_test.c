@@ -28,7 +28,8 @@ int main(void)
     memset(longest, 'a', sizeof longest);
     longest[0] = longest[64] = longest[128] = longest[192] = '/';
     longest[0] = 'a';
-    longest[63] = '/', longest[64] = 'a', longest[127] = '/', longest[128] = 'a', longest[191] = '/', longest[192] = 'a';
+    longest[63] = '/', longest[64] = 'a', longest[127] = '/', longest[128] = 'a',
+    longest[191] = '/', longest[192] = 'a';
     longest[GROUP_NAME_MAX] = '\0';
     CHECK(parses("pages", "pg", "pages"), "a group of the default scope");
     CHECK(parses("rooms/42", "pg", "rooms/42"), "a group's name has the form of a path");

@@ -1,6 +1,6 @@
 /* Where a node listens: the texts that people write. */
-#include "url.h"
 #include "tap.h"
+#include "url.h"
 
 #include <string.h>
 
@@ -46,10 +46,10 @@ int main(void)
     CHECK(fails("tcp://a:4730/x", "65535"), "something behind the port");
     CHECK(fails("tcp://a:", "65535"), "an empty port");
     CHECK(is_loopback("tcp://127.9.0.1:1") && is_loopback("tcp://[::1]:1") &&
-           is_loopback("tls+tcp://localhost:1"),
-       "loopback");
+              is_loopback("tls+tcp://localhost:1"),
+          "loopback");
     CHECK(!is_loopback("tcp://127.example.org:1") && !is_loopback("tcp://0.0.0.0:1") &&
-           !is_loopback("tcp://[::]:1") && !is_loopback("tcp://10.0.0.1:1"),
-       "not loopback");
+              !is_loopback("tcp://[::]:1") && !is_loopback("tcp://10.0.0.1:1"),
+          "not loopback");
     return tap_done();
 }

@@ -1,0 +1,544 @@
+#include "exchange.h"
+
+#include "channel.h"
+#include "envelope_edit.h"
+#include "peer.h"
+#include "rundir.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <utlist.h>
+
+enum {
+    OUTBOX = 1 << 20, /* for one mailbox here, and for one process here: no actor stops a session */
+    DIAL_MS = 5000,   /* for a supervisor; a mailbox is waited for as long as it is there */
+    MAX_CONNS = 65536,
+};
+
+/* A process of this node that speaks to a mailbox of another. */
+struct outgoing {
+    struct exchange *exchange;
+    struct exchange_side *side; /* NULL: it has not said whom it means */
+    uint32_t id;
+    struct sp_conn *conn;
+    unsigned rights;
+    bool is_open;                 /* the mailbox's HELLO has come */
+    struct outgoing *prev, *next; /* of those that have not said it */
+    UT_hash_handle hh;
+};
+
+/* A mailbox of this node that a process of another speaks to. */
+struct incoming {
+    struct exchange_side *side;
+    uint32_t id;
+    struct sp_conn *conn;
+    bool is_open;
+    bool is_paused; /* the session takes no more of its answers for now */
+    UT_hash_handle hh;
+};
+
+/* ---- what is sent over the session
+ * --------------------------------------------------------------- */
+
+/* Requests find room or are refused; what keeps both sides in step, and answers, always go. */
+static int send_parts(struct exchange_side *side, enum channel_kind kind, uint32_t id,
+                      const struct envelope_parts *body)
+{
+    bool is_ours = kind == CHANNEL_FORTH || kind == CHANNEL_SHUT;
+    struct exchange_message message = {.lane = (uint64_t)is_ours << 32 | id,
+                                       .must = kind != CHANNEL_FORTH,
+                                       .count = 1 + body->count};
+    uint8_t head[CHANNEL_HEAD];
+
+    channel_head(kind, id, head);
+    message.parts[0] = (struct iovec){head, sizeof head};
+    for (int i = 0; i < body->count; i++)
+        message.parts[1 + i] = body->parts[i];
+    return side->exchange->hooks.send(side, &message);
+}
+
+static int send_whole(struct exchange_side *side, enum channel_kind kind, uint32_t id,
+                      const void *bytes, size_t size)
+{
+    struct envelope_parts body = {.parts = {{(void *)bytes, size}}, .count = 1};
+
+    return send_parts(side, kind, id, &body);
+}
+
+static void send_open(struct exchange_side *side, uint32_t id, const char *to, const char *from)
+{
+    uint8_t bytes[CHANNEL_OPEN_MAX];
+    size_t size = channel_open(id, to, from, bytes);
+    struct exchange_message message = {
+        .lane = 1ull << 32 | id, .must = true, .parts = {{bytes, size}}, .count = 1};
+
+    side->exchange->hooks.send(side, &message);
+}
+
+static void tell_ended(struct incoming *incoming, const char *reason)
+{
+    send_whole(incoming->side, CHANNEL_ENDED, incoming->id, reason, strlen(reason));
+}
+
+/* ---- processes of this node
+ * ------------------------------------------------------------------------ */
+
+static struct outgoing *find_outgoing(const struct exchange_side *side, uint32_t id)
+{
+    struct outgoing *outgoing;
+
+    HASH_FIND(hh, side->outgoing, &id, sizeof id, outgoing);
+    return outgoing;
+}
+
+static void forget_outgoing(struct outgoing *outgoing)
+{
+    if (outgoing->side)
+        HASH_DEL(outgoing->side->outgoing, outgoing);
+    else
+        DL_DELETE(outgoing->exchange->unopened, outgoing);
+    free(outgoing);
+}
+
+/* Before the HELLO of who is meant an ERROR of no request says that there will be none (peer.h). */
+static void refuse(struct outgoing *outgoing, const char *reason)
+{
+    struct envelope error = {
+        .kind = ENVELOPE_ERROR, .payload = reason, .payload_size = (uint32_t)strlen(reason)};
+    uint8_t header[ENVELOPE_HEADER_MAX];
+    struct iovec parts[2] = {{header, envelope_encode_header(&error, header)},
+                             {(void *)reason, strlen(reason)}};
+
+    if (!outgoing->is_open)
+        sp_send(outgoing->conn, parts, 2, -1);
+    sp_conn_close(outgoing->conn, true);
+    forget_outgoing(outgoing);
+}
+
+static void refuse_envelope(struct sp_conn *conn, const uint8_t *body, size_t size,
+                            const char *reason)
+{
+    uint8_t error[ENVELOPE_REFUSAL_MAX];
+    struct iovec part = {error, envelope_refusal(body, size, reason, error)};
+
+    if (part.iov_len)
+        sp_send(conn, &part, 1, -1);
+}
+
+/* PATH@NODE#N, of this node, whatever it calls itself; -1: it claims to be of another. */
+static int own_address(const struct exchange *exchange, struct envelope_text from,
+                       char out[ADDR_TEXT_MAX + 1])
+{
+    struct addr addr;
+    const char *why;
+    char text[ADDR_TEXT_MAX + 1];
+
+    if (envelope_text_copy(from, text, sizeof text) < 0 || addr_parse(text, &addr, &why) < 0 ||
+        (*addr.node && strcmp(addr.node, exchange->node) != 0))
+        return -1;
+    snprintf(addr.node, sizeof addr.node, "%s", exchange->node);
+    addr_format(&addr, out, ADDR_TEXT_MAX + 1);
+    return 0;
+}
+
+static struct exchange_side *find_side(const struct exchange *exchange, const char *node)
+{
+    struct exchange_side *side;
+
+    HASH_FIND_STR(exchange->sides, node, side);
+    return side;
+}
+
+static void open_channel(struct outgoing *outgoing, struct exchange_side *side, const char *to,
+                         const char *from)
+{
+    DL_DELETE(outgoing->exchange->unopened, outgoing);
+    do /* a long session comes round to numbers that are still in use */
+        outgoing->id = ++side->last_id;
+    while (find_outgoing(side, outgoing->id));
+    outgoing->side = side;
+    HASH_ADD(hh, side->outgoing, id, sizeof outgoing->id, outgoing);
+    send_open(side, outgoing->id, to, from);
+}
+
+/* The first envelope: with whom it wants to speak. */
+static void on_hello(struct outgoing *outgoing, const uint8_t *body, size_t size)
+{
+    struct exchange *exchange = outgoing->exchange;
+    char to[ADDR_TEXT_MAX + 1], from[ADDR_TEXT_MAX + 1], *at;
+    struct exchange_side *side;
+    struct envelope env;
+    const char *why;
+
+    if (envelope_decode(body, size, &env, &why) < 0 || env.kind != ENVELOPE_HELLO ||
+        envelope_text_copy(env.to, to, sizeof to) < 0) {
+        sp_conn_close(outgoing->conn, false);
+        forget_outgoing(outgoing);
+        return;
+    }
+    if (!*to) {
+        struct sp_conn *conn = outgoing->conn;
+
+        forget_outgoing(outgoing);
+        exchange->hooks.visit(exchange->data, conn, body, size);
+        return;
+    }
+    at = strchr(to, '@');
+    side = at ? find_side(exchange, at + 1) : NULL;
+    if (own_address(exchange, env.from, from) < 0) {
+        refuse(outgoing, "denied: an address of another node");
+    } else if (!side) {
+        refuse(outgoing, "noconnection");
+    } else {
+        *at = '\0';
+        open_channel(outgoing, side, to, from);
+    }
+}
+
+static void forward(struct outgoing *outgoing, const uint8_t *body, size_t size)
+{
+    struct envelope_parts parts;
+    const char *why;
+    unsigned needed = envelope_right(body, size, &why);
+
+    if (!needed || !(outgoing->rights & needed)) {
+        refuse_envelope(outgoing->conn, body, size, needed ? "denied" : "denied between nodes");
+        return;
+    }
+    envelope_to_wire(body, size, mono_now(), &parts);
+    if (send_parts(outgoing->side, CHANNEL_FORTH, outgoing->id, &parts) < 0)
+        refuse_envelope(outgoing->conn, body, size, "overloaded");
+}
+
+static void on_caller_message(struct sp_conn *conn, const uint8_t *body, size_t size, int fd)
+{
+    struct outgoing *outgoing = sp_conn_data(conn);
+
+    if (fd >= 0)
+        close(fd);
+    if (outgoing->side)
+        forward(outgoing, body, size);
+    else
+        on_hello(outgoing, body, size);
+}
+
+static void on_caller_close(struct sp_conn *conn, const char *why)
+{
+    struct outgoing *outgoing = sp_conn_data(conn);
+
+    (void)why;
+    if (outgoing->side)
+        send_whole(outgoing->side, CHANNEL_SHUT, outgoing->id, NULL, 0);
+    forget_outgoing(outgoing);
+}
+
+static bool on_caller_open(struct sp_conn *conn)
+{
+    struct exchange *exchange = sp_conn_data(conn);
+    const struct ucred *creds = sp_conn_creds(conn);
+    unsigned rights = rights_of(&exchange->rights, creds->uid, creds->gid);
+    struct outgoing *outgoing;
+
+    if (sp_conn_protocol(conn) != SP_PAIR0 || !rights)
+        return false;
+    outgoing = calloc(1, sizeof *outgoing);
+    if (!outgoing)
+        return false;
+    outgoing->exchange = exchange;
+    outgoing->conn = conn;
+    outgoing->rights = rights;
+    DL_APPEND(exchange->unopened, outgoing);
+    sp_conn_set_data(conn, outgoing);
+    return true;
+}
+
+static const struct sp_handlers caller_handlers = {
+    .on_open = on_caller_open, .on_message = on_caller_message, .on_close = on_caller_close};
+
+/* ---- what comes back for them
+ * ---------------------------------------------------------------------- */
+
+/* A process that does not read its answers loses its connection, and nobody else's. */
+static void take_back(struct exchange_side *side, const struct channel_frame *frame)
+{
+    struct outgoing *outgoing = find_outgoing(side, frame->id);
+    struct iovec part = {(void *)frame->body, frame->size};
+
+    if (!outgoing) /* it has gone, and the other does not know yet */
+        return;
+    outgoing->is_open = true;
+    if (sp_send(outgoing->conn, &part, 1, -1) < 0)
+        sp_conn_break(outgoing->conn);
+}
+
+static void take_ended(struct exchange_side *side, const struct channel_frame *frame)
+{
+    struct outgoing *outgoing = find_outgoing(side, frame->id);
+    char reason[128];
+
+    if (!outgoing)
+        return;
+    snprintf(reason, sizeof reason, "%.*s", (int)(frame->size < 100 ? frame->size : 100),
+             (const char *)frame->body);
+    refuse(outgoing, reason);
+}
+
+/* ---- mailboxes of this node
+ * ------------------------------------------------------------------------ */
+
+static void forget_incoming(struct incoming *incoming)
+{
+    HASH_DEL(incoming->side->incoming, incoming);
+    free(incoming);
+}
+
+/* The first that comes is its HELLO: it handles what it gets from now on. */
+static void on_mailbox_message(struct sp_conn *conn, const uint8_t *body, size_t size, int fd)
+{
+    struct incoming *incoming = sp_conn_data(conn);
+
+    if (fd >= 0)
+        close(fd);
+    if (!incoming->is_open) {
+        incoming->is_open = true;
+        sp_conn_settle(conn);
+    }
+    if (send_whole(incoming->side, CHANNEL_BACK, incoming->id, body, size) < 0)
+        sp_conn_break(conn);
+    else if (incoming->side->is_full && !incoming->is_paused) {
+        incoming->is_paused = true;
+        sp_conn_pause(conn, true);
+    }
+}
+
+static void on_mailbox_close(struct sp_conn *conn, const char *why)
+{
+    struct incoming *incoming = sp_conn_data(conn);
+
+    (void)conn;
+    tell_ended(incoming, incoming->is_open       ? "closed"
+                         : strcmp(why, "noproc") ? "closed"
+                                                 : "noproc");
+    forget_incoming(incoming);
+}
+
+static const struct sp_handlers mailbox_handlers = {.on_message = on_mailbox_message,
+                                                    .on_close = on_mailbox_close};
+
+/* ---- what comes for them
+ * --------------------------------------------------------------------------- */
+
+/* `shop/db`, or a supervisor's own mailbox: `shop/.supervisor`, `.supervisor`. */
+static bool is_mailbox(const char *path, bool *is_supervisor)
+{
+    size_t length = strlen(path), tail = strlen(RUNDIR_SUPERVISOR);
+    char above[CHANNEL_TEXT_MAX + 1];
+
+    *is_supervisor = length >= tail && !strcmp(path + length - tail, RUNDIR_SUPERVISOR);
+    if (!*is_supervisor)
+        return addr_is_path(path);
+    if (length == tail)
+        return true;
+    snprintf(above, sizeof above, "%.*s", (int)(length - tail - 1), path);
+    return path[length - tail - 1] == '/' && addr_is_path(above);
+}
+
+static struct incoming *find_incoming(const struct exchange_side *side, uint32_t id)
+{
+    struct incoming *incoming;
+
+    HASH_FIND(hh, side->incoming, &id, sizeof id, incoming);
+    return incoming;
+}
+
+/* A supervisor that is not there is gone; an actor's mailbox may be between two incarnations. */
+static struct sp_conn *dial(struct incoming *incoming, const char *to)
+{
+    struct exchange *exchange = incoming->side->exchange;
+    struct sp_limits limits = {.max_outbox = OUTBOX};
+    struct mono deadline = {0};
+    bool is_supervisor;
+
+    if (!is_mailbox(to, &is_supervisor))
+        return NULL;
+    if (is_supervisor)
+        deadline = mono_add_ms(mono_now(), DIAL_MS);
+    limits.again = !is_supervisor;
+    return sp_dial(exchange->loop, exchange->run_dir, to, SP_PAIR0, deadline, &limits,
+                   &mailbox_handlers, incoming);
+}
+
+static struct incoming *create_incoming(struct exchange_side *side, uint32_t id)
+{
+    struct incoming *incoming = calloc(1, sizeof *incoming);
+
+    if (!incoming)
+        return NULL;
+    incoming->side = side;
+    incoming->id = id;
+    HASH_ADD(hh, side->incoming, id, sizeof incoming->id, incoming);
+    return incoming;
+}
+
+static const char *take_open(struct exchange_side *side, const struct channel_frame *frame)
+{
+    char to[CHANNEL_TEXT_MAX + 1], from[CHANNEL_TEXT_MAX + 1];
+    struct incoming *incoming;
+    struct addr addr;
+    const char *why;
+
+    snprintf(to, sizeof to, "%.*s", (int)frame->to_size, frame->to);
+    snprintf(from, sizeof from, "%.*s", (int)frame->from_size, frame->from);
+    if (addr_parse(from, &addr, &why) < 0 || strcmp(addr.node, side->node) != 0)
+        return "an address of another node as its own";
+    if (find_incoming(side, frame->id))
+        return "a channel's number twice";
+    incoming = create_incoming(side, frame->id);
+    if (!incoming)
+        return "out of memory";
+    incoming->conn = dial(incoming, to);
+    if (incoming->conn && peer_greet(incoming->conn, from) == 0)
+        return NULL;
+    tell_ended(incoming, incoming->conn ? "closed" : "noproc");
+    if (incoming->conn)
+        sp_conn_close(incoming->conn, false);
+    forget_incoming(incoming);
+    return NULL;
+}
+
+static void answer_refused(struct incoming *incoming, const uint8_t *body, size_t size,
+                           const char *reason)
+{
+    uint8_t error[ENVELOPE_REFUSAL_MAX];
+    size_t length = envelope_refusal(body, size, reason, error);
+
+    if (length)
+        send_whole(incoming->side, CHANNEL_BACK, incoming->id, error, length);
+}
+
+static void take_forth(struct exchange_side *side, const struct channel_frame *frame)
+{
+    struct incoming *incoming = find_incoming(side, frame->id);
+    struct envelope_parts parts;
+    const char *why;
+    unsigned needed;
+
+    if (!incoming) /* it has ended, and the other does not know yet */
+        return;
+    needed = envelope_right(frame->body, frame->size, &why);
+    if (!needed || !(side->exchange->grant & needed)) {
+        answer_refused(incoming, frame->body, frame->size, "denied");
+        return;
+    }
+    envelope_from_wire(frame->body, frame->size, mono_now(), &parts);
+    if (sp_send(incoming->conn, parts.parts, parts.count, -1) < 0)
+        answer_refused(incoming, frame->body, frame->size,
+                       errno == EMSGSIZE ? "error too large a message" : "overloaded");
+}
+
+static void take_shut(struct exchange_side *side, const struct channel_frame *frame)
+{
+    struct incoming *incoming = find_incoming(side, frame->id);
+
+    if (!incoming)
+        return;
+    sp_conn_close(incoming->conn, true);
+    forget_incoming(incoming);
+}
+
+int exchange_receive(struct exchange_side *side, const uint8_t *bytes, size_t size,
+                     const char **why)
+{
+    struct channel_frame frame;
+
+    if (channel_decode(bytes, size, &frame, why) < 0)
+        return -1;
+    *why = NULL;
+    switch (frame.kind) {
+    case CHANNEL_OPEN:
+        *why = take_open(side, &frame);
+        break;
+    case CHANNEL_FORTH:
+        take_forth(side, &frame);
+        break;
+    case CHANNEL_BACK:
+        take_back(side, &frame);
+        break;
+    case CHANNEL_SHUT:
+        take_shut(side, &frame);
+        break;
+    case CHANNEL_ENDED:
+        take_ended(side, &frame);
+        break;
+    }
+    return *why ? -1 : 0;
+}
+
+/* ---- sessions
+ * -------------------------------------------------------------------------------------- */
+
+void exchange_begin(struct exchange *exchange, struct exchange_side *side, const char *node)
+{
+    *side = (struct exchange_side){.exchange = exchange};
+    snprintf(side->node, sizeof side->node, "%s", node);
+    HASH_ADD_STR(exchange->sides, node, side);
+}
+
+void exchange_end(struct exchange_side *side)
+{
+    struct outgoing *outgoing, *next;
+    struct incoming *incoming, *after;
+
+    HASH_DEL(side->exchange->sides, side);
+    HASH_ITER (hh, side->outgoing, outgoing, next)
+        refuse(outgoing, "noconnection");
+    HASH_ITER (hh, side->incoming, incoming, after) {
+        sp_conn_close(incoming->conn, true);
+        forget_incoming(incoming);
+    }
+}
+
+void exchange_drained(struct exchange_side *side)
+{
+    side->is_full = false;
+    for (struct incoming *incoming = side->incoming; incoming; incoming = incoming->hh.next) {
+        if (!incoming->is_paused)
+            continue;
+        incoming->is_paused = false;
+        sp_conn_pause(incoming->conn, false);
+    }
+}
+
+struct exchange_counts exchange_counts(const struct exchange_side *side)
+{
+    return (struct exchange_counts){HASH_COUNT(side->outgoing), HASH_COUNT(side->incoming)};
+}
+
+/* ---- life
+ * ------------------------------------------------------------------------------------------ */
+
+int exchange_start(struct exchange *exchange, int mailbox_fd)
+{
+    const struct sp_limits limits = {.max_conns = MAX_CONNS};
+
+    exchange->listener = sp_listen(exchange->loop, mailbox_fd, &limits, &caller_handlers, exchange);
+    return exchange->listener ? 0 : -1;
+}
+
+void exchange_finish(struct exchange *exchange)
+{
+    struct exchange_side *side, *next;
+
+    HASH_ITER (hh, exchange->sides, side, next)
+        exchange_end(side);
+    while (exchange->unopened) {
+        struct outgoing *outgoing = exchange->unopened;
+
+        sp_conn_close(outgoing->conn, false);
+        forget_outgoing(outgoing);
+    }
+    sp_listener_destroy(exchange->listener, false);
+}
