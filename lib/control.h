@@ -45,6 +45,26 @@
 #define CONTROL_GROUP_LEAVE    "group-leave"    /* MEMBER#N SCOPE GROUP COUNT → words */
 #define CONTROL_GROUP_END      "group-end"      /* MEMBER#N: has left all → words */
 
+/* ---- sys/node (mailbox: sys/node), for whoever may look ---------------------------------------
+ * A member is PATH@NODE#N, and is named as often as it has joined. WHICH: all, local. */
+#define CONTROL_GROUPS   "groups"   /* WHICH [SCOPE] → words [SCOPE GROUP MEMBERS]… (distinct ones) */
+#define CONTROL_MEMBERS  "members"  /* WHICH SCOPE GROUP → words MEMBER… */
+#define CONTROL_GROUP_WATCH "group-watch" /* SCOPE [GROUP] → words [GROUP MEMBER]…, those of now; then
+                                           * EVENTs join, leave: words GROUP MEMBER… */
+#define CONTROL_GROUP_UNWATCH "group-unwatch" /* REF of a group-watch of this connection → words */
+#define CONTROL_NODES    "nodes"    /* → words, CONTROL_NODES_COLUMNS for each node that is known */
+#define CONTROL_NODE_WATCH "node-watch" /* → words NODE…, those that are connected now; then EVENTs node-up:
+                                         * words NODE; node-down: words NODE REASON */
+#define CONTROL_CONNECT  "connect"  /* URL → words, once it will be dialled */
+#define CONTROL_DISCONNECT "disconnect" /* NODE → words: it is not dialled again, and refused */
+#define EVENT_GROUP_JOIN  "join"
+#define EVENT_GROUP_LEAVE "leave"
+#define EVENT_NODE_UP     "node-up"
+#define EVENT_NODE_DOWN   "node-down"
+/* NAME STATE(up|down|dialling|unwanted) URL GENERATION SINCE_US RTT_US QUEUED_BYTES IN_BYTES OUT_BYTES
+ * CHANNELS MEMBERS REASON: "" where it is not known. */
+enum { CONTROL_NODES_COLUMNS = 12 };
+
 /* ---- attached processes: a connection is their control socket (PROTOCOL 4) ------------------- */
 #define CONTROL_ATTACH "attach" /* NAME|"" PID MAILBOX(0|1) → words: ADDRESS#N (and the bound, listening
                                  * mailbox); "", at the root only: run/PID */

@@ -1,0 +1,479 @@
+#include "visitors.h"
+
+#include "addr.h"
+#include "control.h"
+#include "control_right.h"
+#include "group_name.h"
+#include "peer.h"
+#include "text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uthash.h>
+#include <utlist.h>
+
+enum { MEMBERSHIPS_MAX = 1000000 /* of one supervisor's children */ };
+
+struct visitor {
+    struct visitors *visitors;
+    uint64_t number; /* as a source of members, and as a subscriber to groups */
+    struct peer *peer;
+    unsigned rights;
+    bool is_source;
+    uint64_t node_ref; /* of its node-watch; 0: none */
+    struct visitor *prev, *next;
+    UT_hash_handle hh;
+};
+
+/* One request. */
+struct visit {
+    struct visitor *visitor;
+    uint64_t ref;
+    char *const *words;
+    size_t count;
+};
+
+static struct groups *groups_of(const struct visit *visit)
+{
+    return visit->visitor->visitors->groups;
+}
+
+/* ---- answers ----------------------------------------------------------------------------------- */
+
+static void reply(const struct visit *visit, const struct words *words)
+{
+    static const struct words none = {0};
+
+    peer_reply_words(visit->visitor->peer, visit->ref, words ? words : &none, -1);
+}
+
+static void refuse(const struct visit *visit, const char *head, const char *text)
+{
+    peer_reply_error(visit->visitor->peer, visit->ref, "%s %s", head, text);
+}
+
+/* What groups.h says of a change. */
+static void answer_change(const struct visit *visit, int result)
+{
+    if (result == 0)
+        reply(visit, NULL);
+    else if (errno == ENOENT)
+        refuse(visit, CONTROL_E_REFUSED, "not_joined");
+    else if (errno == EPERM)
+        refuse(visit, CONTROL_E_DENIED, "nolocal: no child of that supervisor");
+    else if (errno == EINVAL)
+        refuse(visit, CONTROL_E_BAD, "no name of a scope or a group");
+    else
+        refuse(visit, CONTROL_E_REFUSED, errno == ENOSPC ? "overloaded" : strerror(errno));
+}
+
+static bool has_words(const struct visit *visit, size_t least, size_t most, const char *expected)
+{
+    if (visit->count >= least && visit->count <= most)
+        return true;
+    refuse(visit, CONTROL_E_BAD, expected);
+    return false;
+}
+
+/* ---- supervisors: what their children have joined ------------------------------------------------ */
+
+/* A supervisor may tell of those below itself only. */
+static void become_source(struct visitor *visitor)
+{
+    char root[ADDR_PATH_MAX + 1] = "";
+    struct addr addr;
+    const char *why;
+
+    if (visitor->is_source)
+        return;
+    if (addr_parse(peer_remote(visitor->peer), &addr, &why) == 0)
+        snprintf(root, sizeof root, "%s", addr.path);
+    groups_open(visitor->visitors->groups, visitor->number, "", root, MEMBERSHIPS_MAX);
+    visitor->is_source = true;
+}
+
+static void do_snapshot(const struct visit *visit)
+{
+    enum { WORDS = 4 }; /* MEMBER SCOPE GROUP COUNT */
+    struct groups *groups = groups_of(visit);
+    uint64_t source = visit->visitor->number, count;
+    int result;
+
+    if (visit->count % WORDS) {
+        refuse(visit, CONTROL_E_BAD, "expected MEMBER SCOPE GROUP COUNT, again and again");
+        return;
+    }
+    become_source(visit->visitor);
+    result = groups_snapshot_begin(groups, source);
+    for (size_t i = 0; !result && i < visit->count; i += WORDS) {
+        char *const *w = visit->words + i;
+
+        errno = EINVAL;
+        result = text_unsigned(w[3], 1, UINT32_MAX, &count) < 0
+                     ? -1
+                     : groups_snapshot_add(groups, source, w[1], w[2], w[0], count);
+    }
+    if (!result)
+        result = groups_snapshot_end(groups, source);
+    answer_change(visit, result);
+}
+
+/* As often as it is said: a list of the same address. */
+static void change(const struct visit *visit,
+                   int (*act)(struct groups *, uint64_t, const char *, const char *,
+                              const char *const *, size_t))
+{
+    const char **list;
+    uint64_t count;
+    int result;
+
+    if (!has_words(visit, 4, 4, "expected MEMBER SCOPE GROUP COUNT"))
+        return;
+    if (text_unsigned(visit->words[3], 1, MEMBERSHIPS_MAX, &count) < 0) {
+        refuse(visit, CONTROL_E_BAD, "COUNT: expected a number from 1 to 1000000");
+        return;
+    }
+    list = malloc(count * sizeof *list);
+    for (size_t i = 0; list && i < count; i++)
+        list[i] = visit->words[0];
+    errno = ENOMEM;
+    result = list ? act(groups_of(visit), visit->visitor->number, visit->words[1], visit->words[2],
+                        list, count)
+                  : -1;
+    answer_change(visit, result);
+    free(list);
+}
+
+static void do_join(const struct visit *visit)
+{
+    change(visit, groups_join);
+}
+
+static void do_leave(const struct visit *visit)
+{
+    change(visit, groups_leave);
+}
+
+static void do_end(const struct visit *visit)
+{
+    if (has_words(visit, 1, 1, "expected MEMBER"))
+        answer_change(visit, groups_ended(groups_of(visit), visit->visitor->number, visit->words[0]));
+}
+
+/* ---- who is where -------------------------------------------------------------------------------- */
+
+/* What is collected for an answer. */
+struct listing {
+    const struct visitors *visitors;
+    struct words words;
+    bool with_group;
+};
+
+static void add_actor(struct words *words, const struct visitors *visitors,
+                      const struct groups_actor *actor)
+{
+    char text[ADDR_TEXT_MAX + 1];
+    size_t path = strcspn(actor->address, "#");
+
+    snprintf(text, sizeof text, "%.*s@%s%s", (int)path, actor->address,
+             *actor->node ? actor->node : visitors->node, actor->address + path);
+    words_append(words, text);
+}
+
+static void list_member(void *data, const char *scope, const char *group,
+                        const struct groups_actor *actor, size_t count)
+{
+    struct listing *listing = data;
+
+    (void)scope;
+    while (count--) {
+        if (listing->with_group)
+            words_append(&listing->words, group);
+        add_actor(&listing->words, listing->visitors, actor);
+    }
+}
+
+static void list_group(void *data, const char *scope, const char *group,
+                       const struct groups_actor *actor, size_t count)
+{
+    struct listing *listing = data;
+    char text[24];
+
+    (void)actor;
+    snprintf(text, sizeof text, "%zu", count);
+    words_append(&listing->words, scope);
+    words_append(&listing->words, group);
+    words_append(&listing->words, text);
+}
+
+static bool read_which(const struct visit *visit, enum groups_which *which)
+{
+    *which = !strcmp(visit->words[0], "local") ? GROUPS_LOCAL : GROUPS_ALL;
+    if (*which == GROUPS_LOCAL || !strcmp(visit->words[0], "all"))
+        return true;
+    refuse(visit, CONTROL_E_BAD, "WHICH: expected all or local");
+    return false;
+}
+
+static void reply_listing(const struct visit *visit, struct listing *listing)
+{
+    reply(visit, &listing->words);
+    words_finish(&listing->words);
+}
+
+static void do_groups(const struct visit *visit)
+{
+    struct listing listing = {.visitors = visit->visitor->visitors};
+    enum groups_which which;
+
+    if (!has_words(visit, 1, 2, "expected WHICH [SCOPE]") || !read_which(visit, &which))
+        return;
+    groups_names(groups_of(visit), which, visit->count > 1 ? visit->words[1] : NULL, list_group,
+                 &listing);
+    reply_listing(visit, &listing);
+}
+
+static void do_members(const struct visit *visit)
+{
+    struct listing listing = {.visitors = visit->visitor->visitors};
+    enum groups_which which;
+
+    if (!has_words(visit, 3, 3, "expected WHICH SCOPE GROUP") || !read_which(visit, &which))
+        return;
+    groups_members(groups_of(visit), which, visit->words[1], visit->words[2], list_member, &listing);
+    reply_listing(visit, &listing);
+}
+
+static void do_group_watch(const struct visit *visit)
+{
+    struct listing listing = {.visitors = visit->visitor->visitors, .with_group = true};
+
+    if (!has_words(visit, 1, 2, "expected SCOPE [GROUP]"))
+        return;
+    if (groups_monitor(groups_of(visit), visit->visitor->number, visit->ref, visit->words[0],
+                       visit->count > 1 ? visit->words[1] : NULL, list_member, &listing) < 0)
+        answer_change(visit, -1);
+    else
+        reply(visit, &listing.words);
+    words_finish(&listing.words);
+}
+
+static void do_group_unwatch(const struct visit *visit)
+{
+    uint64_t ref;
+
+    if (!has_words(visit, 1, 1, "expected REF"))
+        return;
+    if (text_unsigned(visit->words[0], 1, UINT64_MAX, &ref) < 0)
+        refuse(visit, CONTROL_E_BAD, "REF: expected a number");
+    else
+        answer_change(visit, groups_demonitor(groups_of(visit), visit->visitor->number, ref));
+}
+
+/* ---- nodes --------------------------------------------------------------------------------------- */
+
+static void do_nodes(const struct visit *visit)
+{
+    const struct visitors *visitors = visit->visitor->visitors;
+    struct words words = {0};
+
+    visitors->hooks->nodes(visitors->data, &words);
+    reply(visit, &words);
+    words_finish(&words);
+}
+
+static void do_node_watch(const struct visit *visit)
+{
+    const struct visitors *visitors = visit->visitor->visitors;
+    struct words words = {0};
+
+    visit->visitor->node_ref = visit->ref;
+    visitors->hooks->connected(visitors->data, &words);
+    reply(visit, &words);
+    words_finish(&words);
+}
+
+static void answer_order(const struct visit *visit, const char *failure)
+{
+    if (failure)
+        refuse(visit, CONTROL_E_REFUSED, failure);
+    else
+        reply(visit, NULL);
+}
+
+static void do_connect(const struct visit *visit)
+{
+    const struct visitors *visitors = visit->visitor->visitors;
+
+    if (has_words(visit, 1, 1, "expected URL"))
+        answer_order(visit, visitors->hooks->connect(visitors->data, visit->words[0]));
+}
+
+static void do_disconnect(const struct visit *visit)
+{
+    const struct visitors *visitors = visit->visitor->visitors;
+
+    if (has_words(visit, 1, 1, "expected NODE"))
+        answer_order(visit, visitors->hooks->disconnect(visitors->data, visit->words[0]));
+}
+
+/* ---- dispatch ------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *name;
+    void (*act)(const struct visit *visit);
+} verbs[] = {
+    {CONTROL_GROUP_SNAPSHOT, do_snapshot},
+    {CONTROL_GROUP_JOIN, do_join},
+    {CONTROL_GROUP_LEAVE, do_leave},
+    {CONTROL_GROUP_END, do_end},
+    {CONTROL_GROUPS, do_groups},
+    {CONTROL_MEMBERS, do_members},
+    {CONTROL_GROUP_WATCH, do_group_watch},
+    {CONTROL_GROUP_UNWATCH, do_group_unwatch},
+    {CONTROL_NODES, do_nodes},
+    {CONTROL_NODE_WATCH, do_node_watch},
+    {CONTROL_CONNECT, do_connect},
+    {CONTROL_DISCONNECT, do_disconnect},
+};
+
+static void dispatch(const struct visit *visit, const char *name)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        if (strcmp(verbs[i].name, name) != 0)
+            continue;
+        if (visit->visitor->rights & control_right(name))
+            verbs[i].act(visit);
+        else
+            refuse(visit, CONTROL_E_DENIED, name);
+        return;
+    }
+    refuse(visit, CONTROL_E_UNKNOWN, name);
+}
+
+static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
+{
+    struct visit visit = {.visitor = peer_data(peer), .ref = env->ref};
+    struct words words = {0};
+    char name[64] = "";
+
+    if (fd >= 0)
+        close(fd);
+    if (env->kind == ENVELOPE_CALL)
+        peer_reply_error(peer, env->ref, "unknown_message sys/node takes control requests only");
+    if (env->kind != ENVELOPE_CONTROL)
+        return;
+    if (envelope_text_copy(env->type, name, sizeof name) < 0 ||
+        wire_unpack_words(env->payload, env->payload_size, &words) < 0) {
+        refuse(&visit, CONTROL_E_BAD, "the payload is no list of words");
+        return;
+    }
+    visit.words = words.at;
+    visit.count = words.count;
+    dispatch(&visit, name);
+    words_finish(&words);
+}
+
+/* ---- events -------------------------------------------------------------------------------------- */
+
+/* Who does not read what it watches loses its connection, and then asks anew: nothing is left out unsaid. */
+static void send_event(struct visitor *visitor, uint64_t ref, const char *type,
+                       const struct words *words)
+{
+    struct envelope event = {.kind = ENVELOPE_EVENT, .ref = ref, .type = envelope_text(type)};
+    struct wire_image image = {0};
+    int result = wire_pack_words(words, &image);
+
+    event.payload = image.data;
+    event.payload_size = (uint32_t)image.size;
+    if (result == 0)
+        result = peer_send(visitor->peer, &event, -1);
+    wire_image_finish(&image);
+    if (result < 0)
+        peer_break(visitor->peer);
+}
+
+static struct visitor *find(const struct visitors *visitors, uint64_t number)
+{
+    struct visitor *visitor;
+
+    HASH_FIND(hh, visitors->all, &number, sizeof number, visitor);
+    return visitor;
+}
+
+void visitors_on_group(struct visitors *visitors, uint64_t subscriber, uint64_t ref,
+                       const struct groups_event *event)
+{
+    struct visitor *visitor = find(visitors, subscriber);
+    struct words words = {0};
+
+    if (!visitor)
+        return;
+    words_append(&words, event->group);
+    for (size_t i = 0; i < event->count; i++)
+        add_actor(&words, visitors, event->actors[i]);
+    send_event(visitor, ref, event->kind == GROUPS_JOIN ? EVENT_GROUP_JOIN : EVENT_GROUP_LEAVE, &words);
+    words_finish(&words);
+}
+
+void visitors_on_node(struct visitors *visitors, const char *node, const char *reason)
+{
+    struct words words = {reason ? 2 : 1, (char *[]){(char *)node, (char *)reason}};
+
+    for (struct visitor *visitor = visitors->all; visitor; visitor = visitor->hh.next)
+        if (visitor->node_ref)
+            send_event(visitor, visitor->node_ref, reason ? EVENT_NODE_DOWN : EVENT_NODE_UP, &words);
+}
+
+/* ---- life ---------------------------------------------------------------------------------------- */
+
+static void forget(struct visitor *visitor)
+{
+    struct visitors *visitors = visitor->visitors;
+
+    HASH_DEL(visitors->all, visitor);
+    groups_unsubscribe(visitors->groups, visitor->number);
+    groups_close(visitors->groups, visitor->number);
+    free(visitor);
+}
+
+static void on_close(struct peer *peer, const char *why)
+{
+    (void)why;
+    forget(peer_data(peer));
+}
+
+static const struct peer_handlers handlers = {.on_envelope = on_envelope, .on_close = on_close};
+
+void visitors_receive(struct visitors *visitors, struct sp_conn *conn, const uint8_t *hello, size_t size)
+{
+    const struct ucred *creds = sp_conn_creds(conn);
+    struct visitor *visitor = calloc(1, sizeof *visitor);
+
+    if (!visitor) {
+        sp_conn_close(conn, false);
+        return;
+    }
+    visitor->visitors = visitors;
+    visitor->number = ++visitors->last_number;
+    visitor->rights = rights_of(&visitors->rights, creds->uid, creds->gid);
+    HASH_ADD(hh, visitors->all, number, sizeof visitor->number, visitor);
+    visitor->peer = peer_adopt(conn, visitors->self, hello, size, &handlers, visitor);
+    if (!visitor->peer) {
+        sp_conn_close(conn, false);
+        forget(visitor);
+    }
+}
+
+void visitors_finish(struct visitors *visitors)
+{
+    while (visitors->all) {
+        struct visitor *visitor = visitors->all;
+
+        peer_close(visitor->peer, true);
+        forget(visitor);
+    }
+}
