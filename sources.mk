@@ -176,12 +176,14 @@ UNIT_TESTS += channel_test
 channel_test_UNITS := cluster/channel.c
 # sys/node. What is pure of it comes first: the tests, the fuzzers and the simulator link it alone.
 AUTH_SOURCES := cluster/auth.c cluster/fields.c cluster/mac.c
+GROUPS_SOURCES := cluster/groups.c cluster/groups_monitor.c cluster/groups_table.c
 CLUSTER_PURE := $(AUTH_SOURCES) cluster/dialing.c cluster/frames.c cluster/memory.c cluster/mesh.c \
-    cluster/rivals.c
-UNIT_TESTS += auth_test dialing_test frames_test rivals_test
+    cluster/rivals.c $(GROUPS_SOURCES)
+UNIT_TESTS += auth_test dialing_test frames_test groups_test rivals_test
 auth_test_UNITS   := $(AUTH_SOURCES)
 auth_test_LIBS    := -lmbedcrypto
 dialing_test_UNITS := cluster/dialing.c cluster/mesh.c cluster/memory.c
+groups_test_UNITS := $(GROUPS_SOURCES) cluster/memory.c
 rivals_test_UNITS := cluster/rivals.c $(AUTH_SOURCES)
 rivals_test_LIBS := -lmbedcrypto
 frames_test_UNITS := cluster/frames.c cluster/memory.c
