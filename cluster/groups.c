@@ -345,18 +345,26 @@ void groups_members(const struct groups *groups, enum groups_which which, const 
         table_visit_members(group, which, visit, data);
 }
 
-void groups_names(const struct groups *groups, enum groups_which which, const char *scope_name,
-                  groups_visit *visit, void *data)
+static void visit_names(const struct scope *scope, enum groups_which which, groups_visit *visit,
+                        void *data)
 {
-    const struct scope *scope = table_scope(groups, scope_name);
-    const struct group *group = scope ? scope->groups : NULL;
-
-    for (; group; group = group->hh.next) {
+    for (const struct group *group = scope->groups; group; group = group->hh.next) {
         size_t members = group->distinct[1] + (which == GROUPS_ALL ? group->distinct[0] : 0);
 
         if (members)
             visit(data, scope->name, group->name, NULL, members);
     }
+}
+
+void groups_names(const struct groups *groups, enum groups_which which, const char *scope_name,
+                  groups_visit *visit, void *data)
+{
+    const struct scope *only = scope_name ? table_scope(groups, scope_name) : NULL;
+
+    if (only)
+        visit_names(only, which, visit, data);
+    for (const struct scope *scope = groups->scopes; !scope_name && scope; scope = scope->hh.next)
+        visit_names(scope, which, visit, data);
 }
 
 void groups_each(const struct groups *groups, enum groups_which which, groups_visit *visit,

@@ -89,7 +89,7 @@ typedef void groups_visit(void *data, const char *scope, const char *group,
 /* Members of a group, this node's first, each kind in the order of their joins. */
 void groups_members(const struct groups *groups, enum groups_which which, const char *scope,
                     const char *group, groups_visit *visit, void *data);
-/* Groups of a scope that have members (or local ones): called with the actor NULL and the count of
+/* Groups of a scope (NULL: of all scopes) that have members (or local ones): called with the actor NULL and the count of
  * distinct members. */
 void groups_names(const struct groups *groups, enum groups_which which, const char *scope,
                   groups_visit *visit, void *data);

@@ -41,7 +41,8 @@ static struct groups *groups_of(const struct visit *visit)
     return visit->visitor->visitors->groups;
 }
 
-/* ---- answers ----------------------------------------------------------------------------------- */
+/* ---- answers -----------------------------------------------------------------------------------
+ */
 
 static void reply(const struct visit *visit, const struct words *words)
 {
@@ -78,7 +79,8 @@ static bool has_words(const struct visit *visit, size_t least, size_t most, cons
     return false;
 }
 
-/* ---- supervisors: what their children have joined ------------------------------------------------ */
+/* ---- supervisors: what their children have joined
+ * ------------------------------------------------ */
 
 /* A supervisor may tell of those below itself only. */
 static void become_source(struct visitor *visitor)
@@ -122,9 +124,8 @@ static void do_snapshot(const struct visit *visit)
 }
 
 /* As often as it is said: a list of the same address. */
-static void change(const struct visit *visit,
-                   int (*act)(struct groups *, uint64_t, const char *, const char *,
-                              const char *const *, size_t))
+static void change(const struct visit *visit, int (*act)(struct groups *, uint64_t, const char *,
+                                                         const char *, const char *const *, size_t))
 {
     const char **list;
     uint64_t count;
@@ -160,10 +161,12 @@ static void do_leave(const struct visit *visit)
 static void do_end(const struct visit *visit)
 {
     if (has_words(visit, 1, 1, "expected MEMBER"))
-        answer_change(visit, groups_ended(groups_of(visit), visit->visitor->number, visit->words[0]));
+        answer_change(visit,
+                      groups_ended(groups_of(visit), visit->visitor->number, visit->words[0]));
 }
 
-/* ---- who is where -------------------------------------------------------------------------------- */
+/* ---- who is where
+ * -------------------------------------------------------------------------------- */
 
 /* What is collected for an answer. */
 struct listing {
@@ -243,7 +246,8 @@ static void do_members(const struct visit *visit)
 
     if (!has_words(visit, 3, 3, "expected WHICH SCOPE GROUP") || !read_which(visit, &which))
         return;
-    groups_members(groups_of(visit), which, visit->words[1], visit->words[2], list_member, &listing);
+    groups_members(groups_of(visit), which, visit->words[1], visit->words[2], list_member,
+                   &listing);
     reply_listing(visit, &listing);
 }
 
@@ -273,7 +277,8 @@ static void do_group_unwatch(const struct visit *visit)
         answer_change(visit, groups_demonitor(groups_of(visit), visit->visitor->number, ref));
 }
 
-/* ---- nodes --------------------------------------------------------------------------------------- */
+/* ---- nodes
+ * --------------------------------------------------------------------------------------- */
 
 static void do_nodes(const struct visit *visit)
 {
@@ -320,7 +325,8 @@ static void do_disconnect(const struct visit *visit)
         answer_order(visit, visitors->hooks->disconnect(visitors->data, visit->words[0]));
 }
 
-/* ---- dispatch ------------------------------------------------------------------------------------ */
+/* ---- dispatch
+ * ------------------------------------------------------------------------------------ */
 
 static const struct {
     const char *name;
@@ -377,9 +383,11 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     words_finish(&words);
 }
 
-/* ---- events -------------------------------------------------------------------------------------- */
+/* ---- events
+ * -------------------------------------------------------------------------------------- */
 
-/* Who does not read what it watches loses its connection, and then asks anew: nothing is left out unsaid. */
+/* Who does not read what it watches loses its connection, and then asks anew: nothing is left out
+ * unsaid. */
 static void send_event(struct visitor *visitor, uint64_t ref, const char *type,
                        const struct words *words)
 {
@@ -415,7 +423,8 @@ void visitors_on_group(struct visitors *visitors, uint64_t subscriber, uint64_t 
     words_append(&words, event->group);
     for (size_t i = 0; i < event->count; i++)
         add_actor(&words, visitors, event->actors[i]);
-    send_event(visitor, ref, event->kind == GROUPS_JOIN ? EVENT_GROUP_JOIN : EVENT_GROUP_LEAVE, &words);
+    send_event(visitor, ref, event->kind == GROUPS_JOIN ? EVENT_GROUP_JOIN : EVENT_GROUP_LEAVE,
+               &words);
     words_finish(&words);
 }
 
@@ -425,10 +434,12 @@ void visitors_on_node(struct visitors *visitors, const char *node, const char *r
 
     for (struct visitor *visitor = visitors->all; visitor; visitor = visitor->hh.next)
         if (visitor->node_ref)
-            send_event(visitor, visitor->node_ref, reason ? EVENT_NODE_DOWN : EVENT_NODE_UP, &words);
+            send_event(visitor, visitor->node_ref, reason ? EVENT_NODE_DOWN : EVENT_NODE_UP,
+                       &words);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------------------- */
 
 static void forget(struct visitor *visitor)
 {
@@ -448,7 +459,8 @@ static void on_close(struct peer *peer, const char *why)
 
 static const struct peer_handlers handlers = {.on_envelope = on_envelope, .on_close = on_close};
 
-void visitors_receive(struct visitors *visitors, struct sp_conn *conn, const uint8_t *hello, size_t size)
+void visitors_receive(struct visitors *visitors, struct sp_conn *conn, const uint8_t *hello,
+                      size_t size)
 {
     const struct ucred *creds = sp_conn_creds(conn);
     struct visitor *visitor = calloc(1, sizeof *visitor);

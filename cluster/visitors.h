@@ -1,7 +1,7 @@
 /*
- * Who speaks to sys/node itself: supervisors, which tell what their children have joined; actors and people,
- * who ask for groups and nodes, and watch them (control.h). One connection each; when it ends, what it told
- * and what it watched ends with it.
+ * Who speaks to sys/node itself: supervisors, which tell what their children have joined; actors
+ * and people, who ask for groups and nodes, and watch them (control.h). One connection each; when
+ * it ends, what it told and what it watched ends with it.
  */
 #ifndef TROUPE_CLUSTER_VISITORS_H
 #define TROUPE_CLUSTER_VISITORS_H
@@ -14,7 +14,8 @@
 struct visitor;
 
 struct visitors_hooks {
-    /* What is asked of the mesh: appends the answer's words. NULL; or why not, "refused no such node". */
+    /* What is asked of the mesh: appends the answer's words. NULL; or why not, "refused no such
+     * node". */
     void (*nodes)(void *data, struct words *out);
     void (*connected)(void *data, struct words *out); /* names of those with a session */
     const char *(*connect)(void *data, const char *url);
@@ -32,7 +33,8 @@ struct visitors {
 };
 
 /* One that has said HELLO (exchange.h). Takes conn over. */
-void visitors_receive(struct visitors *visitors, struct sp_conn *conn, const uint8_t *hello, size_t size);
+void visitors_receive(struct visitors *visitors, struct sp_conn *conn, const uint8_t *hello,
+                      size_t size);
 void visitors_finish(struct visitors *visitors);
 
 /* An event of groups.h, of the monitor of that subscriber, which is a visitor's number. */

@@ -205,16 +205,26 @@ struct peer *peer_accept(struct sp_conn *conn, const char *self,
     return peer;
 }
 
-int peer_adopt(struct sp_conn *conn, const char *self, const uint8_t *hello, size_t size,
-               const struct peer_handlers *handlers, void *data)
+struct peer *peer_adopt(struct sp_conn *conn, const char *self, const uint8_t *hello, size_t size,
+                        const struct peer_handlers *handlers, void *data)
 {
-    struct sp_handlers own = peer_sp_handlers(NULL);
+    const struct sp_handlers own = peer_sp_handlers(NULL);
+    struct envelope env;
+    struct peer *peer;
+    const char *why;
 
-    if (!peer_accept(conn, self, handlers, data))
-        return -1;
+    if (envelope_decode(hello, size, &env, &why) < 0 || env.kind != ENVELOPE_HELLO ||
+        env.payload_size < HELLO_PAYLOAD) {
+        errno = EBADMSG;
+        return NULL;
+    }
+    peer = peer_accept(conn, self, handlers, data);
+    if (!peer)
+        return NULL;
     sp_conn_set_handlers(conn, &own);
-    on_message(conn, hello, size, -1);
-    return 0;
+    envelope_text_copy(env.from, peer->remote, sizeof peer->remote);
+    peer->is_open = true;
+    return peer;
 }
 
 int peer_greet(struct sp_conn *conn, const char *self)
@@ -332,6 +342,12 @@ uint64_t peer_request(struct peer *peer, const char *verb, const struct words *w
     if ((words && wire_pack_words(words, &image)) || send_image(peer, &env, &image, fd))
         return 0;
     return ++peer->last_ref;
+}
+
+void peer_break(struct peer *peer)
+{
+    if (peer->conn)
+        sp_conn_break(peer->conn);
 }
 
 static int send_words(struct peer *peer, struct envelope env, const struct words *words, int fd)

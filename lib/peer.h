@@ -32,9 +32,11 @@ struct peer_handlers {
 struct peer *peer_accept(struct sp_conn *conn, const char *self,
                          const struct peer_handlers *handlers, void *data);
 /* The same for one whose first message, its HELLO, has come to a listener of another kind: to be called from
- * its on_message, which does nothing with conn afterwards. -1 with errno: conn is as before. */
-int peer_adopt(struct sp_conn *conn, const char *self, const uint8_t *hello, size_t size,
-               const struct peer_handlers *handlers, void *data);
+ * its on_message, which does nothing with conn afterwards. on_open is not called. NULL with errno (EBADMSG: that
+ * is no HELLO): conn is as before. */
+struct peer *peer_adopt(struct sp_conn *conn, const char *self, const uint8_t *hello, size_t size,
+                        const struct peer_handlers *handlers, void *data);
+
 /* Says HELLO on a connection that is no peer. 0, or -1 with errno of sp_send(). */
 int peer_greet(struct sp_conn *conn, const char *self);
 /* What a listener of peers passes to sp_listen(), with its own on_open. */
@@ -90,6 +92,8 @@ const struct ucred *peer_creds(const struct peer *peer);
 /* The other's address from its HELLO; "" before. */
 const char *peer_remote(const struct peer *peer);
 size_t peer_queued(const struct peer *peer);
+/* As sp_conn_break(): on_close follows, soon. */
+void peer_break(struct peer *peer);
 /* As sp_conn_flush(), sp_conn_poll(), sp_conn_ask_drain(). */
 void peer_flush(struct peer *peer);
 void peer_poll(struct peer *peer);
