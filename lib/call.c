@@ -320,7 +320,7 @@ static int set_chain(struct troupe *self, const struct call_request *request, st
         return -1;
     if (request->blocked_count > 0)
         memcpy(env->blocked, request->blocked, request->blocked_count * sizeof *env->blocked);
-    env->blocked_count = (uint8_t)request->blocked_count;
+    env->blocked_count = (uint16_t)request->blocked_count;
     if (request->blocks)
         env->blocked[env->blocked_count++] = self->hash;
     return 0;

@@ -11,6 +11,7 @@
 
 #include "envelope.h"
 #include "mono.h"
+#include "sp.h"
 #include "troupe.h"
 #include "wire.h"
 
@@ -20,7 +21,6 @@
 enum {
     MESSAGE_ARGUMENTS_MAX = WIRE_VALUES_MAX,
     MESSAGE_WHY_SIZE = 256,
-    MESSAGE_HEADER_MAX = 32, /* bytes of REQ header words */
     MESSAGE_INLINE = 8,      /* values that need no memory of their own */
 };
 
@@ -70,7 +70,7 @@ struct troupe_message {
     UT_hash_handle hh; /* in channel->pending, by header */
     TAILQ_ENTRY(troupe_message) in_unanswered;
     unsigned header_size;
-    uint8_t header[MESSAGE_HEADER_MAX];
+    uint8_t header[SP_REQUEST_HEADER_MAX];
     char name_room[64];
     char own_format[MESSAGE_ARGUMENTS_MAX + 1];
     union wire_value few_values[MESSAGE_INLINE];

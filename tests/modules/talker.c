@@ -144,6 +144,27 @@ static void on_chain(struct troupe *self, struct troupe_message *message)
     troupe_free(answer);
 }
 
+static void on_monitor(struct troupe *self, struct troupe_message *message)
+{
+    troupe_reply(message, troupe_monitor(self, troupe_text(message, 0)) ? "watched" : "not watched");
+}
+
+static void on_link(struct troupe *self, struct troupe_message *message)
+{
+    const char *failure = troupe_link(self, TROUPE_LINK_PEER, troupe_text(message, 0));
+
+    troupe_reply(message, failure ? failure : "linked");
+}
+
+static void down(struct troupe *self, uint64_t monitor, const char *who, const char *reason)
+{
+    char text[1200];
+
+    (void)monitor;
+    snprintf(text, sizeof text, "down %s %s", who, reason);
+    hear(self, text);
+}
+
 static void undelivered(struct troupe *self, const char *to, const char *name, const char *why)
 {
     char text[900];
@@ -162,8 +183,11 @@ static const struct troupe_handler messages[] = {
     {"hang", "I", "", on_hang, "sleeps for MS"},
     {"add", "I", "I", on_forward, "forwards to t/counter"},
     {"chain", "ss", "s", on_chain, "calls chain of the first with the second"},
+    {"monitor", "s", "s", on_monitor, "watches ADDRESS"},
+    {"link", "s", "s", on_link, "links to ADDRESS, both ways"},
     {"heard", "", "s", on_heard, "tells what it was told"},
     {0},
 };
 
-TROUPE_ACTOR(.state_size = sizeof(struct talker), .messages = messages, .undelivered = undelivered);
+TROUPE_ACTOR(.state_size = sizeof(struct talker), .messages = messages, .down = down,
+             .undelivered = undelivered);
