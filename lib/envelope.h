@@ -46,7 +46,7 @@ struct envelope {
     uint64_t ref;         /* pairs a reply with its request */
     uint64_t deadline_us; /* CLOCK_MONOTONIC, absolute; 0: none */
     uint16_t blocked_count;
-    uint64_t blocked[ENVELOPE_MAX_BLOCKED]; /* addr_hash of the actors that wait in this call; the
+    uint64_t blocked[ENVELOPE_MAX_BLOCKED]; /* the waits that this call is part of (call.c); the
                                              * first blocked_count are set */
     struct envelope_text to, from, type;
     const void *payload;

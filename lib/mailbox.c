@@ -424,10 +424,10 @@ static bool is_for_us(struct troupe *self, const struct envelope *env)
 /* We wait in this very call: it would never be answered (SEMANTICS 6). */
 static bool is_deadlock(const struct troupe *self, const struct envelope *env)
 {
-    if (!self->waiting || env->kind != ENVELOPE_CALL)
+    if (env->kind != ENVELOPE_CALL)
         return false;
     for (unsigned i = 0; i < env->blocked_count; i++)
-        if (env->blocked[i] == self->hash)
+        if (call_is_waited_in(self, env->blocked[i]))
             return true;
     return false;
 }

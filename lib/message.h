@@ -54,7 +54,7 @@ struct troupe_message {
     const char *failure; /* of an answer; NULL: it is none */
     uint64_t sequence;   /* of an event; of a gap that of the last missing one */
     uint64_t lost;       /* how many a gap lacks */
-    const uint64_t *blocked; /* the actors that wait in this call (PROTOCOL 2) */
+    const uint64_t *blocked; /* the waits that this call is part of (PROTOCOL 2) */
     unsigned blocked_count;
     const char *format; /* of the arguments: the handler's, or own_format */
     union wire_value *values; /* NULL: none; few_values, or on the heap */

@@ -135,6 +135,12 @@ has_cascaded() { # ADDRESS REASON
     troupe why "$1" | grep -qF "$2"
 }
 
+@test "who waits no more, but in another call, is called by the first without a deadlock" {
+    stage "    - {name: c, module: talker}"
+    answers $'timeout\tanswered' t/a two t/b t/c 500
+    wait_until 10 has_heard t/b answered
+}
+
 @test "a call that comes back by a forward is a deadlock" {
     yaml d.yaml <<END
 troupe: 1
