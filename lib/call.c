@@ -15,6 +15,7 @@ struct call {
     struct troupe *self;
     struct contact *contact; /* NULL: it is not on any connection any more */
     uint64_t ref, place;
+    bool blocks; /* the actor waits in it */
     struct mono deadline;
     uint64_t end_asked; /* number of our question how its receiver ended; 0 */
     call_done *done;
@@ -312,17 +313,31 @@ void call_continue_chain(const struct troupe *self, struct call_request *request
     request->blocked_count = self->current->blocked_count;
 }
 
-/* The chain that a call made now belongs to, and this actor in it when it waits. -1: it is too long, or
- * the receiver is waiting for us already. */
-static int set_chain(struct troupe *self, const struct call_request *request, struct envelope *env)
+/* What a chain lists is a wait, not an actor: one whose time was up waits no more, though what it asked for
+ * may go on. It is the actor and the call in one number; of our own we know the call again. */
+static uint64_t wait_of(const struct troupe *self, uint64_t ref)
+{
+    return self->hash + ref;
+}
+
+bool call_is_waited_in(const struct troupe *self, uint64_t wait)
+{
+    const struct call *call = find(&self->calls, wait - self->hash);
+
+    return call && call->blocks;
+}
+
+/* The chain that this call belongs to, and itself in it when we wait. -1: it is too long. */
+static int set_chain(const struct call *call, const struct call_request *request,
+                     struct envelope *env)
 {
     if (request->blocked_count + request->blocks > ENVELOPE_MAX_BLOCKED)
         return -1;
     if (request->blocked_count > 0)
         memcpy(env->blocked, request->blocked, request->blocked_count * sizeof *env->blocked);
-    env->blocked_count = (uint8_t)request->blocked_count;
+    env->blocked_count = (uint16_t)request->blocked_count;
     if (request->blocks)
-        env->blocked[env->blocked_count++] = self->hash;
+        env->blocked[env->blocked_count++] = wait_of(call->self, call->ref);
     return 0;
 }
 
@@ -347,6 +362,7 @@ static struct call *create(struct troupe *self, const struct call_request *reque
         return NULL;
     call->self = self;
     call->deadline = request->deadline;
+    call->blocks = request->blocks;
     call->done = request->done;
     call->on_answer = request->on_answer;
     call->data = request->data;
@@ -372,7 +388,7 @@ static int transmit(struct call *call, struct contact *contact, uint64_t incarna
     env.type = envelope_text(request->name);
     env.payload = request->payload;
     env.payload_size = (uint32_t)request->size;
-    if (set_chain(call->self, request, &env) < 0)
+    if (set_chain(call, request, &env) < 0)
         return fail_later(call, "deadlock");
     if (contact_send(contact, incarnation, &env, &call->place) < 0) {
         leave(&call->self->calls, call);

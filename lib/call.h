@@ -45,6 +45,9 @@ void calls_finish(struct troupe *self);
 /* Sends it. What can be said at once (deadlock, another node) is also told through done, later. 0; or -1
  * with errno: EINVAL, EAGAIN, EMSGSIZE, ENOMEM: then done is not called. */
 int call_start(struct troupe *self, const struct call_request *request);
+/* Is this a wait of ours, and do we wait in it still (PROTOCOL 2, `blocked`)? A call that lists such a one
+ * would never be answered. */
+bool call_is_waited_in(const struct troupe *self, uint64_t wait);
 /* Puts it into the chain of the message that is being handled. */
 void call_continue_chain(const struct troupe *self, struct call_request *request);
 /* The caller no longer wants to hear of calls with this data. */

@@ -8,12 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_MAX_LENGTH = 255 };
-
 /* Names that begin with a dot are the runtime's own. */
 static bool is_name(const char *name)
 {
-    if (*name && *name != '.' && strlen(name) <= NAME_MAX_LENGTH)
+    if (*name && *name != '.' && strlen(name) <= ENVELOPE_NAME_MAX)
         return true;
     errno = EINVAL;
     return false;
@@ -119,8 +117,6 @@ const char *cast_failure(int code)
         return "overloaded";
     case EMSGSIZE:
         return "bad_message too large";
-    case ENAMETOOLONG:
-        return "bad_message an address of more than 255 bytes";
     default:
         return "error cannot be sent";
     }

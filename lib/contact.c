@@ -212,18 +212,11 @@ struct contact *contact_of(struct troupe *self, const char *to, uint64_t *incarn
 }
 
 /* One incarnation and no other; else the mailbox itself says who is meant. */
-static int set_to(const struct contact *contact, uint64_t incarnation, struct envelope *env,
-                  char to[UINT8_MAX + 1])
+static void set_to(const struct contact *contact, uint64_t incarnation, struct envelope *env,
+                   char to[ADDR_TEXT_MAX + 1])
 {
-    struct addr addr = {.incarnation = incarnation};
-
-    snprintf(addr.path, sizeof addr.path, "%s", contact->path);
-    if (addr_format(&addr, to, UINT8_MAX + 1) > UINT8_MAX) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
+    addr_write(contact->path, incarnation, to, ADDR_TEXT_MAX + 1);
     env->to = envelope_text(to);
-    return 0;
 }
 
 int contact_connect(struct contact *contact)
@@ -233,13 +226,13 @@ int contact_connect(struct contact *contact)
 
 int contact_send(struct contact *contact, uint64_t incarnation, struct envelope *env, uint64_t *place)
 {
-    char to[UINT8_MAX + 1];
+    char to[ADDR_TEXT_MAX + 1];
 
     if (contact_connect(contact) < 0)
         return -1;
     env->to = env->from = (struct envelope_text){0};
-    if (incarnation && set_to(contact, incarnation, env, to) < 0)
-        return -1;
+    if (incarnation)
+        set_to(contact, incarnation, env, to);
     if (peer_send(contact->peer, env, -1) < 0)
         return -1;
     contact->is_used = true;

@@ -21,7 +21,7 @@ int64_t mailbox_raw_call_ms = 60000;
 /* The id of a raw call: the REQ header words. */
 struct call_id {
     unsigned size;
-    uint8_t bytes[MESSAGE_HEADER_MAX];
+    uint8_t bytes[SP_REQUEST_HEADER_MAX];
 };
 
 /* One connection. */
@@ -293,15 +293,6 @@ static void on_spin(struct ev_loop *loop, ev_idle *watcher, int revents)
 
 /* ---- ids of raw calls ---------------------------------------------------------------------- */
 
-/* Words of 4 bytes, the last one with the top bit. Returns their length, or 0. */
-static unsigned header_size(const uint8_t *body, size_t size)
-{
-    for (unsigned at = 0; at + 4 <= size && at + 4 <= MESSAGE_HEADER_MAX; at += 4)
-        if (body[at] & 0x80)
-            return at + 4;
-    return 0;
-}
-
 /* nng sends a request again when it is impatient: one that is being worked on, or was answered a
  * moment ago, must not be done twice. */
 static bool is_repeated(struct channel *channel, const uint8_t *header, unsigned size)
@@ -407,7 +398,7 @@ static void channel_close(struct channel *channel);
 
 static void on_request(struct channel *channel, const uint8_t *body, size_t size)
 {
-    unsigned head = header_size(body, size);
+    unsigned head = (unsigned)sp_request_header(body, size);
 
     if (head == 0) {
         channel_close(channel);
@@ -433,10 +424,10 @@ static bool is_for_us(struct troupe *self, const struct envelope *env)
 /* We wait in this very call: it would never be answered (SEMANTICS 6). */
 static bool is_deadlock(const struct troupe *self, const struct envelope *env)
 {
-    if (!self->waiting || env->kind != ENVELOPE_CALL)
+    if (env->kind != ENVELOPE_CALL)
         return false;
     for (unsigned i = 0; i < env->blocked_count; i++)
-        if (env->blocked[i] == self->hash)
+        if (call_is_waited_in(self, env->blocked[i]))
             return true;
     return false;
 }

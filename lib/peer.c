@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 enum {
-    ADDRESS_MAX = 255, /* what an envelope's `from` holds */
     FEATURES = 0,
     MAX_MESSAGE = 16 << 20,
     HELLO_PAYLOAD = 8,
@@ -27,7 +26,7 @@ struct peer {
     uint64_t last_ref;
     struct buf leftover; /* of a mailbox's dialer, while on_close runs */
     uint64_t place, written; /* the same */
-    char remote[ADDRESS_MAX + 1];
+    char remote[ENVELOPE_ADDRESS_MAX + 1];
 };
 
 /* ---- life --------------------------------------------------------------------------------- */
@@ -183,7 +182,7 @@ static int send_hello(struct peer *peer, const char *self, const char *to)
 
 static bool is_too_long(const char *self)
 {
-    if (strlen(self) <= ADDRESS_MAX)
+    if (strlen(self) <= ENVELOPE_ADDRESS_MAX)
         return false;
     errno = ENAMETOOLONG;
     return true;

@@ -34,7 +34,7 @@ struct troupe {
     void *state;
     char address[ADDR_TEXT_MAX + 1];
 
-    uint64_t hash; /* of its address, as `blocked` lists it */
+    uint64_t hash; /* of its address */
 
     struct parent parent;
     struct mailbox mailbox;

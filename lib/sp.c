@@ -134,10 +134,9 @@ int sp_header_read(const uint8_t in[8])
 
 size_t sp_request_header(const uint8_t *body, size_t size)
 {
-    for (size_t word = 0; word < 16 && 4 * word + 4 <= size; word++) {
-        if (body[4 * word] & 0x80)
-            return 4 * word + 4;
-    }
+    for (size_t end = 4; end <= size && end <= SP_REQUEST_HEADER_MAX; end += 4)
+        if (body[end - 4] & 0x80)
+            return end;
     return 0;
 }
 

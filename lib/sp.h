@@ -27,7 +27,10 @@ enum sp_protocol {
     SP_PULL = 0x51,
 };
 
-enum { SP_FRAME_HEADER = 9 }; /* 01, then the length of the body */
+enum {
+    SP_FRAME_HEADER = 9,        /* 01, then the length of the body */
+    SP_REQUEST_HEADER_MAX = 64, /* bytes of the words before a REQ body: nng's own bound is 15 hops */
+};
 enum { SP_HANDSHAKE_MS = 5000, SP_PARTIAL_MS = 30000, SP_IDLE_MS = 10000 };
 
 struct sp_limits {
@@ -139,7 +142,8 @@ int sp_header_read(const uint8_t in[8]);
 /* The size of the whole frame at the beginning of these bytes, header included. -1: not a whole one. */
 int sp_frame_size(const uint8_t *at, size_t have, size_t *size);
 /* How many bytes of a REQ body are header words: they end with the first that has the top bit, the
- * request id, and go back first in the reply. 0 when there is no such word among the first 16. */
+ * request id, and go back first in the reply. 0 when there is no such word within
+ * SP_REQUEST_HEADER_MAX. */
 size_t sp_request_header(const uint8_t *body, size_t size);
 
 #endif

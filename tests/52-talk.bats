@@ -79,6 +79,68 @@ answers() { # ANSWER ADDRESS MESSAGE ARG…
     answers deadlock t/a chain t/b t/a
 }
 
+# part LETTER COUNT: a part of a path, of so many letters.
+part() {
+    printf "$1%.0s" $(seq "$2")
+}
+
+# The longest path that a config may have, 511 characters, of an actor called KIND; BELOW is what it is under.
+deep() { # KIND
+    echo "$BELOW/$1$(part x $((56 - ${#1})))"
+}
+
+# An application, six supervisors below each other, and at the bottom two talkers and a counter.
+deep_stage() {
+    local level indent='  ' name
+    name=$(part d 64)
+    BELOW=$name
+    {
+        printf 'troupe: 1\napplication: %s\nsupervisor:\n' "$name"
+        for level in 1 2 3 4 5 6; do
+            printf '%schildren:\n%s  - name: %s\n%s    supervisor:\n' "$indent" "$indent" "$name" "$indent"
+            indent+='      '
+            BELOW+=/$name
+        done
+        printf '%schildren:\n' "$indent"
+        printf "$indent  - {name: %s, module: %s, restart: temporary}\n" "$(basename "$(deep one)")" talker \
+            "$(basename "$(deep two)")" talker "$(basename "$(deep counter)")" counter
+    } >deep.yaml
+    node_up deep.yaml
+}
+
+@test "an actor of the longest path is called, answers, links and watches like any other" {
+    local one two counter
+    deep_stage
+    one=$(deep one) two=$(deep two) counter=$(deep counter)
+    assert_equal "${#one}" 511
+    answers 0 "$one" call "$counter" 2000 value
+    answers 0 "$one" call "$counter@local#1" 2000 value
+    answers 5 "$counter@local#1" add 5
+    answers 5 "$one" ask "$counter" 2000 value
+    answers cast "$two" cast "$counter" add 1
+    answers 6 "$two" call "$counter" 2000 value
+    answers watched "$two" monitor "$one"
+    answers linked "$two" link "$counter"
+    kill -KILL "$(pid_of "$one")"
+    wait_until 5 has_heard "$two" "down $one#1 signal:KILL"
+    kill -KILL "$(pid_of "$counter")"
+    wait_until 5 has_cascaded "$two" "cascade ${counter:0:240}" # a reason is cut at 255 bytes
+}
+
+has_heard() { # ADDRESS TEXT
+    [[ $(ask "$1" heard) == "$2" ]]
+}
+
+has_cascaded() { # ADDRESS REASON
+    troupe why "$1" | grep -qF "$2"
+}
+
+@test "who waits no more, but in another call, is called by the first without a deadlock" {
+    stage "    - {name: c, module: talker}"
+    answers $'timeout\tanswered' t/a two t/b t/c 500
+    wait_until 10 has_heard t/b answered
+}
+
 @test "a call that comes back by a forward is a deadlock" {
     yaml d.yaml <<END
 troupe: 1
