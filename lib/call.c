@@ -410,7 +410,7 @@ int call_start(struct troupe *self, const struct call_request *request)
     struct contact *contact = contact_of(self, request->to, &incarnation);
     struct call *call;
 
-    if (!contact && errno != EHOSTUNREACH)
+    if (!contact)
         return -1;
     if (request->size > UINT32_MAX) {
         errno = EMSGSIZE;
@@ -419,8 +419,6 @@ int call_start(struct troupe *self, const struct call_request *request)
     call = create(self, request);
     if (!call)
         return -1;
-    if (!contact)
-        return fail_later(call, "noconnection");
     if (request->blocks && strcmp(contact->path, self->boot->path) == 0)
         return fail_later(call, "deadlock");
     return transmit(call, contact, incarnation, request);

@@ -23,10 +23,6 @@ int cast_payload(struct troupe *self, const char *to, const char *name, const st
     struct contact *contact = is_name(name) ? contact_of(self, to, &incarnation) : NULL;
     struct envelope env;
 
-    if (!contact && errno == EHOSTUNREACH) {
-        undelivered_cast(self, to, name, "noconnection");
-        return 0;
-    }
     if (!contact)
         return -1;
     if (payload->size > UINT32_MAX) {

@@ -44,7 +44,12 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 /* The failure that its callers hear when it was never a connection at all. */
 static const char *failure_of(const char *why)
 {
-    return strcmp(why, "noproc") == 0 ? "noproc" : "down unknown";
+    static const char *const known[] = {"noproc", "noconnection", "overloaded", "denied"};
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strncmp(why, known[i], strlen(known[i])) == 0)
+            return known[i];
+    return "down unknown";
 }
 
 /* Nobody was reached: nothing of all this will ever be handled. */
@@ -176,6 +181,7 @@ static struct contact *create(struct troupe *self, const char *path)
 
 static struct contact *find(struct troupe *self, const char *to, uint64_t *incarnation)
 {
+    char path[ADDR_TEXT_MAX + 1];
     struct contact *contact;
     struct addr addr;
     const char *why;
@@ -184,13 +190,13 @@ static struct contact *find(struct troupe *self, const char *to, uint64_t *incar
         errno = EINVAL;
         return NULL;
     }
-    if (is_elsewhere(self, &addr)) {
-        errno = EHOSTUNREACH;
-        return NULL;
-    }
     *incarnation = addr.incarnation;
-    HASH_FIND_STR(self->contacts.all, addr.path, contact);
-    return contact ? contact : create(self, addr.path);
+    addr.incarnation = 0;
+    if (!is_elsewhere(self, &addr))
+        *addr.node = '\0';
+    addr_format(&addr, path, sizeof path);
+    HASH_FIND_STR(self->contacts.all, path, contact);
+    return contact ? contact : create(self, path);
 }
 
 struct contact *contact_of(struct troupe *self, const char *to, uint64_t *incarnation)

@@ -40,7 +40,7 @@ struct contact {
     unsigned subscribers; /* subscriptions that know this contact: with one, it is never forgotten */
     uint64_t flushed; /* the place in the stream up to which it was tried to write at once */
     bool is_used; /* since the last sweep */
-    char path[]; /* the key */
+    char path[]; /* the key: PATH, or PATH@NODE when that is another node */
 };
 
 struct contacts {
@@ -58,7 +58,7 @@ void contacts_drain(struct troupe *self, int64_t ms);
 void contacts_finish(struct troupe *self);
 
 /* Where `to` is: the contact for its path, and the incarnation that it names, or 0. NULL with errno:
- * EINVAL (no address), EHOSTUNREACH (another node), ENOMEM. */
+ * EINVAL (no address), ENOMEM. */
 struct contact *contact_of(struct troupe *self, const char *to, uint64_t *incarnation);
 
 /* Sends one envelope; its `to` and `from` are set here. With an incarnation, only that one takes it. Dials

@@ -391,15 +391,14 @@ static struct subscription *create(struct troupe *self, const struct wish *wish)
     struct contact *contact = contact_of(self, wish->who, &incarnation);
     struct subscription *subscription;
 
-    if (!contact && errno != EHOSTUNREACH)
+    if (!contact)
         return NULL;
     subscription = calloc(1, sizeof *subscription);
     if (!subscription)
         return NULL;
     subscription->self = self;
     subscription->contact = contact;
-    if (contact)
-        contact->subscribers++;
+    contact->subscribers++;
     subscription->hear = wish->hear;
     subscription->on_event = wish->on_event;
     subscription->data = wish->data;
