@@ -457,7 +457,7 @@ static int live(struct troupe *self)
     actor_finish(self);
     if (self->terminated)
         return 128 + SIGTERM;
-    return reason_is_orderly(self->reason) ? 0 : 1;
+    return reason_exit_status(self->reason);
 }
 
 int troupe_actor_run(const struct troupe_actor *actor, const struct troupe_boot *boot)

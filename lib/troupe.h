@@ -161,7 +161,9 @@ TROUPE_EXPORT void troupe_heartbeat(struct troupe *self);
 
 /* Ends the actor after the present handler: terminate() runs, what was replied is sent. The reason
  * is one line: "normal", "shutdown TEXT", "error TEXT" …; need is what it wants of its supervisor:
- * NULL, "restart", "restart_after 30s", "finish" or "abort" (SEMANTICS 4). The last call counts. */
+ * NULL, "restart", "restart_after 30s", "finish" or "abort" (SEMANTICS 4). The last call counts. The
+ * process ends with status 0 when the reason is orderly, N for "exit:N", 128 and the signal's number
+ * for "signal:NAME", else 1: without a need of its own, `exit_codes` of its spec say what it wants. */
 TROUPE_EXPORT void troupe_exit(struct troupe *self, const char *need, const char *reason, ...)
     __attribute__((format(printf, 3, 4)));
 
