@@ -189,6 +189,8 @@ TROUPE_EXPORT const void *troupe_last_state(struct troupe *self, size_t *size);
 /* What the next one will get, sent at this one's end (not after SIGKILL or a crash): a copy of at
  * most 64 KiB. size 0 takes it back. Returns 0; or -1 with EMSGSIZE or ENOMEM. */
 TROUPE_EXPORT int troupe_set_last_state(struct troupe *self, const void *bytes, size_t size);
+/* Sends it now as well, for what is to outlive SIGKILL and a crash, too. */
+TROUPE_EXPORT void troupe_save_last_state(struct troupe *self);
 
 /* One structured line into the actor's log: level "info", event "cart.full", then keys and texts up
  * to a NULL. Plain stdout and stderr are the log too. */
@@ -228,6 +230,8 @@ TROUPE_EXPORT int64_t troupe_time_left(const struct troupe_message *message);
 TROUPE_EXPORT unsigned troupe_count(const struct troupe_message *message);
 /* The letter of argument number `index`, or '\0' when there is none: for .receive, and for answers. */
 TROUPE_EXPORT char troupe_type(const struct troupe_message *message, unsigned index);
+/* How many bytes its arguments take, as they came. */
+TROUPE_EXPORT size_t troupe_size(const struct troupe_message *message);
 TROUPE_EXPORT int64_t troupe_int(const struct troupe_message *message, unsigned index);
 TROUPE_EXPORT uint64_t troupe_uint(const struct troupe_message *message, unsigned index);
 TROUPE_EXPORT double troupe_double(const struct troupe_message *message, unsigned index);
