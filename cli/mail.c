@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 enum {
-    AGAIN_MS = 10,     /* between two tries */
-    CLOSED_MOST = 5,   /* … that were closed unheard; then its supervisor is asked about it */
+    AGAIN_MS = 10,   /* between two tries */
+    CLOSED_MOST = 5, /* … that were closed unheard; then its supervisor is asked about it */
     LOOK_MS = 1000,
     REQUEST_ID = 1,    /* the only one on its connection */
     REQUEST_HEADER = 4 /* bytes of a REQ header of one word */
@@ -245,8 +245,8 @@ static void look_who_closes(struct delivery *delivery)
     struct answer answer;
     uint64_t incarnation = 0;
 
-    cli_check_memory(client_ask_about(delivery->client, delivery->to->path, CONTROL_PS_BRIEF,
-                                      LOOK_MS, &answer));
+    cli_check_memory(
+        client_ask_about(delivery->client, delivery->to->path, CONTROL_PS_BRIEF, LOOK_MS, &answer));
     if (answer.kind == ANSWER_ROWS && answer.rows.count == 1 &&
         answer.rows.at[0].state == ROW_READY)
         incarnation = answer.rows.at[0].incarnation;
