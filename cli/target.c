@@ -121,15 +121,10 @@ static int expand_glob(struct cli *cli, const char *text, const struct addr *add
 /* An address with an incarnation means that one and no other. */
 static int check_incarnation(struct cli *cli, const struct addr *addr)
 {
-    char parent[ADDR_PATH_MAX + 1], mailbox[MAILBOX_MAX];
-    struct words words = {0};
     struct answer answer;
     int status = 0;
 
-    addr_supervisor(addr->path, parent, sizeof parent);
-    client_supervisor(parent, mailbox);
-    cli_check_memory(words_append(&words, addr_child_name(addr->path)));
-    cli_check_memory(client_call(&cli->client, mailbox, CONTROL_PS, &words, LOOK_MS, &answer));
+    cli_check_memory(client_ask_about(&cli->client, addr->path, CONTROL_PS, LOOK_MS, &answer));
     if (answer.kind != ANSWER_ROWS)
         status = target_answer_status(cli, addr->path, &answer);
     else if (answer.rows.count != 1)
@@ -137,7 +132,6 @@ static int check_incarnation(struct cli *cli, const struct addr *addr)
     else if (answer.rows.at[0].incarnation != addr->incarnation)
         status = cli_fail(STATUS_NOPROC, "%s#%" PRIu64 ": it is #%" PRIu64 " now", addr->path,
                           addr->incarnation, answer.rows.at[0].incarnation);
-    words_finish(&words);
     answer_finish(&answer);
     return status;
 }
@@ -219,8 +213,6 @@ int targets_order(struct cli *cli, const char *verb)
 int target_ask(struct cli *cli, const char *address, const char *verb, struct answer *answer,
                struct target *target)
 {
-    char mailbox[MAILBOX_MAX];
-    struct words words = {0};
     struct addr addr;
     int status = target_parse(cli, address, &addr, NULL);
 
@@ -232,10 +224,7 @@ int target_ask(struct cli *cli, const char *address, const char *verb, struct an
         return status;
     snprintf(target->path, sizeof target->path, "%s", addr.path);
     addr_supervisor(addr.path, target->parent, sizeof target->parent);
-    client_supervisor(target->parent, mailbox);
-    cli_check_memory(words_append(&words, addr_child_name(addr.path)));
-    cli_check_memory(client_call(&cli->client, mailbox, verb, &words, LOOK_MS, answer));
-    words_finish(&words);
+    cli_check_memory(client_ask_about(&cli->client, addr.path, verb, LOOK_MS, answer));
     if (answer->kind == ANSWER_WORDS || answer->kind == ANSWER_FACTS)
         return 0;
     status = target_answer_status(cli, addr.path, answer);

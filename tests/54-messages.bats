@@ -501,6 +501,25 @@ heard_after_publishing() {
     troupe call shop/teller publish '"hello"' && [[ -s sub.out ]]
 }
 
+@test "who takes no raw messages says so at once, by name" {
+    shop "    - {name: off, module: counter, raw: off}"
+    for who in shop/off sys/log; do
+        for verb in call send; do
+            run timeout 4 troupe $verb --timeout 30s --raw $who <<<"value"
+            assert_failure 1
+            assert_output "troupe: $who: no_mailbox it takes no raw messages"
+        done
+    done
+    run timeout 4 troupe call --timeout 30s sys/log anything
+    assert_failure 1
+    run troupe call shop/off add 5 # by its own protocol it does
+    assert_output 5
+    kill -STOP "$(pid_of shop/off)" # who is silent does not refuse
+    run timeout 20 troupe call --timeout 300ms --raw shop/off <<<"value"
+    assert_failure 6
+    kill -CONT "$(pid_of shop/off)"
+}
+
 # ---- rights ------------------------------------------------------------------------------
 
 as_uid() { # UID CMD…
