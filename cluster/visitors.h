@@ -6,6 +6,7 @@
 #ifndef TROUPE_CLUSTER_VISITORS_H
 #define TROUPE_CLUSTER_VISITORS_H
 
+#include "fanout.h"
 #include "groups.h"
 #include "rights.h"
 #include "sp.h"
@@ -26,6 +27,7 @@ struct visitors {
     const char *node, *self; /* our name, our address; borrowed */
     struct rights rights;
     struct groups *groups;
+    struct fanout *fanout;
     const struct visitors_hooks *hooks;
     void *data;
     struct visitor *all;

@@ -111,6 +111,15 @@ static void on_line(struct parent *parent, struct ctl_line *line)
     case CTL_LINKED:
         ties_on_linked(self, line->rest);
         break;
+    case CTL_JOINED:
+        joining_on_joined(self, line->rest);
+        break;
+    case CTL_LEFT:
+        joining_on_left(self, line->rest);
+        break;
+    case CTL_NOT_JOINED:
+        joining_on_refused(self, line->rest);
+        break;
     case CTL_PING:
         parent_say(parent, CTL_HEARTBEAT, "");
         break;
@@ -336,6 +345,7 @@ void actor_init(struct troupe *self, const struct troupe_actor *actor, const str
     parent_by_socket(&self->parent, boot->control_fd);
     mailbox_init(self);
     contacts_init(self);
+    views_init(self);
     calls_init(self);
     TAILQ_INIT(&self->agenda);
     self->has_spare = true;
@@ -350,6 +360,7 @@ void actor_release(struct troupe *self)
     descriptors_finish(self);
     agenda_finish(self);
     subscriptions_finish(self);
+    views_finish(self);
     contacts_finish(self);
     calls_finish(self);
     ties_finish(self);

@@ -5,6 +5,7 @@
 #include "undelivered.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,26 +18,49 @@ static bool is_name(const char *name)
     return false;
 }
 
+/* The envelope of a cast; 0, or -1 with EMSGSIZE. */
+static int fill(struct troupe *self, const char *name, const struct payload *payload,
+                struct envelope *env)
+{
+    if (payload->size > UINT32_MAX) {
+        errno = EMSGSIZE;
+        return -1;
+    }
+    env->kind = ENVELOPE_CAST;
+    env->flags = (uint16_t)(undelivered_flags(self) | (payload->is_typed ? ENVELOPE_TYPED : 0));
+    env->ref = env->deadline_us = 0;
+    env->blocked_count = 0;
+    env->type = envelope_text(name);
+    env->payload = payload->at;
+    env->payload_size = (uint32_t)payload->size;
+    return 0;
+}
+
 int cast_payload(struct troupe *self, const char *to, const char *name, const struct payload *payload)
 {
     uint64_t incarnation;
     struct contact *contact = is_name(name) ? contact_of(self, to, &incarnation) : NULL;
     struct envelope env;
 
-    if (!contact)
+    if (!contact || fill(self, name, payload, &env) < 0 ||
+        contact_send(contact, incarnation, &env, NULL) < 0)
         return -1;
-    if (payload->size > UINT32_MAX) {
-        errno = EMSGSIZE;
-        return -1;
-    }
-    env.kind = ENVELOPE_CAST;
-    env.flags = (uint16_t)(undelivered_flags(self) | (payload->is_typed ? ENVELOPE_TYPED : 0));
-    env.ref = env.deadline_us = 0;
-    env.blocked_count = 0;
-    env.type = envelope_text(name);
-    env.payload = payload->at;
-    env.payload_size = (uint32_t)payload->size;
-    if (contact_send(contact, incarnation, &env, NULL) < 0)
+    STATS_ADD(self, messages_out, 1);
+    return 0;
+}
+
+int cast_to_group(struct troupe *self, const char *node, const char *group, const char *name,
+                  const struct payload *payload)
+{
+    char to[ADDR_TEXT_MAX + 1];
+    uint64_t incarnation;
+    struct contact *contact;
+    struct envelope env;
+
+    snprintf(to, sizeof to, "%s@%s", PEER_NODE, node);
+    contact = is_name(name) ? contact_of(self, to, &incarnation) : NULL;
+    if (!contact || fill(self, name, payload, &env) < 0 ||
+        contact_send_as(contact, group, &env) < 0)
         return -1;
     STATS_ADD(self, messages_out, 1);
     return 0;

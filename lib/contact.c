@@ -230,16 +230,9 @@ int contact_connect(struct contact *contact)
     return contact->peer ? 0 : dial(contact, NULL);
 }
 
-int contact_send(struct contact *contact, uint64_t incarnation, struct envelope *env, uint64_t *place)
+static int transmit(struct contact *contact, const struct envelope *env, uint64_t *place)
 {
-    char to[ADDR_TEXT_MAX + 1];
-
-    if (contact_connect(contact) < 0)
-        return -1;
-    env->to = env->from = (struct envelope_text){0};
-    if (incarnation)
-        set_to(contact, incarnation, env, to);
-    if (peer_send(contact->peer, env, -1) < 0)
+    if (contact_connect(contact) < 0 || peer_send(contact->peer, env, -1) < 0)
         return -1;
     contact->is_used = true;
     if (place)
@@ -249,6 +242,23 @@ int contact_send(struct contact *contact, uint64_t incarnation, struct envelope 
         peer_flush(contact->peer);
     }
     return 0;
+}
+
+int contact_send(struct contact *contact, uint64_t incarnation, struct envelope *env, uint64_t *place)
+{
+    char to[ADDR_TEXT_MAX + 1];
+
+    env->to = env->from = (struct envelope_text){0};
+    if (incarnation)
+        set_to(contact, incarnation, env, to);
+    return transmit(contact, env, place);
+}
+
+int contact_send_as(struct contact *contact, const char *to, struct envelope *env)
+{
+    env->from = (struct envelope_text){0};
+    env->to = envelope_text(to);
+    return transmit(contact, env, NULL);
 }
 
 void contact_flush(struct contact *contact)

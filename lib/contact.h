@@ -65,6 +65,8 @@ struct contact *contact_of(struct troupe *self, const char *to, uint64_t *incarn
  * when needed. place, when not NULL, gets where the frame ends in the connection's stream. 0; or -1 with
  * errno of sp_send(). */
 int contact_send(struct contact *contact, uint64_t incarnation, struct envelope *env, uint64_t *place);
+/* The same, and `to` is written as it stands: for a group, which sys/node knows (group.c). */
+int contact_send_as(struct contact *contact, const char *to, struct envelope *env);
 /* Dials, if there is no connection. 0, or -1 with errno. */
 int contact_connect(struct contact *contact);
 /* Writes what is queued now. */

@@ -439,12 +439,26 @@ static void drop_for_memory(struct troupe_message *message)
     mailbox_forget(message);
 }
 
+/* A `from` of its own has what sys/node hands on for somebody (PROTOCOL 2); else it is of who dialled. */
+static struct troupe_message *view_of(struct channel *channel, const struct envelope *env)
+{
+    char from[ADDR_TEXT_MAX + 1];
+    bool is_relayed = env->from.length && envelope_text_copy(env->from, from, sizeof from) == 0;
+    struct troupe_message *message =
+        message_view(channel->self, MESSAGE_ENVELOPE, env,
+                     is_relayed ? from : peer_remote(channel->peer));
+
+    if (!is_relayed || !message || message_settle(message) == 0)
+        return message;
+    message_destroy(message);
+    return NULL;
+}
+
 /* Handled at once, from its frame, when nothing is before it: no copy is made. */
 static void on_message_envelope(struct channel *channel, const struct envelope *env)
 {
     struct troupe *self = channel->self;
-    struct troupe_message *message =
-        message_view(self, MESSAGE_ENVELOPE, env, peer_remote(channel->peer));
+    struct troupe_message *message = view_of(channel, env);
 
     if (!message) {
         STATS_ADD(self, dropped, 1);

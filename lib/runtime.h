@@ -13,6 +13,7 @@
 #include "call.h"
 #include "contact.h"
 #include "descriptors.h"
+#include "joining.h"
 #include "loop.h"
 #include "mailbox.h"
 #include "parent.h"
@@ -23,6 +24,7 @@
 #include "ties.h"
 #include "timing.h"
 #include "troupe.h"
+#include "views.h"
 #include "work.h"
 
 enum { TROUPE_NEED_MAX = 64, TROUPE_LAST_STATE_MAX = 65536 };
@@ -43,6 +45,8 @@ struct troupe {
     struct subscriptions subscriptions;
     struct publishing publishing;
     struct ties ties;
+    struct joining joining;
+    struct views views;
     struct agenda agenda;
     struct timing timing;
     struct descriptors descriptors;

@@ -14,10 +14,11 @@
  *   4. Sending        cast, call, call many, look a name up
  *   5. Links          monitors, links, exits (the backplane)
  *   6. Publishing     to whoever subscribes; sharing a resource
- *   7. Time and work  timers, delayed sends, descriptors, work that may block
- *   8. Attached       a process that no supervisor started takes part
- *   9. Programs       readiness and status of an executed program
- *  10. Machinery      what the macros above are made of
+ *   7. Groups         joining, members, sending to a group on all nodes
+ *   8. Time and work  timers, delayed sends, descriptors, work that may block
+ *   9. Attached       a process that no supervisor started takes part
+ *  10. Programs       readiness and status of an executed program
+ *  11. Machinery      what the macros above are made of
  * Not in this release: groups, other nodes, services.
  *
  * Conventions. Functions that can fail return 0, or -1 with errno. Texts are UTF-8 and
@@ -392,7 +393,52 @@ TROUPE_EXPORT uint64_t troupe_lost(const struct troupe_message *event);
 TROUPE_EXPORT struct troupe_message *troupe_depend(struct troupe *self, const char *who,
                                                    const char *topic, int64_t timeout_ms);
 
-/* ---- 7. Time and work --------------------------------------------------------------------- */
+/* ---- 7. Groups ---------------------------------------------------------------------------- */
+
+/* Process groups, as OTP's pg: a named multiset of actors on all nodes that are connected (SEMANTICS 8). A
+ * group is named `GROUP` or `SCOPE:GROUP`; the scope is `pg` when none is said. A member leaves with its end.
+ *
+ * Joins so many times; waits until sys/node has it. NULL, or the failure ("refused …", "overloaded",
+ * "timeout"), valid until the next call. */
+TROUPE_EXPORT const char *troupe_join(struct troupe *self, const char *group, unsigned times);
+/* Leaves so many times, or all when it has joined less often. "not_joined" when it is no member. */
+TROUPE_EXPORT const char *troupe_leave(struct troupe *self, const char *group, unsigned times);
+
+enum troupe_where { TROUPE_ALL_NODES, TROUPE_THIS_NODE };
+/* Visits the members (PATH@NODE#N), each as often as it has joined, those of this node first. Returns their
+ * number; 0 also when there is no such group; or -1 with errno: EINVAL, ENOTCONN (sys/node is away),
+ * ETIMEDOUT, EINTR (the actor is to end). */
+TROUPE_EXPORT int troupe_members(struct troupe *self, const char *group, enum troupe_where where,
+                                 void (*visit)(const char *member, void *data), void *data);
+/* Visits the groups of a scope (NULL: `pg`) that have members. As above. */
+TROUPE_EXPORT int troupe_groups(struct troupe *self, const char *scope, enum troupe_where where,
+                                void (*visit)(const char *group, void *data), void *data);
+
+enum troupe_group_event { TROUPE_GROUP_JOINED, TROUPE_GROUP_LEFT };
+typedef void troupe_on_group(struct troupe *self, enum troupe_group_event event, const char *group,
+                             const char *member, void *data);
+/* Hears who joins and leaves a group, or, by `SCOPE:`, any group of a scope: first those who are members now,
+ * as joins, then each change in order. Runs between messages. Returns its number, or 0 with errno: EINVAL,
+ * ENOMEM. */
+TROUPE_EXPORT uint64_t troupe_watch_group(struct troupe *self, const char *group,
+                                          troupe_on_group *on_change, void *data);
+/* No longer; on_change is not called after this. */
+TROUPE_EXPORT void troupe_unwatch_group(struct troupe *self, uint64_t watch);
+
+/* Who gets what is sent to a group; nobody twice, however often it has joined. */
+enum troupe_spread {
+    TROUPE_TO_ALL,
+    TROUPE_TO_ONE,        /* by chance */
+    TROUPE_TO_ONE_A_NODE, /* the same, of each node */
+    TROUPE_TO_NEAREST,    /* one of this node, or else of another */
+};
+/* troupe_cast_group(self, group, spread, name, values…): a cast to members of a group. Who is in it is known
+ * here and kept up to date: only the first time waits for it. Returns to how many it was sent; or -1 with
+ * errno as troupe_cast(), or ENOTCONN. */
+#define troupe_cast_group(self, group, spread, ...)                                                \
+    TROUPE_WITH_VALUES_4(troupe_cast_group_values, self, group, spread, __VA_ARGS__)
+
+/* ---- 8. Time and work --------------------------------------------------------------------- */
 
 /* All functions called from here run between messages, and never while a handler waits in a blocking
  * call. Numbers of timers are never 0; 0 says ENOMEM. */
@@ -447,7 +493,7 @@ TROUPE_EXPORT int troupe_manage(struct troupe *self, troupe_work_fn *fn, void *f
 TROUPE_EXPORT int troupe_part_manage(struct troupe *self, troupe_work_fn *fn, void *fn_data,
                                      troupe_on_done *on_done, void *data);
 
-/* ---- 8. Attached -------------------------------------------------------------------------- */
+/* ---- 9. Attached -------------------------------------------------------------------------- */
 
 /* A process that no supervisor started becomes an actor of a running node ($TROUPE_RUN, or the node named
  * by $TROUPE_NODE, or the only one that runs): with links, monitors, a path (run/PID; or `path`, a free name
@@ -488,7 +534,7 @@ TROUPE_EXPORT void troupe_detach(struct troupe *self, const char *reason);
     (&(const struct troupe_actor){.abi = TROUPE_ABI, .size = sizeof(struct troupe_actor),          \
                                   .run = troupe_actor_run, __VA_ARGS__})
 
-/* ---- 9. Programs -------------------------------------------------------------------------- */
+/* ---- 10. Programs -------------------------------------------------------------------------- */
 
 /* For an executed program that links this library: the same words to its supervisor, through the
  * descriptor named in TROUPE_CONTROL. Return 0; or -1 with errno: ENOTCONN when no supervisor
@@ -499,7 +545,7 @@ TROUPE_EXPORT int troupe_notify_heartbeat(void);
 /* Tells the reason and the need before the program ends by itself. */
 TROUPE_EXPORT int troupe_notify_exit(const char *need, const char *reason);
 
-/* ---- 10. Machinery ------------------------------------------------------------------------- */
+/* ---- 11. Machinery ------------------------------------------------------------------------- */
 
 enum { TROUPE_ABI = 1 };
 
@@ -545,6 +591,9 @@ TROUPE_EXPORT int troupe_ask_values(struct troupe *self, const char *to, struct 
                                     const char *name, const struct troupe_value *values);
 TROUPE_EXPORT void troupe_call_many_values(struct troupe *self, const char *const *to,
                                            struct troupe_asking_many asking, const char *name,
+                                           const struct troupe_value *values);
+TROUPE_EXPORT int troupe_cast_group_values(struct troupe *self, const char *group,
+                                           enum troupe_spread spread, const char *name,
                                            const struct troupe_value *values);
 TROUPE_EXPORT uint64_t troupe_cast_after_values(struct troupe *self, int64_t ms, const char *to,
                                                 const char *name, const struct troupe_value *values);

@@ -1,0 +1,86 @@
+#include "fanout.h"
+
+#include "addr.h"
+#include "peer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+struct fanout_target {
+    struct fanout *fanout;
+    struct peer *peer;
+    UT_hash_handle hh;
+    char path[]; /* the key */
+};
+
+static void forget(struct fanout_target *target)
+{
+    HASH_DEL(target->fanout->targets, target);
+    free(target);
+}
+
+/* A refusal: the member has ended meanwhile, and has left. */
+static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
+{
+    (void)peer;
+    (void)env;
+    (void)fd;
+}
+
+static void on_close(struct peer *peer, const char *why)
+{
+    (void)why;
+    forget(peer_data(peer));
+}
+
+static const struct peer_handlers handlers = {.on_envelope = on_envelope, .on_close = on_close};
+
+static struct fanout_target *dial(struct fanout *fanout, const char *path)
+{
+    size_t length = strlen(path);
+    struct fanout_target *target = calloc(1, sizeof *target + length + 1);
+
+    if (!target)
+        return NULL;
+    target->fanout = fanout;
+    memcpy(target->path, path, length + 1);
+    target->peer = peer_dial_mailbox(fanout->loop, fanout->run_dir, path, fanout->self, NULL,
+                                     &handlers, target);
+    if (!target->peer) {
+        free(target);
+        return NULL;
+    }
+    peer_set_idle_close(target->peer, SP_IDLE_MS);
+    HASH_ADD_KEYPTR(hh, fanout->targets, target->path, length, target);
+    return target;
+}
+
+void fanout_send(struct fanout *fanout, const char *member, const char *from,
+                 const struct envelope *env)
+{
+    char path[ADDR_TEXT_MAX + 1];
+    struct envelope copy = *env;
+    struct fanout_target *target;
+
+    snprintf(path, sizeof path, "%.*s", (int)strcspn(member, "#"), member);
+    HASH_FIND_STR(fanout->targets, path, target);
+    if (!target)
+        target = dial(fanout, path);
+    copy.to = envelope_text(member);
+    copy.from = envelope_text(from);
+    copy.flags &= (uint16_t)~ENVELOPE_WANTS_UNDELIVERED; /* nobody here could tell who sent it */
+    if (!target || peer_send(target->peer, &copy, -1) < 0)
+        fanout->lost++;
+}
+
+void fanout_finish(struct fanout *fanout)
+{
+    struct fanout_target *target, *next;
+
+    HASH_ITER (hh, fanout->targets, target, next) {
+        peer_close(target->peer, true);
+        forget(target);
+    }
+}
