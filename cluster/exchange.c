@@ -40,8 +40,7 @@ struct incoming {
     UT_hash_handle hh;
 };
 
-/* ---- what is sent over the session
- * --------------------------------------------------------------- */
+/* ---- what is sent over the session ---------------------------------------------------------- */
 
 /* Requests find room or are refused; what keeps both sides in step, and answers, always go. */
 static int send_parts(struct exchange_side *side, enum channel_kind kind, uint32_t id,
@@ -83,8 +82,7 @@ static void tell_ended(struct incoming *incoming, const char *reason)
     send_whole(incoming->side, CHANNEL_ENDED, incoming->id, reason, strlen(reason));
 }
 
-/* ---- processes of this node
- * ------------------------------------------------------------------------ */
+/* ---- processes of this node ----------------------------------------------------------------- */
 
 static struct outgoing *find_outgoing(const struct exchange_side *side, uint32_t id)
 {
@@ -258,8 +256,7 @@ static bool on_caller_open(struct sp_conn *conn)
 static const struct sp_handlers caller_handlers = {
     .on_open = on_caller_open, .on_message = on_caller_message, .on_close = on_caller_close};
 
-/* ---- what comes back for them
- * ---------------------------------------------------------------------- */
+/* ---- what comes back for them --------------------------------------------------------------- */
 
 /* A process that does not read its answers loses its connection, and nobody else's. */
 static void take_back(struct exchange_side *side, const struct channel_frame *frame)
@@ -286,8 +283,7 @@ static void take_ended(struct exchange_side *side, const struct channel_frame *f
     refuse(outgoing, reason);
 }
 
-/* ---- mailboxes of this node
- * ------------------------------------------------------------------------ */
+/* ---- mailboxes of this node ----------------------------------------------------------------- */
 
 static void forget_incoming(struct incoming *incoming)
 {
@@ -328,8 +324,7 @@ static void on_mailbox_close(struct sp_conn *conn, const char *why)
 static const struct sp_handlers mailbox_handlers = {.on_message = on_mailbox_message,
                                                     .on_close = on_mailbox_close};
 
-/* ---- what comes for them
- * --------------------------------------------------------------------------- */
+/* ---- what comes for them -------------------------------------------------------------------- */
 
 /* `shop/db`, or a supervisor's own mailbox: `shop/.supervisor`, `.supervisor`. */
 static bool is_mailbox(const char *path, bool *is_supervisor)
@@ -477,8 +472,7 @@ int exchange_receive(struct exchange_side *side, const uint8_t *bytes, size_t si
     return *why ? -1 : 0;
 }
 
-/* ---- sessions
- * -------------------------------------------------------------------------------------- */
+/* ---- sessions ------------------------------------------------------------------------------- */
 
 void exchange_begin(struct exchange *exchange, struct exchange_side *side, const char *node)
 {
@@ -517,8 +511,7 @@ struct exchange_counts exchange_counts(const struct exchange_side *side)
     return (struct exchange_counts){HASH_COUNT(side->outgoing), HASH_COUNT(side->incoming)};
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------ */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 int exchange_start(struct exchange *exchange, int mailbox_fd)
 {

@@ -41,8 +41,7 @@ static struct groups *groups_of(const struct visit *visit)
     return visit->visitor->visitors->groups;
 }
 
-/* ---- answers -----------------------------------------------------------------------------------
- */
+/* ---- answers -------------------------------------------------------------------------------- */
 
 static void reply(const struct visit *visit, const struct words *words)
 {
@@ -79,8 +78,7 @@ static bool has_words(const struct visit *visit, size_t least, size_t most, cons
     return false;
 }
 
-/* ---- supervisors: what their children have joined
- * ------------------------------------------------ */
+/* ---- supervisors: what their children have joined ------------------------------------------- */
 
 /* A supervisor may tell of those below itself only. */
 static void become_source(struct visitor *visitor)
@@ -165,8 +163,7 @@ static void do_end(const struct visit *visit)
                       groups_ended(groups_of(visit), visit->visitor->number, visit->words[0]));
 }
 
-/* ---- who is where
- * -------------------------------------------------------------------------------- */
+/* ---- who is where --------------------------------------------------------------------------- */
 
 /* What is collected for an answer. */
 struct listing {
@@ -277,8 +274,7 @@ static void do_group_unwatch(const struct visit *visit)
         answer_change(visit, groups_demonitor(groups_of(visit), visit->visitor->number, ref));
 }
 
-/* ---- nodes
- * --------------------------------------------------------------------------------------- */
+/* ---- nodes ---------------------------------------------------------------------------------- */
 
 static void do_nodes(const struct visit *visit)
 {
@@ -325,8 +321,40 @@ static void do_disconnect(const struct visit *visit)
         answer_order(visit, visitors->hooks->disconnect(visitors->data, visit->words[0]));
 }
 
-/* ---- dispatch
- * ------------------------------------------------------------------------------------ */
+/* ---- messages to groups ----------------------------------------------------------------------- */
+
+struct delivery {
+    const struct visitor *visitor;
+    const struct envelope *env;
+};
+
+static void deliver(void *data, const char *scope, const char *group, const struct groups_actor *actor,
+                    size_t count)
+{
+    const struct delivery *delivery = data;
+    const struct visitor *visitor = delivery->visitor;
+
+    (void)scope;
+    (void)group;
+    (void)count; /* once, however often it has joined */
+    fanout_send(visitor->visitors->fanout, actor->address, peer_remote(visitor->peer), delivery->env);
+}
+
+/* `to` is SCOPE:GROUP: from an actor of another node, for all members of this one. */
+static void cast_to_group(const struct visitor *visitor, const struct envelope *env)
+{
+    struct delivery delivery = {visitor, env};
+    char to[GROUP_TEXT_MAX + 1];
+    struct group_name name;
+    const char *why;
+
+    if (visitor->rights & RIGHT_SEND && envelope_text_copy(env->to, to, sizeof to) == 0 &&
+        group_name_parse(to, &name, &why) == 0)
+        groups_members(visitor->visitors->groups, GROUPS_LOCAL, name.scope, name.group, deliver,
+                       &delivery);
+}
+
+/* ---- dispatch ------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -370,6 +398,8 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
         close(fd);
     if (env->kind == ENVELOPE_CALL)
         peer_reply_error(peer, env->ref, "unknown_message sys/node takes control requests only");
+    if (env->kind == ENVELOPE_CAST)
+        cast_to_group(visit.visitor, env);
     if (env->kind != ENVELOPE_CONTROL)
         return;
     if (envelope_text_copy(env->type, name, sizeof name) < 0 ||
@@ -383,8 +413,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     words_finish(&words);
 }
 
-/* ---- events
- * -------------------------------------------------------------------------------------- */
+/* ---- events --------------------------------------------------------------------------------- */
 
 /* Who does not read what it watches loses its connection, and then asks anew: nothing is left out
  * unsaid. */
@@ -438,8 +467,7 @@ void visitors_on_node(struct visitors *visitors, const char *node, const char *r
                        &words);
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static void forget(struct visitor *visitor)
 {

@@ -86,8 +86,7 @@ static void destroy(struct view *view)
     free(view);
 }
 
-/* ---- telling the author ------------------------------------------------------------------------
- */
+/* ---- telling the author --------------------------------------------------------------------- */
 
 static void drop_change(struct views *views, struct view_change *change)
 {
@@ -150,8 +149,7 @@ static int owe(struct view *view, enum troupe_group_event event, const char *gro
     return 0;
 }
 
-/* ---- what sys/node says ------------------------------------------------------------------------
- */
+/* ---- what sys/node says --------------------------------------------------------------------- */
 
 static int take_change(struct view *view, bool is_join, const struct words *words)
 {
@@ -277,8 +275,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     agenda_let_go(self);
 }
 
-/* ---- the connection ----------------------------------------------------------------------------
- */
+/* ---- the connection ------------------------------------------------------------------------- */
 
 static void retry_later(struct troupe *self)
 {
@@ -354,8 +351,7 @@ static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
         retry_later(views->all->self);
 }
 
-/* ---- questions ---------------------------------------------------------------------------------
- */
+/* ---- questions ------------------------------------------------------------------------------ */
 
 static void on_time(struct ev_loop *loop, ev_timer *timer, int revents)
 {
@@ -402,8 +398,7 @@ int views_ask(struct troupe *self, const char *verb, const struct words *words,
     return query.failure ? -1 : 0;
 }
 
-/* ---- views -------------------------------------------------------------------------------------
- */
+/* ---- views ---------------------------------------------------------------------------------- */
 
 static struct view *create(struct troupe *self, const struct group_name *name,
                            troupe_on_group *on_change, void *data)
@@ -487,8 +482,7 @@ void troupe_unwatch_group(struct troupe *self, uint64_t watch)
     destroy(view);
 }
 
-/* ---- life --------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 void views_init(struct troupe *self)
 {

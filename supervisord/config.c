@@ -220,8 +220,7 @@ static void read_file(struct reader *reader, const char *name, struct spec_tree 
     buf_finish(&text);
 }
 
-/* ---- all together ------------------------------------------------------------------------------
- */
+/* ---- all together --------------------------------------------------------------------------- */
 
 static void reader_init(struct reader *reader, struct report *report,
                         const struct config_context *context, size_t number, const char *label,
@@ -310,8 +309,7 @@ int config_read_text(const char *text, size_t length, const char *label, const c
     return result;
 }
 
-/* ---- children that are added -------------------------------------------------------------------
- */
+/* ---- children that are added ---------------------------------------------------------------- */
 
 static void check_links_of(struct reader *reader, const char *path, const struct spec *child)
 {
@@ -368,8 +366,7 @@ int config_read_child(const char *text, size_t length, const char *label, const 
     return result;
 }
 
-/* ---- children of templates ---------------------------------------------------------------------
- */
+/* ---- children of templates ------------------------------------------------------------------ */
 
 static int no_memory(struct buf *messages)
 {

@@ -79,8 +79,7 @@ void read_rights(struct reader *reader, const struct config_key *key,
     reader_each(reader, key, node, add_right, at);
 }
 
-/* ---- what must hold between the keys -----------------------------------------------------------
- */
+/* ---- what must hold between the keys -------------------------------------------------------- */
 
 static void complain_at(struct reader *reader, const struct config_node *map, const char *key,
                         const char *format, const char *text)
@@ -187,8 +186,7 @@ static void check_node(struct reader *reader, const struct config_node *map)
                     "listen beside it");
 }
 
-/* ---- once for all files -------------------------------------------------------------------------
- */
+/* ---- once for all files --------------------------------------------------------------------- */
 
 void read_node(struct reader *reader, const struct config_key *key, const struct config_node *node,
                void *at)

@@ -142,8 +142,7 @@ void read_module(struct reader *reader, const struct config_key *key,
         reader_keep(reader, at, text);
 }
 
-/* ---- the rules for one child ------------------------------------------------------------------
- */
+/* ---- the rules for one child ---------------------------------------------------------------- */
 
 static void check_module(struct reader *reader, const struct spec *child)
 {
@@ -582,8 +581,7 @@ void read_children(struct reader *reader, const struct config_key *key,
     check_twins(reader, supervisor);
 }
 
-/* ---- templates and supervisors ----------------------------------------------------------------
- */
+/* ---- templates and supervisors -------------------------------------------------------------- */
 
 static void check_template(struct reader *reader)
 {

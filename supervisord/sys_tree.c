@@ -31,8 +31,7 @@ static int find_program(const struct node *node, const char *const *places, cons
     return -1;
 }
 
-/* ---- one child, as a map on one line ------------------------------------------------------------
- */
+/* ---- one child, as a map on one line -------------------------------------------------------- */
 
 /* In single quotes, where only one character means something: it is doubled. */
 static void quote(struct buf *yaml, const char *text)
@@ -106,8 +105,7 @@ static void write_node(const struct node *node, const struct spec_node *spec, co
                (unsigned long long)node->generation);
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 static bool names_groups(const struct spec *spec)
 {
