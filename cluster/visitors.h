@@ -34,7 +34,7 @@ struct visitors {
     uint64_t last_number;
 };
 
-/* One that has said HELLO (exchange.h). Takes conn over. */
+/* One that has said HELLO (switchboard.h). Takes conn over. */
 void visitors_receive(struct visitors *visitors, struct sp_conn *conn, const uint8_t *hello,
                       size_t size);
 void visitors_finish(struct visitors *visitors);

@@ -1,4 +1,4 @@
-#include "exchange.h"
+#include "switchboard.h"
 
 #include "channel.h"
 #include "envelope_edit.h"
@@ -20,8 +20,8 @@ enum {
 
 /* A process of this node that speaks to a mailbox of another. */
 struct outgoing {
-    struct exchange *exchange;
-    struct exchange_side *side; /* NULL: it has not said whom it means */
+    struct switchboard *board;
+    struct switchboard_side *side; /* NULL: it has not said whom it means */
     uint32_t id;
     struct sp_conn *conn;
     unsigned rights;
@@ -32,7 +32,7 @@ struct outgoing {
 
 /* A mailbox of this node that a process of another speaks to. */
 struct incoming {
-    struct exchange_side *side;
+    struct switchboard_side *side;
     uint32_t id;
     struct sp_conn *conn;
     bool is_open;
@@ -43,11 +43,11 @@ struct incoming {
 /* ---- what is sent over the session ---------------------------------------------------------- */
 
 /* Requests find room or are refused; what keeps both sides in step, and answers, always go. */
-static int send_parts(struct exchange_side *side, enum channel_kind kind, uint32_t id,
+static int send_parts(struct switchboard_side *side, enum channel_kind kind, uint32_t id,
                       const struct envelope_parts *body)
 {
     bool is_ours = kind == CHANNEL_FORTH || kind == CHANNEL_SHUT;
-    struct exchange_message message = {.lane = (uint64_t)is_ours << 32 | id,
+    struct switchboard_message message = {.lane = (uint64_t)is_ours << 32 | id,
                                        .must = kind != CHANNEL_FORTH,
                                        .count = 1 + body->count};
     uint8_t head[CHANNEL_HEAD];
@@ -56,10 +56,10 @@ static int send_parts(struct exchange_side *side, enum channel_kind kind, uint32
     message.parts[0] = (struct iovec){head, sizeof head};
     for (int i = 0; i < body->count; i++)
         message.parts[1 + i] = body->parts[i];
-    return side->exchange->hooks.send(side, &message);
+    return side->board->hooks.send(side, &message);
 }
 
-static int send_whole(struct exchange_side *side, enum channel_kind kind, uint32_t id,
+static int send_whole(struct switchboard_side *side, enum channel_kind kind, uint32_t id,
                       const void *bytes, size_t size)
 {
     struct envelope_parts body = {.parts = {{(void *)bytes, size}}, .count = 1};
@@ -67,14 +67,14 @@ static int send_whole(struct exchange_side *side, enum channel_kind kind, uint32
     return send_parts(side, kind, id, &body);
 }
 
-static void send_open(struct exchange_side *side, uint32_t id, const char *to, const char *from)
+static void send_open(struct switchboard_side *side, uint32_t id, const char *to, const char *from)
 {
     uint8_t bytes[CHANNEL_OPEN_MAX];
     size_t size = channel_open(id, to, from, bytes);
-    struct exchange_message message = {
+    struct switchboard_message message = {
         .lane = 1ull << 32 | id, .must = true, .parts = {{bytes, size}}, .count = 1};
 
-    side->exchange->hooks.send(side, &message);
+    side->board->hooks.send(side, &message);
 }
 
 static void tell_ended(struct incoming *incoming, const char *reason)
@@ -84,7 +84,7 @@ static void tell_ended(struct incoming *incoming, const char *reason)
 
 /* ---- processes of this node ----------------------------------------------------------------- */
 
-static struct outgoing *find_outgoing(const struct exchange_side *side, uint32_t id)
+static struct outgoing *find_outgoing(const struct switchboard_side *side, uint32_t id)
 {
     struct outgoing *outgoing;
 
@@ -97,7 +97,7 @@ static void forget_outgoing(struct outgoing *outgoing)
     if (outgoing->side)
         HASH_DEL(outgoing->side->outgoing, outgoing);
     else
-        DL_DELETE(outgoing->exchange->unopened, outgoing);
+        DL_DELETE(outgoing->board->unopened, outgoing);
     free(outgoing);
 }
 
@@ -127,7 +127,7 @@ static void refuse_envelope(struct sp_conn *conn, const uint8_t *body, size_t si
 }
 
 /* PATH@NODE#N, of this node, whatever it calls itself; -1: it claims to be of another. */
-static int own_address(const struct exchange *exchange, struct envelope_text from,
+static int own_address(const struct switchboard *board, struct envelope_text from,
                        char out[ADDR_TEXT_MAX + 1])
 {
     struct addr addr;
@@ -135,25 +135,25 @@ static int own_address(const struct exchange *exchange, struct envelope_text fro
     char text[ADDR_TEXT_MAX + 1];
 
     if (envelope_text_copy(from, text, sizeof text) < 0 || addr_parse(text, &addr, &why) < 0 ||
-        (*addr.node && strcmp(addr.node, exchange->node) != 0))
+        (*addr.node && strcmp(addr.node, board->node) != 0))
         return -1;
-    snprintf(addr.node, sizeof addr.node, "%s", exchange->node);
+    snprintf(addr.node, sizeof addr.node, "%s", board->node);
     addr_format(&addr, out, ADDR_TEXT_MAX + 1);
     return 0;
 }
 
-static struct exchange_side *find_side(const struct exchange *exchange, const char *node)
+static struct switchboard_side *find_side(const struct switchboard *board, const char *node)
 {
-    struct exchange_side *side;
+    struct switchboard_side *side;
 
-    HASH_FIND_STR(exchange->sides, node, side);
+    HASH_FIND_STR(board->sides, node, side);
     return side;
 }
 
-static void open_channel(struct outgoing *outgoing, struct exchange_side *side, const char *to,
+static void open_channel(struct outgoing *outgoing, struct switchboard_side *side, const char *to,
                          const char *from)
 {
-    DL_DELETE(outgoing->exchange->unopened, outgoing);
+    DL_DELETE(outgoing->board->unopened, outgoing);
     do /* a long session comes round to numbers that are still in use */
         outgoing->id = ++side->last_id;
     while (find_outgoing(side, outgoing->id));
@@ -165,9 +165,9 @@ static void open_channel(struct outgoing *outgoing, struct exchange_side *side, 
 /* The first envelope: with whom it wants to speak. */
 static void on_hello(struct outgoing *outgoing, const uint8_t *body, size_t size)
 {
-    struct exchange *exchange = outgoing->exchange;
+    struct switchboard *board = outgoing->board;
     char to[ADDR_TEXT_MAX + 1], from[ADDR_TEXT_MAX + 1], *at;
-    struct exchange_side *side;
+    struct switchboard_side *side;
     struct envelope env;
     const char *why;
 
@@ -181,12 +181,12 @@ static void on_hello(struct outgoing *outgoing, const uint8_t *body, size_t size
         struct sp_conn *conn = outgoing->conn;
 
         forget_outgoing(outgoing);
-        exchange->hooks.visit(exchange->data, conn, body, size);
+        board->hooks.visit(board->data, conn, body, size);
         return;
     }
     at = strchr(to, '@');
-    side = at ? find_side(exchange, at + 1) : NULL;
-    if (own_address(exchange, env.from, from) < 0) {
+    side = at ? find_side(board, at + 1) : NULL;
+    if (own_address(board, env.from, from) < 0) {
         refuse(outgoing, "denied: an address of another node");
     } else if (!side) {
         refuse(outgoing, "noconnection");
@@ -235,9 +235,9 @@ static void on_caller_close(struct sp_conn *conn, const char *why)
 
 static bool on_caller_open(struct sp_conn *conn)
 {
-    struct exchange *exchange = sp_conn_data(conn);
+    struct switchboard *board = sp_conn_data(conn);
     const struct ucred *creds = sp_conn_creds(conn);
-    unsigned rights = rights_of(&exchange->rights, creds->uid, creds->gid);
+    unsigned rights = rights_of(&board->rights, creds->uid, creds->gid);
     struct outgoing *outgoing;
 
     if (sp_conn_protocol(conn) != SP_PAIR0 || !rights)
@@ -245,10 +245,10 @@ static bool on_caller_open(struct sp_conn *conn)
     outgoing = calloc(1, sizeof *outgoing);
     if (!outgoing)
         return false;
-    outgoing->exchange = exchange;
+    outgoing->board = board;
     outgoing->conn = conn;
     outgoing->rights = rights;
-    DL_APPEND(exchange->unopened, outgoing);
+    DL_APPEND(board->unopened, outgoing);
     sp_conn_set_data(conn, outgoing);
     return true;
 }
@@ -259,7 +259,7 @@ static const struct sp_handlers caller_handlers = {
 /* ---- what comes back for them --------------------------------------------------------------- */
 
 /* A process that does not read its answers loses its connection, and nobody else's. */
-static void take_back(struct exchange_side *side, const struct channel_frame *frame)
+static void take_back(struct switchboard_side *side, const struct channel_frame *frame)
 {
     struct outgoing *outgoing = find_outgoing(side, frame->id);
     struct iovec part = {(void *)frame->body, frame->size};
@@ -271,7 +271,7 @@ static void take_back(struct exchange_side *side, const struct channel_frame *fr
         sp_conn_break(outgoing->conn);
 }
 
-static void take_ended(struct exchange_side *side, const struct channel_frame *frame)
+static void take_ended(struct switchboard_side *side, const struct channel_frame *frame)
 {
     struct outgoing *outgoing = find_outgoing(side, frame->id);
     char reason[128];
@@ -341,7 +341,7 @@ static bool is_mailbox(const char *path, bool *is_supervisor)
     return path[length - tail - 1] == '/' && addr_is_path(above);
 }
 
-static struct incoming *find_incoming(const struct exchange_side *side, uint32_t id)
+static struct incoming *find_incoming(const struct switchboard_side *side, uint32_t id)
 {
     struct incoming *incoming;
 
@@ -352,7 +352,7 @@ static struct incoming *find_incoming(const struct exchange_side *side, uint32_t
 /* A supervisor that is not there is gone; an actor's mailbox may be between two incarnations. */
 static struct sp_conn *dial(struct incoming *incoming, const char *to)
 {
-    struct exchange *exchange = incoming->side->exchange;
+    struct switchboard *board = incoming->side->board;
     struct sp_limits limits = {.max_outbox = OUTBOX};
     struct mono deadline = {0};
     bool is_supervisor;
@@ -362,11 +362,11 @@ static struct sp_conn *dial(struct incoming *incoming, const char *to)
     if (is_supervisor)
         deadline = mono_add_ms(mono_now(), DIAL_MS);
     limits.again = !is_supervisor;
-    return sp_dial(exchange->loop, exchange->run_dir, to, SP_PAIR0, deadline, &limits,
+    return sp_dial(board->loop, board->run_dir, to, SP_PAIR0, deadline, &limits,
                    &mailbox_handlers, incoming);
 }
 
-static struct incoming *create_incoming(struct exchange_side *side, uint32_t id)
+static struct incoming *create_incoming(struct switchboard_side *side, uint32_t id)
 {
     struct incoming *incoming = calloc(1, sizeof *incoming);
 
@@ -378,7 +378,7 @@ static struct incoming *create_incoming(struct exchange_side *side, uint32_t id)
     return incoming;
 }
 
-static const char *take_open(struct exchange_side *side, const struct channel_frame *frame)
+static const char *take_open(struct switchboard_side *side, const struct channel_frame *frame)
 {
     char to[CHANNEL_TEXT_MAX + 1], from[CHANNEL_TEXT_MAX + 1];
     struct incoming *incoming;
@@ -414,7 +414,7 @@ static void answer_refused(struct incoming *incoming, const uint8_t *body, size_
         send_whole(incoming->side, CHANNEL_BACK, incoming->id, error, length);
 }
 
-static void take_forth(struct exchange_side *side, const struct channel_frame *frame)
+static void take_forth(struct switchboard_side *side, const struct channel_frame *frame)
 {
     struct incoming *incoming = find_incoming(side, frame->id);
     struct envelope_parts parts;
@@ -424,7 +424,7 @@ static void take_forth(struct exchange_side *side, const struct channel_frame *f
     if (!incoming) /* it has ended, and the other does not know yet */
         return;
     needed = envelope_right(frame->body, frame->size, &why);
-    if (!needed || !(side->exchange->grant & needed)) {
+    if (!needed || !(side->board->grant & needed)) {
         answer_refused(incoming, frame->body, frame->size, "denied");
         return;
     }
@@ -434,7 +434,7 @@ static void take_forth(struct exchange_side *side, const struct channel_frame *f
                        errno == EMSGSIZE ? "error too large a message" : "overloaded");
 }
 
-static void take_shut(struct exchange_side *side, const struct channel_frame *frame)
+static void take_shut(struct switchboard_side *side, const struct channel_frame *frame)
 {
     struct incoming *incoming = find_incoming(side, frame->id);
 
@@ -444,7 +444,7 @@ static void take_shut(struct exchange_side *side, const struct channel_frame *fr
     forget_incoming(incoming);
 }
 
-int exchange_receive(struct exchange_side *side, const uint8_t *bytes, size_t size,
+int switchboard_receive(struct switchboard_side *side, const uint8_t *bytes, size_t size,
                      const char **why)
 {
     struct channel_frame frame;
@@ -474,19 +474,19 @@ int exchange_receive(struct exchange_side *side, const uint8_t *bytes, size_t si
 
 /* ---- sessions ------------------------------------------------------------------------------- */
 
-void exchange_begin(struct exchange *exchange, struct exchange_side *side, const char *node)
+void switchboard_begin(struct switchboard *board, struct switchboard_side *side, const char *node)
 {
-    *side = (struct exchange_side){.exchange = exchange};
+    *side = (struct switchboard_side){.board = board};
     snprintf(side->node, sizeof side->node, "%s", node);
-    HASH_ADD_STR(exchange->sides, node, side);
+    HASH_ADD_STR(board->sides, node, side);
 }
 
-void exchange_end(struct exchange_side *side)
+void switchboard_end(struct switchboard_side *side)
 {
     struct outgoing *outgoing, *next;
     struct incoming *incoming, *after;
 
-    HASH_DEL(side->exchange->sides, side);
+    HASH_DEL(side->board->sides, side);
     HASH_ITER (hh, side->outgoing, outgoing, next)
         refuse(outgoing, "noconnection");
     HASH_ITER (hh, side->incoming, incoming, after) {
@@ -495,7 +495,7 @@ void exchange_end(struct exchange_side *side)
     }
 }
 
-void exchange_drained(struct exchange_side *side)
+void switchboard_drained(struct switchboard_side *side)
 {
     side->is_full = false;
     for (struct incoming *incoming = side->incoming; incoming; incoming = incoming->hh.next) {
@@ -506,32 +506,32 @@ void exchange_drained(struct exchange_side *side)
     }
 }
 
-struct exchange_counts exchange_counts(const struct exchange_side *side)
+struct switchboard_counts switchboard_counts(const struct switchboard_side *side)
 {
-    return (struct exchange_counts){HASH_COUNT(side->outgoing), HASH_COUNT(side->incoming)};
+    return (struct switchboard_counts){HASH_COUNT(side->outgoing), HASH_COUNT(side->incoming)};
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-int exchange_start(struct exchange *exchange, int mailbox_fd)
+int switchboard_start(struct switchboard *board, int mailbox_fd)
 {
     const struct sp_limits limits = {.max_conns = MAX_CONNS};
 
-    exchange->listener = sp_listen(exchange->loop, mailbox_fd, &limits, &caller_handlers, exchange);
-    return exchange->listener ? 0 : -1;
+    board->listener = sp_listen(board->loop, mailbox_fd, &limits, &caller_handlers, board);
+    return board->listener ? 0 : -1;
 }
 
-void exchange_finish(struct exchange *exchange)
+void switchboard_finish(struct switchboard *board)
 {
-    struct exchange_side *side, *next;
+    struct switchboard_side *side, *next;
 
-    HASH_ITER (hh, exchange->sides, side, next)
-        exchange_end(side);
-    while (exchange->unopened) {
-        struct outgoing *outgoing = exchange->unopened;
+    HASH_ITER (hh, board->sides, side, next)
+        switchboard_end(side);
+    while (board->unopened) {
+        struct outgoing *outgoing = board->unopened;
 
         sp_conn_close(outgoing->conn, false);
         forget_outgoing(outgoing);
     }
-    sp_listener_destroy(exchange->listener, false);
+    sp_listener_destroy(board->listener, false);
 }

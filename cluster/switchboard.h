@@ -1,15 +1,15 @@
 /*
- * The exchange of sys/node: it joins connections of this node's processes with mailboxes of other
+ * The switchboard of sys/node: it joins connections of this node's processes with mailboxes of other
  * nodes, and the reverse, over channels (channel.h). Owns both kinds of connections. Knows nothing
- * of how a session is carried: its owner embeds an exchange_side in it, hands over what comes, and
+ * of how a session is carried: its owner embeds a switchboard_side in it, hands over what comes, and
  * sends what it is given.
  *
  * Who is local is known by SO_PEERCRED and may do what rights.h says; who comes from another node,
  * what the config grants to it (CLUSTER 1, Trust). What may not be done, or finds no room, is
  * answered by name.
  */
-#ifndef TROUPE_CLUSTER_EXCHANGE_H
-#define TROUPE_CLUSTER_EXCHANGE_H
+#ifndef TROUPE_CLUSTER_SWITCHBOARD_H
+#define TROUPE_CLUSTER_SWITCHBOARD_H
 
 #include "addr.h"
 #include "rights.h"
@@ -22,42 +22,42 @@
 #include <sys/uio.h>
 #include <uthash.h>
 
-struct exchange_side;
+struct switchboard_side;
 struct incoming;
 struct outgoing;
 
 /* One message for a session. Those of one lane stay in order. */
-struct exchange_message {
+struct switchboard_message {
     uint64_t lane;
     bool must; /* is never refused */
     struct iovec parts[4];
     int count;
 };
 
-struct exchange_hooks {
+struct switchboard_hooks {
     /* Queues a message. 0; or -1 with EAGAIN: the queue is full. Sets side->is_full when it is
-     * nearly so, and calls exchange_drained() when it has room again. */
-    int (*send)(struct exchange_side *side, const struct exchange_message *message);
+     * nearly so, and calls switchboard_drained() when it has room again. */
+    int (*send)(struct switchboard_side *side, const struct switchboard_message *message);
     /* A process of this node wants to speak to sys/node itself: its HELLO has come. Takes conn
      * over. */
     void (*visit)(void *data, struct sp_conn *conn, const uint8_t *hello, size_t size);
 };
 
-struct exchange {
+struct switchboard {
     struct ev_loop *loop;
     const char *run_dir, *node; /* borrowed */
     struct rights rights;       /* of processes of this node */
     unsigned grant;             /* of those of other nodes */
-    struct exchange_hooks hooks;
+    struct switchboard_hooks hooks;
     void *data;
     struct sp_listener *listener;
-    struct exchange_side *sides; /* by node */
+    struct switchboard_side *sides; /* by node */
     struct outgoing *unopened;   /* connections that have not said whom they mean */
 };
 
 /* One session's channels. */
-struct exchange_side {
-    struct exchange *exchange;
+struct switchboard_side {
+    struct switchboard *board;
     char node[ADDR_PART_MAX + 1]; /* the other */
     struct outgoing *outgoing;    /* dialled here, by id */
     struct incoming *incoming;    /* dialled there, by id */
@@ -67,24 +67,24 @@ struct exchange_side {
 };
 
 /* Serves the mailbox of sys/node (taken over). 0, or -1 with errno. */
-int exchange_start(struct exchange *exchange, int mailbox_fd);
+int switchboard_start(struct switchboard *board, int mailbox_fd);
 /* Ends every connection; what was read is written first. */
-void exchange_finish(struct exchange *exchange);
+void switchboard_finish(struct switchboard *board);
 
 /* The session with that node has begun: processes here can reach it by `@node`. */
-void exchange_begin(struct exchange *exchange, struct exchange_side *side, const char *node);
+void switchboard_begin(struct switchboard *board, struct switchboard_side *side, const char *node);
 /* It has ended: those who were spoken to from here hear `noconnection`. */
-void exchange_end(struct exchange_side *side);
+void switchboard_end(struct switchboard_side *side);
 /* One message of it, of a channel. 0; or -1 with *why: not what a sys/node says, the session must
  * end. */
-int exchange_receive(struct exchange_side *side, const uint8_t *bytes, size_t size,
+int switchboard_receive(struct switchboard_side *side, const uint8_t *bytes, size_t size,
                      const char **why);
-void exchange_drained(struct exchange_side *side);
+void switchboard_drained(struct switchboard_side *side);
 
-struct exchange_counts {
+struct switchboard_counts {
     size_t outgoing, incoming;
 };
 
-struct exchange_counts exchange_counts(const struct exchange_side *side);
+struct switchboard_counts switchboard_counts(const struct switchboard_side *side);
 
 #endif
