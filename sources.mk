@@ -170,8 +170,9 @@ TEST_MODULES += chatter greeter novice spawner
 # sys/node. What is pure of it comes first: the tests, the fuzzers and the simulator link it alone.
 AUTH_SOURCES := cluster/auth.c cluster/fields.c cluster/mac.c
 GROUPS_SOURCES := cluster/groups.c cluster/groups_monitor.c cluster/groups_table.c
-CLUSTER_PURE := $(AUTH_SOURCES) $(GROUPS_SOURCES) cluster/chunks.c cluster/dialing.c cluster/frames.c \
-    cluster/memory.c cluster/mesh.c cluster/outbound.c cluster/rivals.c
+CLUSTER_PURE := $(AUTH_SOURCES) $(GROUPS_SOURCES) cluster/chunks.c cluster/dialing.c cluster/exchange.c \
+    cluster/exchange_wire.c cluster/frames.c cluster/memory.c cluster/mesh.c cluster/outbound.c \
+    cluster/peers.c cluster/rivals.c cluster/session.c
 UNIT_TESTS += auth_test dialing_test frames_test groups_test outbound_test rivals_test
 auth_test_UNITS   := $(AUTH_SOURCES)
 auth_test_LIBS    := -lmbedcrypto
@@ -186,3 +187,8 @@ auth_fuzz_FUZZED   = $(AUTH_SOURCES) lib/addr.c
 auth_fuzz_LIBS     = -lmbedcrypto
 chunks_fuzz_FUZZED = cluster/chunks.c cluster/memory.c lib/buf.c
 frames_fuzz_FUZZED = cluster/frames.c cluster/memory.c $(sp_fuzz_FUZZED)
+
+# A thousand nodes in one process, on a network that fails.
+UNIT_TESTS += cluster_sim_test
+cluster_sim_test_UNITS := tests/sim/agenda.c tests/sim/network.c tests/sim/world.c $(CLUSTER_PURE)
+cluster_sim_test_LIBS  := -lmbedcrypto

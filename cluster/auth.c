@@ -184,8 +184,10 @@ static bool are_versions(uint64_t min, uint64_t max)
     return min >= 1 && min <= max;
 }
 
-static bool is_printable(const char *text)
+bool auth_is_url(const char *text)
 {
+    if (strlen(text) > AUTH_URL_MAX)
+        return false;
     for (; *text; text++)
         if (*text <= ' ' || *text > '~')
             return false;
@@ -195,7 +197,7 @@ static bool is_printable(const char *text)
 static bool is_identity(const struct auth_identity *identity)
 {
     return addr_is_part(identity->name, strlen(identity->name)) && identity->generation &&
-           identity->instance && is_printable(identity->url);
+           identity->instance && auth_is_url(identity->url);
 }
 
 static void get_identity(struct fields_reader *reader, struct auth_identity *identity)
