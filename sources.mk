@@ -192,3 +192,6 @@ frames_fuzz_FUZZED = cluster/frames.c cluster/memory.c $(sp_fuzz_FUZZED)
 UNIT_TESTS += cluster_sim_test
 cluster_sim_test_UNITS := tests/sim/agenda.c tests/sim/network.c tests/sim/world.c $(CLUSTER_PURE)
 cluster_sim_test_LIBS  := -lmbedcrypto
+
+NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE)
+NODE_LIBS    := -lnng -lmbedcrypto -lpthread

@@ -21,6 +21,7 @@ static const char *const reason_texts[AUTH_REASONS] = {
     [AUTH_LATE] = "handshake timeout",
     [AUTH_ENDED] = "end of stream",
     [AUTH_UNWANTED] = "disconnected by order",
+    [AUTH_SHUTDOWN] = "shutdown",
 };
 
 const char *auth_reason_text(enum auth_reason reason)

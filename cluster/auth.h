@@ -65,6 +65,7 @@ enum auth_reason {
     AUTH_LATE,
     AUTH_ENDED,
     AUTH_UNWANTED,
+    AUTH_SHUTDOWN,
     AUTH_REASONS
 };
 

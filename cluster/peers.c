@@ -198,7 +198,7 @@ static void end_conn(struct conn *conn, enum auth_reason reason, const char *why
     if (conn->is_gone)
         return;
     if (!is_closed)
-        peers->transport.close(peers->data, conn->id);
+        peers->transport.close(peers->data, conn->id, conn->is_session || conn->auth.out_size);
     forget_conn(conn);
     if (conn->is_session)
         end_session(conn, why);
@@ -580,8 +580,8 @@ void peers_destroy(struct peers *peers)
     enter(peers);
     while (peers->conns) {
         if (peers->conns->is_session)
-            session_bye(peers->conns, AUTH_ENDED);
-        conn_fail(peers->conns, AUTH_ENDED, "the node ends");
+            session_bye(peers->conns, AUTH_SHUTDOWN);
+        conn_fail(peers->conns, AUTH_SHUTDOWN, auth_reason_text(AUTH_SHUTDOWN));
     }
     leave(peers);
     mesh_finish(&peers->mesh);

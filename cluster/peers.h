@@ -35,8 +35,9 @@ struct peers_transport {
     void (*dial)(void *data, uint64_t conn, const char *url);
     /* Copies; after all that was given is written: peers_written(). */
     void (*send)(void *data, uint64_t conn, const void *bytes, size_t size);
-    /* Writes what it was given, for a moment at most, and closes. Nothing more is said of it. */
-    void (*close)(void *data, uint64_t conn);
+    /* Nothing more is said of it. last_words: what was given is to be heard, if it takes but a
+     * moment. */
+    void (*close)(void *data, uint64_t conn, bool last_words);
 };
 
 struct peers_handlers {

@@ -302,11 +302,12 @@ static void send_bytes(void *data, uint64_t conn, const void *bytes, size_t size
     queue(end->stream, !which, bytes, size);
 }
 
-static void close_stream(void *data, uint64_t conn)
+static void close_stream(void *data, uint64_t conn, bool last_words)
 {
     struct host *host = data;
     struct stream_end *end = find_end(host->world, host, conn);
 
+    (void)last_words; /* they are always heard here */
     if (!end)
         return;
     close_end(end);

@@ -2,6 +2,7 @@
  * A thousand nodes for a hundred seconds of faults, and then in quiet: see tests/sim/world.h.
  * 10,000 steps of 10 ms; in each something may fail. What must hold always:
  *   - nobody has a session with one that has no cookie, nor loses one to it
+ *   - nobody keeps a session with one that it cannot hear
  *   - every member that a node knows belongs to a session that it has, of that session's generation
  * and after the quiet:
  *   - every node has the sessions that it is meant to have, both sides of each agree which it is
@@ -18,7 +19,8 @@
 enum { MESH = 30, LIARS = 10, STEP_MS = 10, QUIET_MS = 60000 };
 
 static struct world *world;
-static size_t honest; /* hosts; the liars come after them */
+static size_t honest;          /* hosts; the liars come after them */
+static int64_t sides_since_ms; /* when the partition was last changed */
 
 static uint64_t pick(uint64_t n)
 {
@@ -87,6 +89,17 @@ static void forget(struct belief *belief)
     free(belief->sums);
 }
 
+/* Whoever has not been heard for longer than that is gone. */
+static void check_cut(const struct belief *belief)
+{
+    if (world->now_ms - sides_since_ms < PEERS_SILENT_MS + AUTH_LATE_MS)
+        return;
+    for (size_t i = 0; i < honest; i++)
+        if (*belief->sessions[i].name && network_is_cut(world, belief->host->index, i))
+            world_complain(world, "%s has a session with n%zu, of which it hears nothing",
+                           belief->host->self.identity.name, i);
+}
+
 static void check_somebody(void)
 {
     struct host *host = &world->hosts[pick(honest)];
@@ -95,6 +108,7 @@ static void check_somebody(void)
     if (!host->is_up)
         return;
     belief = ask(host);
+    check_cut(&belief);
     forget(&belief);
 }
 
@@ -209,6 +223,7 @@ static void cut(void)
 {
     unsigned sides = 2 + (unsigned)pick(3);
 
+    sides_since_ms = world->now_ms;
     if (pick(2)) {
         world->hosts[pick(honest)].side = 9;
         return;
@@ -219,6 +234,7 @@ static void cut(void)
 
 static void heal(void)
 {
+    sides_since_ms = world->now_ms;
     for (size_t i = 0; i < world->count; i++)
         world->hosts[i].side = 0;
 }
@@ -245,7 +261,7 @@ static void step(void)
         restart_one();
     if (chance_one_in(&world->chance, 400))
         cut();
-    if (chance_one_in(&world->chance, 300))
+    if (chance_one_in(&world->chance, 1000))
         heal();
     if (chance_one_in(&world->chance, 5))
         network_replay(world, pick(honest), pick(2));
