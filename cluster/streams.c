@@ -222,7 +222,9 @@ static void end(struct stream *stream, int code)
 
     close_now(stream);
     if (conn)
-        peers_ended(peers, conn, code == NNG_ECLOSED ? "end of stream" : nng_strerror(code));
+        peers_ended(peers, conn,
+                    code == NNG_ECONNSHUT || code == NNG_ECLOSED ? "end of stream"
+                                                                 : nng_strerror(code));
 }
 
 static void set_iov(nng_aio *aio, void *at, size_t size)
@@ -606,7 +608,7 @@ struct streams *streams_create(struct ev_loop *loop, const struct streams_tls *t
 /* Last words are waited for, by their timers; what nng does then ends with the process. */
 void streams_destroy(struct streams *streams)
 {
-    int64_t limit_ms = streams_now_ms(streams) + 2 * LAST_WORDS_MS;
+    int64_t limit_ms = streams_now_ms(streams) + (int64_t)2 * LAST_WORDS_MS;
 
     streams->peers = NULL;
     if (streams->listener)
