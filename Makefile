@@ -35,7 +35,7 @@ include sources.mk
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-PROGRAMS := $(BUILD)/bin/troupe $(BUILD)/bin/troupe-supervisord
+PROGRAMS := $(BUILD)/bin/troupe $(BUILD)/bin/troupe-supervisord $(BUILD)/bin/troupe-node
 MODULES  := $(patsubst %,$(BUILD)/workers/%.so,$(WORKER_MODULES))
 WORKERS  := $(patsubst %,$(BUILD)/workers/%,$(WORKER_PROGRAMS))
 LIBS     := $(BUILD)/lib/libtroupe.a $(BUILD)/lib/libtroupe.so
@@ -68,6 +68,11 @@ $(BUILD)/bin/troupe-supervisord: $(call objects,$(SUPERVISORD_SOURCES)) $(BUILD)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(SUPERVISORD_LIBS) $(LIB_LIBS)
+
+$(BUILD)/bin/troupe-node: $(call objects,$(NODE_SOURCES)) $(BUILD)/lib/libtroupe.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(NODE_LIBS) $(LIB_LIBS)
 
 # A module brings the runtime it was built against: it links the shared library and finds it
 # beside itself, uninstalled or installed. One of several sources (NAME_MODULE_SOURCES) may use what the

@@ -177,19 +177,32 @@ channel_test_UNITS := cluster/channel.c
 # sys/node. What is pure of it comes first: the tests, the fuzzers and the simulator link it alone.
 AUTH_SOURCES := cluster/auth.c cluster/fields.c cluster/mac.c
 GROUPS_SOURCES := cluster/groups.c cluster/groups_monitor.c cluster/groups_table.c
-CLUSTER_PURE := $(AUTH_SOURCES) cluster/dialing.c cluster/frames.c cluster/memory.c cluster/mesh.c \
-    cluster/rivals.c $(GROUPS_SOURCES)
-UNIT_TESTS += auth_test dialing_test frames_test groups_test rivals_test
+CLUSTER_PURE := $(AUTH_SOURCES) $(GROUPS_SOURCES) cluster/chunks.c cluster/dialing.c cluster/exchange.c \
+    cluster/exchange_wire.c cluster/frames.c cluster/memory.c cluster/mesh.c cluster/outbound.c \
+    cluster/peers.c cluster/rivals.c cluster/session.c
+UNIT_TESTS += auth_test dialing_test frames_test groups_test outbound_test rivals_test
 auth_test_UNITS   := $(AUTH_SOURCES)
 auth_test_LIBS    := -lmbedcrypto
 dialing_test_UNITS := cluster/dialing.c cluster/mesh.c cluster/memory.c
 groups_test_UNITS := $(GROUPS_SOURCES) cluster/memory.c
+outbound_test_UNITS := cluster/outbound.c cluster/chunks.c cluster/frames.c cluster/memory.c
 rivals_test_UNITS := cluster/rivals.c $(AUTH_SOURCES)
 rivals_test_LIBS := -lmbedcrypto
 frames_test_UNITS := cluster/frames.c cluster/memory.c
-FUZZERS += auth_fuzz frames_fuzz
+FUZZERS += auth_fuzz chunks_fuzz frames_fuzz
 auth_fuzz_FUZZED   = $(AUTH_SOURCES) lib/addr.c
 auth_fuzz_LIBS     = -lmbedcrypto
+chunks_fuzz_FUZZED = cluster/chunks.c cluster/memory.c lib/buf.c
 frames_fuzz_FUZZED = cluster/frames.c cluster/memory.c $(sp_fuzz_FUZZED)
 UNIT_TESTS += envelope_edit_test
 envelope_edit_test_UNITS := cluster/envelope_edit.c
+
+# A thousand nodes in one process, on a network that fails.
+UNIT_TESTS += cluster_sim_test
+cluster_sim_test_UNITS := tests/sim/agenda.c tests/sim/network.c tests/sim/world.c $(CLUSTER_PURE)
+cluster_sim_test_LIBS  := -lmbedcrypto
+
+NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
+    cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/reach.c \
+    cluster/switchboard.c cluster/visitors.c
+NODE_LIBS    := -lnng -lmbedcrypto -lpthread

@@ -21,6 +21,7 @@ static const char *const reason_texts[AUTH_REASONS] = {
     [AUTH_LATE] = "handshake timeout",
     [AUTH_ENDED] = "end of stream",
     [AUTH_UNWANTED] = "disconnected by order",
+    [AUTH_SHUTDOWN] = "shutdown",
 };
 
 const char *auth_reason_text(enum auth_reason reason)
@@ -180,8 +181,10 @@ static bool are_versions(uint64_t min, uint64_t max)
     return min >= 1 && min <= max;
 }
 
-static bool is_printable(const char *text)
+bool auth_is_url(const char *text)
 {
+    if (strlen(text) > AUTH_URL_MAX)
+        return false;
     for (; *text; text++)
         if (*text <= ' ' || *text > '~')
             return false;
@@ -191,7 +194,7 @@ static bool is_printable(const char *text)
 static bool is_identity(const struct auth_identity *identity)
 {
     return addr_is_part(identity->name, strlen(identity->name)) && identity->generation &&
-           identity->instance && is_printable(identity->url);
+           identity->instance && auth_is_url(identity->url);
 }
 
 static void get_identity(struct fields_reader *reader, struct auth_identity *identity)

@@ -65,6 +65,7 @@ enum auth_reason {
     AUTH_LATE,
     AUTH_ENDED,
     AUTH_UNWANTED,
+    AUTH_SHUTDOWN,
     AUTH_REASONS
 };
 
@@ -116,6 +117,9 @@ enum auth_outcome auth_admit(struct auth *auth);
 enum auth_outcome auth_refuse(struct auth *auth, enum auth_reason reason);
 /* AUTH_LATE_MS have gone by since the beginning, or since AUTH_PROVEN. */
 enum auth_outcome auth_timeout(struct auth *auth);
+
+/* May this be a URL in what a node says? Printable, without blanks; "" too. */
+bool auth_is_url(const char *text);
 
 /* "wrong cookie": for people. Any number; "unknown reason" when there is no such. */
 const char *auth_reason_text(enum auth_reason reason);

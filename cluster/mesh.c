@@ -94,6 +94,12 @@ static struct mesh_unwanted *find_unwanted(const struct mesh *mesh, const char *
     return NULL;
 }
 
+void mesh_each_unwanted(const struct mesh *mesh, void (*visit)(void *ctx, const char *name), void *ctx)
+{
+    for (const struct mesh_unwanted *unwanted = mesh->unwanted; unwanted; unwanted = unwanted->next)
+        visit(ctx, unwanted->name);
+}
+
 bool mesh_is_unwanted(const struct mesh *mesh, const char *name)
 {
     return find_unwanted(mesh, name) != NULL;

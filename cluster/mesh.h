@@ -25,6 +25,7 @@ struct mesh_target {
     char url[AUTH_URL_MAX + 1];
     char name[ADDR_PART_MAX + 1]; /* "" until known */
     enum mesh_origin origin;
+    char why[128]; /* what came of the last try; for people, set by the caller */
     bool is_asked; /* connected by order after the last disconnect that could have meant it */
     struct dialing dialing;
     struct mesh_target *prev, *next;
@@ -54,6 +55,7 @@ bool mesh_learn(struct mesh *mesh, const char *name, const char *url, bool is_tl
 /* `disconnect`: no target of that name is dialled, and mesh_is_unwanted(). */
 void mesh_disconnect(struct mesh *mesh, const char *name);
 bool mesh_is_unwanted(const struct mesh *mesh, const char *name);
+void mesh_each_unwanted(const struct mesh *mesh, void (*visit)(void *ctx, const char *name), void *ctx);
 
 /* One that is due, now being tried, or NULL. */
 struct mesh_target *mesh_try(struct mesh *mesh, int64_t now_ms);

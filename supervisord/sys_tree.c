@@ -91,17 +91,21 @@ static void write_node(const struct node *node, const struct spec_node *spec, co
     for (char **peer = spec->peers; peer && *peer; peer++)
         add_option(yaml, "--peer", *peer);
     add_option(yaml, "--cookie", spec->cookie_file);
-    add_option(yaml, "--tls-ca", spec->tls_ca);
-    add_option(yaml, "--tls-cert", spec->tls_cert);
-    add_option(yaml, "--tls-key", spec->tls_key);
+    add_option(yaml, "--ca", spec->tls_ca);
+    add_option(yaml, "--cert", spec->tls_cert);
+    add_option(yaml, "--key", spec->tls_key);
     if (spec->connect == CONNECT_ISOLATED)
         buf_printf(yaml, ", --isolated");
+    if (spec->trusted_network)
+        buf_printf(yaml, ", --trusted-network");
     if (spec->given)
         add_rights(yaml, "--grant", spec->grant);
+    for (size_t i = 0; i < node->rights.send_count; i++)
+        buf_printf(yaml, ", --uid, '%u'", (unsigned)node->rights.send_uids[i]);
     add_option(yaml, "--gateway", spec->gateway_listen);
     if (spec->gateway_listen)
         add_rights(yaml, "--gateway-grant", spec->gateway_grant);
-    buf_printf(yaml, "], env: {TROUPE_GENERATION: '%016llx'}, exit_codes: {78: finish}}",
+    buf_printf(yaml, "], env: {TROUPE_GENERATION: '%016llx'}, exit_codes: {75: restart_after 2s, 78: finish}}",
                (unsigned long long)node->generation);
 }
 

@@ -1,0 +1,399 @@
+/*
+ * troupe-node, `sys/node` in the tree: this node's sessions with other nodes, and the groups. One
+ * loop; nng's threads do no more than wake it (streams.h). What it sees goes to its standard output
+ * as lines of logfmt: node.listen, node.up, node.down, node.refused.
+ */
+#include "ctl.h"
+#include "exchange.h"
+#include "groups.h"
+#include "logline.h"
+#include "mono.h"
+#include "peers.h"
+#include "reach.h"
+#include "settings.h"
+#include "streams.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { FD_MAILBOX = 3 }; /* LISTEN_FDS */
+enum { VERSION_MIN = 1, VERSION_MAX = 1 }; /* of what is spoken after the handshake */
+
+struct program {
+    struct settings settings;
+    struct auth_self self;
+    struct ev_loop *loop;
+    struct streams *streams;
+    struct peers *peers;
+    struct groups *groups;
+    struct exchange *exchange;
+    struct reach *reach; /* NULL: without a mailbox */
+    char address[ADDR_TEXT_MAX + 1];
+    ev_io control;
+    ev_signal term, interrupt;
+    ev_timer due;
+    ev_prepare turn;
+};
+
+static struct program program;
+
+/* By sysexits.h. What is wrong with how it was told stays wrong; what the host refuses may pass. */
+enum { EXIT_SETTINGS = 78, EXIT_HOST = 75 };
+
+static _Noreturn void die(int status, const struct error *err)
+{
+    fprintf(stderr, "node: %s\n", err->text);
+    exit(status);
+}
+
+/* ---- what is seen
+ * ---------------------------------------------------------------------------------- */
+
+static void write_line(struct buf *line)
+{
+    if (buf_append(line, "\n", 1) == 0 &&
+        write(STDOUT_FILENO, buf_front(line), buf_length(line)) < 0)
+        errno = 0; /* nobody listens: not our loss */
+    buf_finish(line);
+}
+
+static void add_identity(struct buf *line, const struct auth_identity *peer)
+{
+    char number[17];
+
+    logline_add(line, "node", peer->name);
+    snprintf(number, sizeof number, "%016" PRIx64, peer->generation);
+    logline_add(line, "generation", number);
+    snprintf(number, sizeof number, "%016" PRIx64, peer->instance);
+    logline_add(line, "instance", number);
+    logline_add(line, "url", peer->url);
+}
+
+static void on_up(void *data, const struct auth_identity *peer, bool is_tls)
+{
+    struct buf line = {0};
+
+    (void)data;
+    logline_begin(&line, "info", program.settings.path, "node.up");
+    add_identity(&line, peer);
+    logline_add(&line, "tls", is_tls ? "yes" : "no");
+    write_line(&line);
+    exchange_up(program.exchange, peer, is_tls);
+    if (program.reach)
+        reach_up(program.reach, peer);
+}
+
+static void on_down(void *data, const struct auth_identity *peer, const char *why)
+{
+    struct buf line = {0};
+
+    (void)data;
+    logline_begin(&line, "warn", program.settings.path, "node.down");
+    add_identity(&line, peer);
+    logline_add(&line, "reason", why);
+    write_line(&line);
+    exchange_down(program.exchange, peer);
+    if (program.reach)
+        reach_down(program.reach, peer, why);
+}
+
+static void on_refused(void *data, const char *remote, const char *name, const char *why,
+                       bool is_told)
+{
+    struct buf line = {0};
+
+    (void)data;
+    logline_begin(&line, "warn", program.settings.path, "node.refused");
+    logline_add(&line, "remote", remote);
+    logline_add(&line, "node", name);
+    logline_add(&line, "by", is_told ? "peer" : "us");
+    logline_add(&line, "reason", why);
+    write_line(&line);
+}
+
+static const char *on_message(void *data, const struct auth_identity *peer, const uint8_t *bytes,
+                              size_t size)
+{
+    const char *why;
+
+    (void)data;
+    if (program.reach && reach_message(program.reach, peer, bytes, size, &why))
+        return why;
+    return exchange_message(program.exchange, peer, bytes, size);
+}
+
+static void on_event(void *data, uint64_t subscriber, uint64_t ref,
+                     const struct groups_event *event)
+{
+    (void)data;
+    reach_group_event(program.reach, subscriber, ref, event);
+}
+
+static void on_local(void *data, const struct groups_event *event)
+{
+    (void)data;
+    exchange_local(program.exchange, event);
+}
+
+/* ---- the transport, with the streams as its data
+ * ------------------------------------------------------ */
+
+static int64_t now_us(void *data)
+{
+    (void)data;
+    return mono_now().us;
+}
+
+static void give_random(void *data, void *out, size_t size)
+{
+    (void)data;
+    streams_random(program.streams, out, size);
+}
+
+static void dial(void *data, uint64_t conn, const char *url)
+{
+    (void)data;
+    streams_dial(program.streams, conn, url);
+}
+
+static void send_bytes(void *data, uint64_t conn, const void *bytes, size_t size)
+{
+    (void)data;
+    streams_send(program.streams, conn, bytes, size);
+}
+
+static void close_stream(void *data, uint64_t conn, bool last_words)
+{
+    (void)data;
+    streams_close(program.streams, conn, last_words);
+}
+
+/* ---- the loop
+ * -------------------------------------------------------------------------------------------- */
+
+static void on_due(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)timer;
+    (void)events;
+    peers_tick(program.peers);
+}
+
+/* At the end of each turn: what was sent in it goes out, and the next time is looked up. */
+static void on_turn(struct ev_loop *loop, ev_prepare *prepare, int events)
+{
+    int64_t due_ms, in_ms;
+
+    (void)prepare;
+    (void)events;
+    exchange_catch_up(program.exchange);
+    if (program.reach)
+        reach_catch_up(program.reach);
+    peers_flush(program.peers);
+    due_ms = peers_due_ms(program.peers);
+    ev_timer_stop(loop, &program.due);
+    if (due_ms == INT64_MAX)
+        return;
+    in_ms = due_ms - now_us(NULL) / 1000;
+    ev_now_update(loop);
+    ev_timer_set(&program.due, in_ms > 0 ? (double)in_ms / 1000.0 + 0.001 : 0., 0.);
+    ev_timer_start(loop, &program.due);
+}
+
+static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
+{
+    (void)signal;
+    (void)events;
+    ev_break(loop, EVBREAK_ALL);
+}
+
+static void say(const char *line)
+{
+    if (program.settings.control_fd >= 0)
+        send(program.settings.control_fd, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void on_control(struct ev_loop *loop, ev_io *io, int events)
+{
+    static char datagram[CTL_DATAGRAM_MAX + 1];
+    ssize_t n = recv(io->fd, datagram, CTL_DATAGRAM_MAX, MSG_DONTWAIT);
+    struct ctl_line line;
+    size_t at = 0;
+
+    (void)events;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) /* the supervisor is gone */
+        ev_break(loop, EVBREAK_ALL);
+    while (n > 0 && ctl_next(datagram, (size_t)n, &at, &line)) {
+        if (line.verb == CTL_PING)
+            say("HEARTBEAT\n");
+        else if (line.verb == CTL_STOP || line.verb == CTL_EXIT)
+            ev_break(loop, EVBREAK_ALL);
+    }
+}
+
+static void start_watchers(struct ev_loop *loop)
+{
+    ev_init(&program.due, on_due);
+    ev_prepare_init(&program.turn, on_turn);
+    ev_prepare_start(loop, &program.turn);
+    ev_signal_init(&program.term, on_signal, SIGTERM);
+    ev_signal_start(loop, &program.term);
+    ev_signal_init(&program.interrupt, on_signal, SIGINT);
+    ev_signal_start(loop, &program.interrupt);
+    if (program.settings.control_fd < 0)
+        return;
+    fcntl(program.settings.control_fd, F_SETFD, FD_CLOEXEC);
+    ev_io_init(&program.control, on_control, program.settings.control_fd, EV_READ);
+    ev_io_start(loop, &program.control);
+}
+
+/* ---- the start
+ * --------------------------------------------------------------------------------------------- */
+
+/* A wildcard is no address for others. */
+static bool is_reachable(const char *url)
+{
+    return !strstr(url, "//0.0.0.0:") && !strstr(url, "//*:") && !strstr(url, "//[::]:") &&
+           !strstr(url, "//:");
+}
+
+static void start_listening(struct error *err)
+{
+    struct auth_identity *own = &program.self.identity;
+    char url[AUTH_URL_MAX + 1] = "";
+    struct buf line = {0};
+
+    if (!program.settings.listen)
+        return;
+    snprintf(url, sizeof url, "%s", program.settings.listen);
+    if (streams_listen(program.streams, url, err) < 0)
+        die(EXIT_HOST, err);
+    if (program.settings.advertise)
+        snprintf(own->url, sizeof own->url, "%s", program.settings.advertise);
+    else if (is_reachable(url))
+        memcpy(own->url, url, sizeof own->url);
+    logline_begin(&line, "info", program.settings.path, "node.listen");
+    logline_add(&line, "url", url);
+    write_line(&line);
+}
+
+static uint64_t some_number(void)
+{
+    uint64_t number;
+
+    do
+        streams_random(NULL, &number, sizeof number);
+    while (!number);
+    return number;
+}
+
+static void make_self(void)
+{
+    const struct settings *settings = &program.settings;
+    struct auth_identity *own = &program.self.identity;
+
+    snprintf(own->name, sizeof own->name, "%s", settings->node);
+    own->generation = settings->generation ? settings->generation : some_number();
+    own->instance = some_number();
+    program.self.version_min = VERSION_MIN;
+    program.self.version_max = VERSION_MAX;
+    program.self.key = (struct mac_part){settings->cookie, settings->cookie_size};
+}
+
+static void make_reach(void)
+{
+    const struct settings *settings = &program.settings;
+    struct reach_options options = {
+        .loop = program.loop,
+        .run_dir = settings->run_dir,
+        .node = settings->node,
+        .self = program.address,
+        .rights = {.node_uid = geteuid(),
+                   .send_uids = settings->uids,
+                   .send_count = settings->uid_count},
+        .grant = settings->grant,
+        .peers = program.peers,
+        .groups = program.groups,
+        .can_connect = settings->cookie_file != NULL,
+        .mailbox_fd = FD_MAILBOX,
+    };
+    struct error err = {0};
+    const char *incarnation = getenv("TROUPE_INCARNATION");
+
+    snprintf(program.address, sizeof program.address, "%s@%s#%s", settings->path, settings->node,
+             incarnation ? incarnation : "1");
+    program.reach = reach_create(&options);
+    if (!program.reach)
+        error_set_errno(&err, errno, "the mailbox"), die(EXIT_HOST, &err);
+}
+
+static void make_parts(void)
+{
+    static const struct peers_transport transport = {now_us, give_random, dial, send_bytes,
+                                                     close_stream};
+    static const struct peers_handlers on_peers = {on_up, on_down, on_message, on_refused};
+    static const struct groups_handlers on_groups = {on_event, on_local};
+
+    program.groups = groups_create(&on_groups, NULL);
+    program.peers =
+        peers_create(&program.self, !program.settings.is_isolated, &transport, &on_peers, NULL);
+    program.exchange = exchange_create(program.peers, program.groups);
+    if (program.settings.has_mailbox)
+        make_reach();
+    for (size_t i = 0; i < program.settings.peer_count; i++)
+        peers_connect(program.peers, program.settings.peers[i]);
+    if (program.streams)
+        streams_serve(program.streams, program.peers);
+}
+
+static void finish(void)
+{
+    ev_prepare_stop(program.loop, &program.turn);
+    ev_timer_stop(program.loop, &program.due);
+    reach_destroy(program.reach);
+    peers_flush(program.peers);
+    peers_destroy(program.peers);
+    if (program.streams)
+        streams_destroy(program.streams);
+    exchange_destroy(program.exchange);
+    groups_destroy(program.groups);
+}
+
+int main(int argc, char **argv)
+{
+    struct error err = {0};
+    struct streams_tls tls;
+    sigset_t mask;
+
+    if (settings_read(&program.settings, argc, argv, &err) < 0)
+        die(EXIT_SETTINGS, &err);
+    program.loop = loop_create();
+    streams_block_signals(&mask);
+    tls = (struct streams_tls){program.settings.ca, *program.settings.cert_and_key
+                                                        ? program.settings.cert_and_key
+                                                        : program.settings.cert};
+    if (!program.loop)
+        error_set_errno(&err, errno, "an event loop"), die(EXIT_HOST, &err);
+    if (program.settings.cookie_file) /* else nng and its threads are not needed */
+        program.streams = streams_create(program.loop, &tls, &err);
+    if (program.settings.cookie_file && !program.streams)
+        die(EXIT_HOST, &err);
+    make_self();
+    start_listening(&err);
+    start_watchers(program.loop);
+    make_parts();
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    say("READY\n");
+    ev_run(program.loop, 0);
+    finish();
+    fflush(NULL);
+    _exit(0); /* nng's threads are not waited for */
+}

@@ -1,0 +1,43 @@
+/*
+ * What this node's processes reach through the mailbox of sys/node: actors and supervisors of other nodes
+ * (switchboard.h), groups and nodes themselves (visitors.h). Puts these on top of the sessions of peers.h.
+ */
+#ifndef TROUPE_CLUSTER_REACH_H
+#define TROUPE_CLUSTER_REACH_H
+
+#include "groups.h"
+#include "peers.h"
+#include "rights.h"
+
+#include <ev.h>
+
+struct reach;
+
+struct reach_options {
+    struct ev_loop *loop;
+    const char *run_dir, *node, *self; /* borrowed, as all here */
+    struct rights rights;              /* of processes of this node */
+    unsigned grant;                    /* of those of others */
+    struct peers *peers;
+    struct groups *groups;
+    bool can_connect; /* there is a cookie */
+    int mailbox_fd;   /* taken over */
+};
+
+/* NULL with errno. */
+struct reach *reach_create(const struct reach_options *options);
+/* After what was read is written. Takes NULL. */
+void reach_destroy(struct reach *reach);
+
+/* Handlers of peers.h and groups.h. */
+void reach_up(struct reach *reach, const struct auth_identity *peer);
+void reach_down(struct reach *reach, const struct auth_identity *peer, const char *why);
+/* Is this message for us? Then *why is NULL, or why the session must end. */
+bool reach_message(struct reach *reach, const struct auth_identity *peer, const uint8_t *bytes,
+                   size_t size, const char **why);
+void reach_group_event(struct reach *reach, uint64_t subscriber, uint64_t ref,
+                       const struct groups_event *event);
+/* Sessions whose queues have room again: before peers_flush(). */
+void reach_catch_up(struct reach *reach);
+
+#endif

@@ -1,0 +1,223 @@
+#include "settings.h"
+
+#include "rights.h"
+#include "text.h"
+#include "url.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool settings_is_private_url(const char *text)
+{
+    struct url url;
+    const char *why;
+
+    return url_parse(text, &url, &why) == 0 && (url.tls || url_is_loopback(&url));
+}
+
+static int check_url(const struct settings *settings, const char *text, struct error *err)
+{
+    struct url url;
+    const char *why;
+
+    if (!auth_is_url(text) || url_parse(text, &url, &why) < 0)
+        return error_set(err, EINVAL, "%s: expected tcp://HOST:PORT or tls+tcp://HOST:PORT", text);
+    if (!settings->is_trusted_network && !settings_is_private_url(text))
+        return error_set(err, EINVAL, "%s: clear text beyond this host needs --trusted-network",
+                         text);
+    return 0;
+}
+
+static int check_urls(const struct settings *settings, struct error *err)
+{
+    if (settings->listen && check_url(settings, settings->listen, err) < 0)
+        return -1;
+    if (settings->advertise && check_url(settings, settings->advertise, err) < 0)
+        return -1;
+    for (size_t i = 0; i < settings->peer_count; i++)
+        if (check_url(settings, settings->peers[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+/* Not for others to read, and something in it; one newline at the end does not count. */
+static int read_cookie(struct settings *settings, struct error *err)
+{
+    const char *file = settings->cookie_file;
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    ssize_t size;
+
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return error_set_errno(err, errno, "the cookie %s", file);
+    size = read(fd, settings->cookie, sizeof settings->cookie);
+    close(fd);
+    if (status.st_mode & (S_IRWXG | S_IRWXO))
+        return error_set(err, EPERM, "the cookie %s: others may read it; chmod 600", file);
+    if (size > 0 && settings->cookie[size - 1] == '\n')
+        size--;
+    if (size <= 0 || size == SETTINGS_COOKIE_MAX)
+        return error_set(err, EINVAL, "the cookie %s: expected 1 to %d bytes", file,
+                         SETTINGS_COOKIE_MAX - 1);
+    settings->cookie_size = (size_t)size;
+    return 0;
+}
+
+/* nng takes one file of both; it is read anew for each connection. */
+static int join_cert_and_key(struct settings *settings, struct error *err)
+{
+    const char *const files[] = {settings->cert, settings->key};
+    int out = memfd_create("certificate and key", MFD_CLOEXEC);
+
+    for (int i = 0; i < 2; i++) {
+        int in = open(files[i], O_RDONLY | O_CLOEXEC);
+        struct stat status;
+
+        if (in < 0 || fstat(in, &status) < 0 || out < 0 ||
+            sendfile(out, in, NULL, (size_t)status.st_size) != status.st_size ||
+            write(out, "\n", 1) != 1)
+            return error_set_errno(err, errno, "%s", files[i]);
+        close(in);
+    }
+    snprintf(settings->cert_and_key, sizeof settings->cert_and_key, "/proc/self/fd/%d", out);
+    return 0;
+}
+
+static int read_rights(struct settings *settings, const char *text, struct error *err)
+{
+    static const struct {
+        const char *word;
+        unsigned right;
+    } rights[] = {{"look", RIGHT_LOOK}, {"send", RIGHT_SEND}, {"control", RIGHT_CONTROL}};
+
+    settings->grant = 0;
+    while (*(text += strspn(text, " "))) {
+        size_t length = strcspn(text, " "), i = 0;
+
+        while (i < 3 && (strlen(rights[i].word) != length || strncmp(rights[i].word, text, length)))
+            i++;
+        if (i == 3)
+            return error_set(err, EINVAL, "--grant: expected words of look, send and control");
+        settings->grant |= rights[i].right;
+        text += length;
+    }
+    return 0;
+}
+
+static int read_uid(struct settings *settings, const char *text, struct error *err)
+{
+    uint64_t uid;
+
+    if (text_unsigned(text, 0, UINT32_MAX - 1, &uid) < 0)
+        return error_set(err, EINVAL, "--uid %s: expected a number", text);
+    if (settings->uid_count == SETTINGS_UIDS_MAX)
+        return error_set(err, E2BIG, "more than %d uids", SETTINGS_UIDS_MAX);
+    settings->uids[settings->uid_count++] = (uid_t)uid;
+    return 0;
+}
+
+static int read_environment(struct settings *settings, struct error *err)
+{
+    const char *generation = getenv("TROUPE_GENERATION"), *control = getenv("TROUPE_CONTROL");
+    uint64_t fd;
+
+    settings->node = getenv("TROUPE_NODE");
+    settings->path = getenv("TROUPE_PATH") ? getenv("TROUPE_PATH") : "sys/node";
+    if (!settings->node || !addr_is_part(settings->node, strlen(settings->node)))
+        return error_set(err, EINVAL, "TROUPE_NODE must be this node's name");
+    if (generation && *generation)
+        settings->generation = strtoull(generation, NULL, 16);
+    settings->has_mailbox = getenv("LISTEN_FDS") && !strcmp(getenv("LISTEN_FDS"), "1");
+    settings->run_dir = getenv("TROUPE_RUN");
+    if (settings->has_mailbox && !settings->run_dir)
+        return error_set(err, EINVAL, "TROUPE_RUN must say where the mailboxes are");
+    settings->control_fd = -1;
+    if (control && text_unsigned(control, 0, INT_MAX, &fd) == 0)
+        settings->control_fd = (int)fd;
+    return 0;
+}
+
+static int read_option(struct settings *settings, int option, struct error *err)
+{
+    switch (option) {
+    case 'k':
+        settings->cookie_file = optarg;
+        return 0;
+    case 'l':
+        settings->listen = optarg;
+        return 0;
+    case 'a':
+        settings->advertise = optarg;
+        return 0;
+    case 'p':
+        if (settings->peer_count == SETTINGS_PEERS_MAX)
+            return error_set(err, E2BIG, "more than %d peers", SETTINGS_PEERS_MAX);
+        settings->peers[settings->peer_count++] = optarg;
+        return 0;
+    case 'c':
+        settings->ca = optarg;
+        return 0;
+    case 't':
+        settings->cert = optarg;
+        return 0;
+    case 'y':
+        settings->key = optarg;
+        return 0;
+    case 'g':
+        return read_rights(settings, optarg, err);
+    case 'u':
+        return read_uid(settings, optarg, err);
+    case 'i':
+        settings->is_isolated = true;
+        return 0;
+    case 'n':
+        settings->is_trusted_network = true;
+        return 0;
+    default:
+        return error_set(err, EINVAL, "not an option; see troupe-supervisord(8)");
+    }
+}
+
+int settings_read(struct settings *settings, int argc, char **argv, struct error *err)
+{
+    static const struct option names[] = {
+        {"cookie", required_argument, NULL, 'k'},
+        {"listen", required_argument, NULL, 'l'},
+        {"advertise", required_argument, NULL, 'a'},
+        {"peer", required_argument, NULL, 'p'},
+        {"ca", required_argument, NULL, 'c'},
+        {"cert", required_argument, NULL, 't'},
+        {"key", required_argument, NULL, 'y'},
+        {"grant", required_argument, NULL, 'g'},
+        {"uid", required_argument, NULL, 'u'},
+        {"isolated", no_argument, NULL, 'i'},
+        {"trusted-network", no_argument, NULL, 'n'},
+        {0},
+    };
+    int option;
+
+    settings->grant = RIGHT_ALL;
+    while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)
+        if (read_option(settings, option, err) < 0)
+            return -1;
+    if (optind < argc)
+        return error_set(err, EINVAL, "%s: not expected", argv[optind]);
+    if (!settings->cookie_file && (settings->listen || settings->peer_count))
+        return error_set(err, EINVAL, "--cookie FILE is missing");
+    if (!settings->ca != !settings->cert || (settings->key && !settings->cert))
+        return error_set(err, EINVAL, "--ca and --cert go together, and --key with them");
+    if (settings->key && join_cert_and_key(settings, err) < 0)
+        return -1;
+    if (read_environment(settings, err) < 0 || check_urls(settings, err) < 0)
+        return -1;
+    return settings->cookie_file ? read_cookie(settings, err) : 0;
+}

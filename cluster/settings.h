@@ -1,0 +1,49 @@
+/*
+ * What troupe-node is told: by its arguments, its environment, and the cookie file.
+ *
+ *   troupe-node [--cookie FILE] [--listen URL] [--advertise URL] [--peer URL]… [--isolated]
+ *               [--ca FILE --cert FILE [--key FILE]] [--trusted-network] [--grant RIGHTS] [--uid N]…
+ *
+ * Without a cookie it speaks to no other node, and keeps the groups of this one. --cert holds the key
+ * as well where --key is not said. RIGHTS: words of look, send, control. --uid: who else may send.
+ *
+ * TROUPE_NODE is this node's name, TROUPE_GENERATION (hexadecimal) the root's random number,
+ * TROUPE_CONTROL the control socket (PROTOCOL 4), LISTEN_FDS says whether descriptor 3 is its
+ * mailbox, TROUPE_RUN where those of others are. Clear text (`tcp://`) beyond the loopback needs
+ * --trusted-network: the cookie keeps strangers out and hides nothing.
+ */
+#ifndef TROUPE_CLUSTER_SETTINGS_H
+#define TROUPE_CLUSTER_SETTINGS_H
+
+#include "auth.h"
+#include "error.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum { SETTINGS_COOKIE_MAX = 4096, SETTINGS_PEERS_MAX = 256, SETTINGS_UIDS_MAX = 256 };
+
+struct settings {
+    const char *node, *path;
+    uint64_t generation; /* 0: not said */
+    int control_fd;      /* -1: none */
+    bool has_mailbox;
+    const char *run_dir;
+    const char *cookie_file, *listen, *advertise, *ca, *cert, *key;
+    char cert_and_key[64]; /* the name of a file with both; "": --cert is one */
+    unsigned grant;        /* RIGHT_ bits */
+    uid_t uids[SETTINGS_UIDS_MAX];
+    size_t uid_count;
+    const char *peers[SETTINGS_PEERS_MAX];
+    size_t peer_count;
+    bool is_isolated, is_trusted_network;
+    uint8_t cookie[SETTINGS_COOKIE_MAX];
+    size_t cookie_size;
+};
+
+/* 0, or -1 with what is wrong. */
+int settings_read(struct settings *settings, int argc, char **argv, struct error *err);
+/* Does this URL lead to this host's loopback, or is it by TLS? */
+bool settings_is_private_url(const char *url);
+
+#endif
