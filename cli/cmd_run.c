@@ -315,8 +315,9 @@ const struct verb verb_run = {
         "command is not started when a link is refused, as when there is no such actor (3); what "
         "is "
         "not started ends nobody.\n"
-        "Signals go on to the command's process group. What ends it sends that group SIGTERM, and "
-        "SIGKILL after 5 seconds. The status is the command's own, or 128 and the signal that "
+        "Signals go on to the command's process group. What ends it sends SIGTERM to that group and "
+        "to what has left it, as daemons do, and SIGKILL after 5 seconds; so is stopped what the "
+        "command leaves behind when it ends by itself, before its end is told. The status is the command's own, or 128 and the signal that "
         "killed it; 8 when a link ended it, with the reason on standard error; 127 and 126 when it "
         "is not found, or cannot be executed.",
     .examples = "troupe run --link PEER:shop/db -- ./job\tends with the database, and it with the "
