@@ -101,7 +101,7 @@ static void add_target(struct targets *targets, const char *path)
 }
 
 static int expand_glob(struct cli *cli, const char *text, const struct addr *addr,
-                       struct targets *targets)
+                       bool with_supervisors, struct targets *targets)
 {
     char scope[ADDR_PATH_MAX + 1];
     struct actors actors;
@@ -109,9 +109,13 @@ static int expand_glob(struct cli *cli, const char *text, const struct addr *add
 
     actors_fixed_part(addr->path, scope);
     cli_check_memory(actors_collect(&cli->client, scope, true, &actors));
-    for (size_t i = 0; i < actors.count; i++)
-        if (actors_match(addr->path, actors.at[i].row.path, false))
-            add_target(targets, actors.at[i].row.path);
+    for (size_t i = 0; i < actors.count; i++) {
+        const struct row *row = &actors.at[i].row;
+
+        if (actors_match(addr->path, row->path, false) &&
+            (with_supervisors || row->kind != ROW_SUPERVISOR))
+            add_target(targets, row->path);
+    }
     actors_finish(&actors);
     if (targets->count == before)
         return cli_fail(STATUS_NOPROC, "%s: no actor matches", text);
@@ -151,13 +155,24 @@ int targets_expand(struct cli *cli, int first, struct targets *targets)
         if (!status && addr.incarnation && !is_glob)
             status = check_incarnation(cli, &addr);
         if (!status && is_glob)
-            status = expand_glob(cli, cli->args[i], &addr, targets);
+            status = expand_glob(cli, cli->args[i], &addr, true, targets);
         else if (!status)
             add_target(targets, addr.path);
         if (status)
             return status;
     }
     return 0;
+}
+
+int targets_of_glob(struct cli *cli, const char *text, struct targets *targets)
+{
+    struct addr addr;
+    bool is_glob;
+    int status = target_parse(cli, text, &addr, &is_glob);
+
+    if (!status && addr.incarnation)
+        status = cli_fail(STATUS_USAGE, "%s: a pattern means no one life", text);
+    return status ? status : expand_glob(cli, text, &addr, false, targets);
 }
 
 void targets_finish(struct targets *targets)

@@ -214,6 +214,20 @@ END
     (($(writes) - before < 100))
 }
 
+@test "what a program says of its messages is printed on a line each, and no line is its own" {
+    odd
+    call say describe '*'
+    call say describe ring i i $'a bell\n* two lines'
+    is_described() { troupe describe t/odd | grep -q ^ring; }
+    wait_until 5 is_described
+    run troupe describe t/odd
+    assert_line --regexp '^ring .* a bell\\n\* two lines$'
+    run troupe describe -o help t/odd
+    assert_line 'a bell\n* two lines'
+    run troupe describe -o json t/odd
+    assert_output --partial '"a bell\n* two lines"'
+}
+
 # ---- beginning and end -------------------------------------------------------------------
 
 @test "a command that is missing is a failed start that names it" {
