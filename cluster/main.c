@@ -44,8 +44,7 @@ static _Noreturn void die(const struct error *err)
     exit(1);
 }
 
-/* ---- what is seen
- * ---------------------------------------------------------------------------------- */
+/* ---- what is seen ------------------------------------------------------------------------ */
 
 static void write_line(struct buf *line)
 {
@@ -127,8 +126,7 @@ static void on_local(void *data, const struct groups_event *event)
     exchange_local(program.exchange, event);
 }
 
-/* ---- the transport, with the streams as its data
- * ------------------------------------------------------ */
+/* ---- the transport, with the streams as its data ----------------------------------------- */
 
 static int64_t now_ms(void *data)
 {
@@ -160,8 +158,7 @@ static void close_stream(void *data, uint64_t conn, bool last_words)
     streams_close(program.streams, conn, last_words);
 }
 
-/* ---- the loop
- * -------------------------------------------------------------------------------------------- */
+/* ---- the loop ---------------------------------------------------------------------------- */
 
 static void on_due(struct ev_loop *loop, ev_timer *timer, int events)
 {
@@ -239,8 +236,7 @@ static void start_watchers(struct ev_loop *loop)
     ev_io_start(loop, &program.control);
 }
 
-/* ---- the start
- * --------------------------------------------------------------------------------------------- */
+/* ---- the start --------------------------------------------------------------------------- */
 
 /* A wildcard is no address for others. */
 static bool is_reachable(const char *url)

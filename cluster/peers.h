@@ -91,6 +91,13 @@ void peers_learn(struct peers *peers, const char *name, const char *url, bool is
 int peers_send(struct peers *peers, const char *name, uint64_t lane, const struct iovec *parts,
                int n);
 
+/* Is there a session, with less than half of its queue in use? If so, peers_insist() is never
+ * overloaded until the loop turns: what is sent so is bounded by something else, as a snapshot is
+ * by what is in it. */
+bool peers_has_room(const struct peers *peers, const char *name);
+int peers_insist(struct peers *peers, const char *name, uint64_t lane, const struct iovec *parts,
+                 int n);
+
 struct peers_row {
     struct auth_identity identity;
     bool is_tls;
