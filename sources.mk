@@ -180,7 +180,7 @@ GROUPS_SOURCES := cluster/groups.c cluster/groups_monitor.c cluster/groups_table
 CLUSTER_PURE := $(AUTH_SOURCES) $(GROUPS_SOURCES) cluster/chunks.c cluster/dialing.c cluster/exchange.c \
     cluster/exchange_wire.c cluster/frames.c cluster/memory.c cluster/mesh.c cluster/outbound.c \
     cluster/peers.c cluster/rivals.c cluster/session.c
-UNIT_TESTS += auth_test dialing_test frames_test groups_test outbound_test rivals_test
+UNIT_TESTS += auth_test dialing_test exchange_test frames_test groups_test outbound_test rivals_test
 auth_test_UNITS   := $(AUTH_SOURCES)
 auth_test_LIBS    := -lmbedcrypto
 dialing_test_UNITS := cluster/dialing.c cluster/mesh.c cluster/memory.c
@@ -188,11 +188,15 @@ groups_test_UNITS := $(GROUPS_SOURCES) cluster/memory.c
 outbound_test_UNITS := cluster/outbound.c cluster/chunks.c cluster/frames.c cluster/memory.c
 rivals_test_UNITS := cluster/rivals.c $(AUTH_SOURCES)
 rivals_test_LIBS := -lmbedcrypto
+exchange_test_UNITS := $(CLUSTER_PURE)
+exchange_test_LIBS := -lmbedcrypto
 frames_test_UNITS := cluster/frames.c cluster/memory.c
-FUZZERS += auth_fuzz chunks_fuzz frames_fuzz
+FUZZERS += auth_fuzz chunks_fuzz exchange_fuzz frames_fuzz
 auth_fuzz_FUZZED   = $(AUTH_SOURCES) lib/addr.c
 auth_fuzz_LIBS     = -lmbedcrypto
 chunks_fuzz_FUZZED = cluster/chunks.c cluster/memory.c lib/buf.c
+exchange_fuzz_FUZZED = $(CLUSTER_PURE) $(sp_fuzz_FUZZED)
+exchange_fuzz_LIBS = -lmbedcrypto
 frames_fuzz_FUZZED = cluster/frames.c cluster/memory.c $(sp_fuzz_FUZZED)
 UNIT_TESTS += envelope_edit_test
 envelope_edit_test_UNITS := cluster/envelope_edit.c

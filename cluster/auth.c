@@ -29,7 +29,7 @@ const char *auth_reason_text(enum auth_reason reason)
     return reason < AUTH_REASONS ? reason_texts[reason] : "unknown reason";
 }
 
-/* ---- macs ----------------------------------------------------------------------------------- */
+/* ---- macs -------------------------------------------------------------------------------- */
 
 /* Over a word, the messages so far, and what of the present one comes before its mac. */
 static void make_mac(const struct auth *auth, const char *word, const uint8_t *present, size_t size,
@@ -60,7 +60,7 @@ static bool has_mac(const struct auth *auth, const char *word, const uint8_t *by
     return mac_equals(wanted, bytes + size - MAC_SIZE);
 }
 
-/* ---- what is sent --------------------------------------------------------------------------- */
+/* ---- what is sent ------------------------------------------------------------------------ */
 
 static struct fields_writer begin(struct auth *auth, enum message kind)
 {
@@ -138,7 +138,7 @@ static void send_ready(struct auth *auth)
     auth->out_size = begin(auth, READY).used;
 }
 
-/* ---- ends ----------------------------------------------------------------------------------- */
+/* ---- ends -------------------------------------------------------------------------------- */
 
 static enum auth_outcome close_silently(struct auth *auth, enum auth_reason reason)
 {
@@ -166,7 +166,7 @@ static enum auth_outcome close_by_standing(struct auth *auth, enum auth_reason r
     return is_proven(auth) ? close_aloud(auth, reason) : close_silently(auth, reason);
 }
 
-/* ---- what is received ----------------------------------------------------------------------- */
+/* ---- what is received -------------------------------------------------------------------- */
 
 static struct fields_reader open_message(const void *bytes, size_t size)
 {
@@ -346,7 +346,7 @@ static enum auth_outcome on_refuse(struct auth *auth, const void *bytes, size_t 
     return close_silently(auth, (enum auth_reason)reason);
 }
 
-/* ---- the machine ---------------------------------------------------------------------------- */
+/* ---- the machine ------------------------------------------------------------------------- */
 
 typedef enum auth_outcome message_handler(struct auth *, const void *bytes, size_t size);
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <uthash.h>
 
-enum { LANE = 0, PART_BYTES = 12 << 20, LIST_MAX = 65536 };
+enum { LANE = 0, PART_BYTES = 1 << 20, LIST_MAX = 65536 };
 
 /* A peer as a source of members. */
 struct partner {
@@ -62,8 +62,7 @@ static struct partner *find(const struct exchange *exchange, const char *name)
     return partner;
 }
 
-/* ---- sending
- * --------------------------------------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------------------------------- */
 
 static void owe(struct exchange *exchange, struct partner *partner, bool is_owed)
 {
@@ -85,7 +84,7 @@ struct telling {
     struct exchange *exchange;
     struct partner *partner;
     struct buf message;
-    bool is_first, is_failed;
+    bool is_first;
 };
 
 static void begin_part(struct telling *telling)
@@ -97,12 +96,12 @@ static void begin_part(struct telling *telling)
 
 static void end_part(struct telling *telling, bool is_last)
 {
+    const struct iovec part = {buf_front(&telling->message), buf_length(&telling->message)};
+
     if (is_last)
         buf_front(&telling->message)[1] |= EXCHANGE_LAST;
-    if (!telling->is_failed)
-        telling->is_failed =
-            send_message(telling->exchange, telling->partner, &telling->message) < 0;
-    buf_consume(&telling->message, buf_length(&telling->message));
+    peers_insist(telling->exchange->peers, telling->partner->name, LANE, &part, 1);
+    buf_consume(&telling->message, part.iov_len);
 }
 
 static void tell_member(void *data, const char *scope, const char *group,
@@ -120,15 +119,18 @@ static void tell_member(void *data, const char *scope, const char *group,
     begin_part(telling);
 }
 
+/* All of it, or nothing for now. */
 static void send_snapshot(struct exchange *exchange, struct partner *partner)
 {
     struct telling telling = {.exchange = exchange, .partner = partner, .is_first = true};
 
+    owe(exchange, partner, !peers_has_room(exchange->peers, partner->name));
+    if (partner->is_owed)
+        return;
     begin_part(&telling);
     groups_each(exchange->groups, GROUPS_LOCAL, tell_member, &telling);
     end_part(&telling, true);
     buf_finish(&telling.message);
-    owe(exchange, partner, telling.is_failed);
 }
 
 void exchange_catch_up(struct exchange *exchange)
@@ -156,8 +158,7 @@ void exchange_local(struct exchange *exchange, const struct groups_event *event)
     buf_finish(&message);
 }
 
-/* ---- peers of peers
- * ------------------------------------------------------------------------------------ */
+/* ---- peers of peers ---------------------------------------------------------------------- */
 
 static void put_peer(struct buf *message, const struct partner *partner)
 {
@@ -210,8 +211,7 @@ void exchange_down(struct exchange *exchange, const struct auth_identity *peer)
     forget(exchange, partner);
 }
 
-/* ---- receiving
- * --------------------------------------------------------------------------------------------- */
+/* ---- receiving --------------------------------------------------------------------------- */
 
 static const char malformed[] = "a message that is none";
 

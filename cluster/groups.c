@@ -50,7 +50,7 @@ static int fail(int code)
     return -1;
 }
 
-/* ---- changes -------------------------------------------------------------------------------- */
+/* ---- changes ----------------------------------------------------------------------------- */
 
 /* One actor, so many times more or fewer, as one event. Keeps the membership. */
 static void change(struct groups *groups, struct membership *membership, size_t count)
@@ -73,7 +73,7 @@ static void drop(struct groups *groups, struct membership *membership, size_t co
     table_tidy_membership(groups, membership);
 }
 
-/* ---- sources -------------------------------------------------------------------------------- */
+/* ---- sources ----------------------------------------------------------------------------- */
 
 void groups_open(struct groups *groups, uint64_t id, const char *node, const char *root, size_t max)
 {
@@ -140,7 +140,7 @@ static struct source *find_speaker(const struct groups *groups, uint64_t id, boo
     return source;
 }
 
-/* ---- snapshots ------------------------------------------------------------------------------ */
+/* ---- snapshots --------------------------------------------------------------------------- */
 
 /* What the snapshot before had said does not count any more. */
 static void forget_wanted(struct groups *groups, struct source *source)
@@ -224,7 +224,7 @@ int groups_snapshot_end(struct groups *groups, uint64_t id)
     return 0;
 }
 
-/* ---- joining and leaving -------------------------------------------------------------------- */
+/* ---- joining and leaving ----------------------------------------------------------------- */
 
 static int check_change(const struct source *source, const char *scope, const char *group,
                         const char *const *addresses, size_t n)
@@ -329,7 +329,7 @@ int groups_ended(struct groups *groups, uint64_t id, const char *address)
     return 0;
 }
 
-/* ---- who is where --------------------------------------------------------------------------- */
+/* ---- who is where ------------------------------------------------------------------------ */
 
 void groups_members(const struct groups *groups, enum groups_which which, const char *scope,
                     const char *name, groups_visit *visit, void *data)

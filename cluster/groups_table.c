@@ -21,7 +21,7 @@ fail:
     return -1;
 }
 
-/* ---- finding and making --------------------------------------------------------------------- */
+/* ---- finding and making ------------------------------------------------------------------ */
 
 struct scope *table_scope(const struct groups *groups, const char *name)
 {
@@ -168,7 +168,7 @@ void table_visit_members(const struct group *group, enum groups_which which, gro
         visit_list(group, group->members[0], visit, data);
 }
 
-/* ---- going ---------------------------------------------------------------------------------- */
+/* ---- going ------------------------------------------------------------------------------- */
 
 void table_tidy_scope(struct groups *groups, struct scope *scope)
 {
@@ -214,7 +214,7 @@ void table_tidy_membership(struct groups *groups, struct membership *membership)
     table_tidy_actor(groups, actor);
 }
 
-/* ---- telling -------------------------------------------------------------------------------- */
+/* ---- telling ----------------------------------------------------------------------------- */
 
 const struct groups_actor **table_list(struct groups *groups, size_t n)
 {

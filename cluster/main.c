@@ -52,8 +52,7 @@ static _Noreturn void die(int status, const struct error *err)
     exit(status);
 }
 
-/* ---- what is seen
- * ---------------------------------------------------------------------------------- */
+/* ---- what is seen ------------------------------------------------------------------------ */
 
 static void write_line(struct buf *line)
 {
@@ -141,8 +140,7 @@ static void on_local(void *data, const struct groups_event *event)
     exchange_local(program.exchange, event);
 }
 
-/* ---- the transport, with the streams as its data
- * ------------------------------------------------------ */
+/* ---- the transport, with the streams as its data ----------------------------------------- */
 
 static int64_t now_us(void *data)
 {
@@ -174,8 +172,7 @@ static void close_stream(void *data, uint64_t conn, bool last_words)
     streams_close(program.streams, conn, last_words);
 }
 
-/* ---- the loop
- * -------------------------------------------------------------------------------------------- */
+/* ---- the loop ---------------------------------------------------------------------------- */
 
 static void on_due(struct ev_loop *loop, ev_timer *timer, int events)
 {
@@ -255,8 +252,7 @@ static void start_watchers(struct ev_loop *loop)
     ev_io_start(loop, &program.control);
 }
 
-/* ---- the start
- * --------------------------------------------------------------------------------------------- */
+/* ---- the start --------------------------------------------------------------------------- */
 
 /* A wildcard is no address for others. */
 static bool is_reachable(const char *url)

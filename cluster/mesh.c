@@ -51,7 +51,7 @@ void mesh_finish(struct mesh *mesh)
     }
 }
 
-/* ---- who is known --------------------------------------------------------------------------- */
+/* ---- who is known ------------------------------------------------------------------------ */
 
 static struct mesh_target *find_url(const struct mesh *mesh, const char *url)
 {
@@ -105,7 +105,7 @@ bool mesh_is_unwanted(const struct mesh *mesh, const char *name)
     return find_unwanted(mesh, name) != NULL;
 }
 
-/* ---- what people and peers say -------------------------------------------------------------- */
+/* ---- what people and peers say ----------------------------------------------------------- */
 
 static void want_again(struct mesh *mesh, const char *name)
 {
@@ -199,7 +199,7 @@ void mesh_disconnect(struct mesh *mesh, const char *name)
     }
 }
 
-/* ---- dialling ------------------------------------------------------------------------------- */
+/* ---- dialling ---------------------------------------------------------------------------- */
 
 /* Two URLs of one node are not tried at the same time. */
 static bool is_name_tried(const struct mesh *mesh, const struct mesh_target *but)

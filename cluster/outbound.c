@@ -30,8 +30,7 @@ void outbound_init(struct outbound *outbound, size_t limit)
     *outbound = (struct outbound){.limit = limit ? limit : OUTBOUND_LIMIT};
 }
 
-/* ---- lanes
- * ------------------------------------------------------------------------------------------ */
+/* ---- lanes ------------------------------------------------------------------------------- */
 
 static struct lane *find_lane(const struct outbound *outbound, uint64_t key)
 {
@@ -80,9 +79,7 @@ void outbound_finish(struct outbound *outbound)
     }
 }
 
-/* ---- in
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- in ---------------------------------------------------------------------------------- */
 
 static size_t size_of(const struct iovec *parts, int n)
 {
@@ -105,46 +102,49 @@ static struct parcel *pack(const struct iovec *parts, int n, size_t size)
     return parcel;
 }
 
-static size_t cost_of(size_t size)
+static void append(struct outbound *outbound, uint64_t key, struct parcel *parcel)
 {
-    return sizeof(struct parcel) + size;
-}
+    struct lane *lane = make_lane(outbound, key);
 
-int outbound_push(struct outbound *outbound, uint64_t key, const struct iovec *parts, int n)
-{
-    if (outbound->queued >= outbound->limit / 2 &&
-        outbound->queued + cost_of(size_of(parts, n)) > outbound->limit) {
-        errno = EAGAIN;
-        return -1;
-    }
-    return outbound_must_push(outbound, key, parts, n);
-}
-
-int outbound_must_push(struct outbound *outbound, uint64_t key, const struct iovec *parts, int n)
-{
-    size_t size = size_of(parts, n);
-    struct parcel *parcel;
-    struct lane *lane;
-
-    if (size > CHUNKS_MESSAGE_MAX) {
-        errno = EMSGSIZE;
-        return -1;
-    }
-    parcel = pack(parts, n, size);
-    lane = make_lane(outbound, key);
     if (lane->first)
         lane->last->next = parcel;
     else
         lane->first = parcel;
     lane->last = parcel;
-    outbound->queued += cost_of(size);
+    outbound->queued += sizeof *parcel + parcel->size;
     outbound->messages++;
+}
+
+bool outbound_has_room(const struct outbound *outbound)
+{
+    return outbound->queued < outbound->limit / 2;
+}
+
+int outbound_insist(struct outbound *outbound, uint64_t key, const struct iovec *parts, int n)
+{
+    size_t size = size_of(parts, n);
+
+    if (size > CHUNKS_MESSAGE_MAX) {
+        errno = EMSGSIZE;
+        return -1;
+    }
+    append(outbound, key, pack(parts, n, size));
     return 0;
 }
 
-/* ---- out
- * -----------------------------------------------------------------------------------------------------
- */
+int outbound_push(struct outbound *outbound, uint64_t key, const struct iovec *parts, int n)
+{
+    size_t size = size_of(parts, n);
+
+    if (size <= CHUNKS_MESSAGE_MAX && !outbound_has_room(outbound) &&
+        outbound->queued + sizeof(struct parcel) + size > outbound->limit) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return outbound_insist(outbound, key, parts, n);
+}
+
+/* ---- out --------------------------------------------------------------------------------- */
 
 /* A frame: its header, the head of a chunk, bytes of the message. */
 static void put(struct buf *out, const uint8_t *head, size_t head_size, const uint8_t *bytes,

@@ -9,6 +9,7 @@
 
 #include "buf.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -30,9 +31,10 @@ void outbound_finish(struct outbound *outbound);
 /* Queues one message of n parts (copied). A queue that is less than half full takes any message. 0;
  * or -1 with EAGAIN (overloaded), EMSGSIZE (over CHUNKS_MESSAGE_MAX). */
 int outbound_push(struct outbound *outbound, uint64_t lane, const struct iovec *parts, int n);
-/* The same, even when it is full: for what keeps both sides in step, and for answers, whose source is held back
- * meanwhile. 0, or -1 with EMSGSIZE. */
-int outbound_must_push(struct outbound *outbound, uint64_t lane, const struct iovec *parts, int n);
+/* Is it less than half full? */
+bool outbound_has_room(const struct outbound *outbound);
+/* As outbound_push(), whether there is room or not: for the rest of what had room when it began. */
+int outbound_insist(struct outbound *outbound, uint64_t lane, const struct iovec *parts, int n);
 /* Appends frames, with their SP headers, until out holds at least budget bytes or nothing is left.
  */
 void outbound_take(struct outbound *outbound, struct buf *out, size_t budget);

@@ -39,8 +39,7 @@ struct peers *peers_create(const struct auth_self *self, bool is_transitive,
     return peers;
 }
 
-/* ---- connections
- * ------------------------------------------------------------------------------------ */
+/* ---- connections ------------------------------------------------------------------------- */
 
 static struct conn *find_conn(const struct peers *peers, uint64_t id)
 {
@@ -115,9 +114,7 @@ void conn_send_frame(struct conn *conn, const void *bytes, size_t size)
     send_bytes(conn, frame, FRAMES_HEADER + size);
 }
 
-/* ---- nodes
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- nodes ------------------------------------------------------------------------------- */
 
 static struct node *find_node(const struct peers *peers, const char *name)
 {
@@ -155,9 +152,7 @@ static bool has_session(const struct peers *peers, const char *name)
     return node && node->session;
 }
 
-/* ---- ends
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- ends -------------------------------------------------------------------------------- */
 
 static void end_session(struct conn *conn, const char *why)
 {
@@ -220,8 +215,7 @@ void conn_fail(struct conn *conn, enum auth_reason reason, const char *why)
     end_conn(conn, reason, why, false);
 }
 
-/* ---- the handshake
- * --------------------------------------------------------------------------------------------- */
+/* ---- the handshake ----------------------------------------------------------------------- */
 
 static void follow(struct conn *conn, enum auth_outcome outcome);
 
@@ -286,8 +280,7 @@ static void follow(struct conn *conn, enum auth_outcome outcome)
     }
 }
 
-/* ---- what the rivals of a name come to
- * ---------------------------------------------------------------------------- */
+/* ---- what the rivals of a name come to --------------------------------------------------- */
 
 static void act_on(struct conn *conn, const struct rivals_action *action)
 {
@@ -343,8 +336,7 @@ void peers_pong(struct conn *conn)
     act(conn->peers, node, &actions);
 }
 
-/* ---- from the transport
- * --------------------------------------------------------------------------------------------- */
+/* ---- from the transport ------------------------------------------------------------------ */
 
 /* The first words of either side: the SP header, and a listener's challenge. */
 static void greet(struct conn *conn, bool is_dialer)
@@ -430,9 +422,7 @@ void peers_ended(struct peers *peers, uint64_t id, const char *why)
     leave(peers);
 }
 
-/* ---- time
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- time -------------------------------------------------------------------------------- */
 
 static void dial_due(struct peers *peers, int64_t now_ms)
 {
@@ -504,8 +494,7 @@ void peers_flush(struct peers *peers)
             session_flush(conn);
 }
 
-/* ---- from people, and from the rest of the node
- * --------------------------------------------------------------------------- */
+/* ---- from people, and from the rest of the node ------------------------------------------ */
 
 int peers_connect(struct peers *peers, const char *url)
 {
@@ -536,17 +525,6 @@ void peers_learn(struct peers *peers, const char *name, const char *url, bool is
         mesh_session(&peers->mesh, name);
 }
 
-int peers_must_send(struct peers *peers, const char *name, uint64_t lane, const struct iovec *parts,
-                    int n)
-{
-    struct node *node = find_node(peers, name);
-
-    if (node && node->session)
-        return outbound_must_push(&node->session->outbound, lane, parts, n);
-    errno = ENOTCONN;
-    return -1;
-}
-
 size_t peers_queued(const struct peers *peers, const char *name)
 {
     const struct node *node = find_node(peers, name);
@@ -561,6 +539,24 @@ int peers_send(struct peers *peers, const char *name, uint64_t lane, const struc
 
     if (node && node->session)
         return outbound_push(&node->session->outbound, lane, parts, n);
+    errno = ENOTCONN;
+    return -1;
+}
+
+bool peers_has_room(const struct peers *peers, const char *name)
+{
+    const struct node *node = find_node(peers, name);
+
+    return node && node->session && outbound_has_room(&node->session->outbound);
+}
+
+int peers_insist(struct peers *peers, const char *name, uint64_t lane, const struct iovec *parts,
+                 int n)
+{
+    struct node *node = find_node(peers, name);
+
+    if (node && node->session)
+        return outbound_insist(&node->session->outbound, lane, parts, n);
     errno = ENOTCONN;
     return -1;
 }

@@ -91,9 +91,12 @@ void peers_learn(struct peers *peers, const char *name, const char *url, bool is
 int peers_send(struct peers *peers, const char *name, uint64_t lane, const struct iovec *parts,
                int n);
 
-/* The same, whether the queue is full or not (outbound.h). */
-int peers_must_send(struct peers *peers, const char *name, uint64_t lane, const struct iovec *parts,
-                    int n);
+/* Is there a session, with less than half of its queue in use? If so, peers_insist() is never
+ * overloaded until the loop turns: what is sent so is bounded by something else, as a snapshot is
+ * by what is in it. */
+bool peers_has_room(const struct peers *peers, const char *name);
+int peers_insist(struct peers *peers, const char *name, uint64_t lane, const struct iovec *parts,
+                 int n);
 /* Bytes that wait to be sent to that node; 0 without a session. */
 size_t peers_queued(const struct peers *peers, const char *name);
 

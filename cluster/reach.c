@@ -48,7 +48,7 @@ static int send_message(struct switchboard_side *side, const struct switchboard_
 {
     struct link *link = container_of(side, struct link, side);
     struct peers *peers = link->reach->options.peers;
-    int result = message->must ? peers_must_send(peers, link->node, message->lane + LANES,
+    int result = message->must ? peers_insist(peers, link->node, message->lane + LANES,
                                                  message->parts, message->count)
                                : peers_send(peers, link->node, message->lane + LANES,
                                             message->parts, message->count);

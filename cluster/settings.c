@@ -183,7 +183,7 @@ static int read_option(struct settings *settings, int option, struct error *err)
         settings->is_trusted_network = true;
         return 0;
     default:
-        return error_set(err, EINVAL, "not an option; see troupe-supervisord(8)");
+        return error_set(err, EINVAL, "not an option");
     }
 }
 

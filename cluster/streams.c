@@ -71,8 +71,7 @@ struct streams {
     struct job *first, **last;
 };
 
-/* ---- jobs
- * ------------------------------------------------------------------------------------------- */
+/* ---- jobs -------------------------------------------------------------------------------- */
 
 /* In a thread of nng's. */
 static void on_over(void *arg)
@@ -125,8 +124,7 @@ static void init_job(struct streams *streams, struct job *job, void (*done)(stru
         memory_fail();
 }
 
-/* ---- one stream
- * ---------------------------------------------------------------------------------------- */
+/* ---- one stream -------------------------------------------------------------------------- */
 
 static struct stream *find(const struct streams *streams, uint64_t conn)
 {
@@ -292,8 +290,7 @@ static void on_sent(struct job *job)
     leave(stream);
 }
 
-/* ---- dialling
- * --------------------------------------------------------------------------------------------- */
+/* ---- dialling ---------------------------------------------------------------------------- */
 
 static int set_tls(const struct streams *streams, nng_stream_dialer *dialer, const char *host)
 {
@@ -401,8 +398,7 @@ static void on_dialled(struct job *job)
     leave(stream);
 }
 
-/* ---- listening
- * ---------------------------------------------------------------------------------------------- */
+/* ---- listening --------------------------------------------------------------------------- */
 
 static void accept_more(struct streams *streams)
 {
@@ -527,8 +523,7 @@ void streams_serve(struct streams *streams, struct peers *peers)
         accept_more(streams);
 }
 
-/* ---- what peers ask for
- * ----------------------------------------------------------------------------------------- */
+/* ---- what peers ask for ------------------------------------------------------------------ */
 
 int64_t streams_now_ms(void *data)
 {
@@ -571,9 +566,7 @@ void streams_close(void *data, uint64_t conn, bool last_words)
         close_now(stream);
 }
 
-/* ---- the whole
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- the whole --------------------------------------------------------------------------- */
 
 void streams_block_signals(sigset_t *old)
 {

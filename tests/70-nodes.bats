@@ -122,10 +122,10 @@ kb_of() {
     assert_saw west node.up node=east
     assert_saw east node.up node=west
     kill -STOP "${PIDS[east]}"
-    run wait_until 3 saw west node.down
+    TEST_SCALE=1 run wait_until 3 saw west node.down
     assert_failure
     kill -CONT "${PIDS[east]}"
-    run wait_until 3 saw west node.down
+    TEST_SCALE=1 run wait_until 3 saw west node.down
     assert_failure
     kill -STOP "${PIDS[east]}"
     assert_saw west node.down node=east 'reason="no sign of life"'

@@ -102,8 +102,7 @@ static int64_t some_delay(struct world *world)
     return DELAY_MIN_MS + (int64_t)chance_below(&world->chance, DELAY_SPREAD_MS);
 }
 
-/* ---- packets
- * --------------------------------------------------------------------------------------- */
+/* ---- packets ----------------------------------------------------------------------------- */
 
 static void deliver(void *what, uint64_t which);
 
@@ -215,8 +214,7 @@ static void deliver(void *what, uint64_t number)
         break_stream(stream);
 }
 
-/* ---- the transport of peers.h
- * ------------------------------------------------------------------------- */
+/* ---- the transport of peers.h ------------------------------------------------------------ */
 
 static int64_t now_us(void *data)
 {
@@ -331,8 +329,7 @@ void network_forget(struct host *host)
     }
 }
 
-/* ---- the attacker
- * ---------------------------------------------------------------------------------------- */
+/* ---- the attacker ------------------------------------------------------------------------ */
 
 void network_replay(struct world *world, size_t victim, bool reflect)
 {
@@ -356,9 +353,7 @@ bool network_is_attack(const struct world *world)
            (world->current->ends[0].host == NOBODY || world->current->ends[1].host == NOBODY);
 }
 
-/* ---- the end
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the end ----------------------------------------------------------------------------- */
 
 void network_finish(struct world *world)
 {

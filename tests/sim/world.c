@@ -20,8 +20,7 @@ void world_complain(struct world *world, const char *format, ...)
     va_end(args);
 }
 
-/* ---- what peers and groups say
- * ---------------------------------------------------------------------- */
+/* ---- what peers and groups say ----------------------------------------------------------- */
 
 size_t host_of_name(const char *name)
 {
@@ -109,8 +108,7 @@ static void on_local(void *data, const struct groups_event *event)
         exchange_local(host->exchange, event);
 }
 
-/* ---- hosts
- * --------------------------------------------------------------------------------------------- */
+/* ---- hosts ------------------------------------------------------------------------------- */
 
 const char *host_address(const struct host *host, unsigned actor)
 {
@@ -244,8 +242,7 @@ void host_settle(struct host *host)
     agenda_add(&host->world->agenda, due_ms, tick, host, host->epoch);
 }
 
-/* ---- the world
- * --------------------------------------------------------------------------------------------- */
+/* ---- the world --------------------------------------------------------------------------- */
 
 static void make_host(struct world *world, size_t index)
 {

@@ -71,8 +71,7 @@ static void prove(struct pair *pair, const struct auth_self *dialer,
         pair->dialer_says = give(&pair->dialer, pair->welcome);
 }
 
-/* ---- how it goes well ---------------------------------------------------------------------------
- */
+/* ---- how it goes well -------------------------------------------------------------------- */
 
 static void check_order_of_admission(bool lower_dials, bool lower_first)
 {
@@ -119,8 +118,7 @@ static void check_good(void)
         check_order_of_admission(i & 1, i & 2);
 }
 
-/* ---- versions
- * ------------------------------------------------------------------------------------ */
+/* ---- versions ---------------------------------------------------------------------------- */
 
 static enum auth_reason versions(uint16_t min_d, uint16_t max_d, uint16_t min_l, uint16_t max_l,
                                  uint16_t *chosen)
@@ -158,8 +156,7 @@ static void check_versions(void)
     tap_is_int(wrong, 0, "P06: the highest common version is chosen; none is refused by name");
 }
 
-/* ---- who is refused
- * -------------------------------------------------------------------------------- */
+/* ---- who is refused ---------------------------------------------------------------------- */
 
 static void check_cookie(void)
 {
@@ -206,8 +203,7 @@ static void check_self_and_name(void)
     CHECK(pair.dialer.reason == AUTH_NAME_TAKEN && pair.dialer.is_told, "and told so");
 }
 
-/* ---- what somebody tries who does not know the cookie
- * ------------------------------------------------ */
+/* ---- what somebody tries who does not know the cookie ------------------------------------ */
 
 static void check_replay(void)
 {
@@ -313,8 +309,7 @@ static void check_silence_to_strangers(void)
     }
 }
 
-/* ---- every message in every state
- * ------------------------------------------------------------------------ */
+/* ---- every message in every state -------------------------------------------------------- */
 
 enum { KINDS = 7 }; /* the five messages, an unknown one, an empty one */
 
@@ -423,9 +418,7 @@ static void check_second_ready(void)
           "a proven one that does not admit us is told that it was late");
 }
 
-/* ---- every bit
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- every bit --------------------------------------------------------------------------- */
 
 /* Each bit of HELLO and WELCOME, and each shorter and longer version, must cost the proof. */
 static void check_bits(void)

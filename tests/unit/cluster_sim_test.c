@@ -27,8 +27,7 @@ static uint64_t pick(uint64_t n)
     return chance_below(&world->chance, n);
 }
 
-/* ---- what a node believes
- * ------------------------------------------------------------------------------- */
+/* ---- what a node believes ---------------------------------------------------------------- */
 
 struct belief {
     struct host *host;
@@ -112,8 +111,7 @@ static void check_somebody(void)
     forget(&belief);
 }
 
-/* ---- after the quiet
- * ---------------------------------------------------------------------------------------- */
+/* ---- after the quiet --------------------------------------------------------------------- */
 
 static bool is_meant(const struct host *a, size_t b)
 {
@@ -177,8 +175,7 @@ static void check_all(void)
     free(beliefs);
 }
 
-/* ---- the course of things
- * -------------------------------------------------------------------------------------- */
+/* ---- the course of things ---------------------------------------------------------------- */
 
 static void add_target(struct host *host, size_t target)
 {

@@ -85,8 +85,7 @@ static bool is_whole(const uint8_t *message, size_t size, uint32_t *lane, uint32
     return true;
 }
 
-/* ---- order and wholeness
- * ---------------------------------------------------------------------------- */
+/* ---- order and wholeness ----------------------------------------------------------------- */
 
 enum { LANES = 20, MESSAGES = 3000 };
 
@@ -179,8 +178,7 @@ static void check_turns(void)
     end(&wire);
 }
 
-/* ---- bounds
- * ---------------------------------------------------------------------------------------------- */
+/* ---- bounds ------------------------------------------------------------------------------ */
 
 static void check_bounds(void)
 {
@@ -210,8 +208,7 @@ static void check_bounds(void)
     end(&wire);
 }
 
-/* ---- what a peer may not say
- * ------------------------------------------------------------------------------- */
+/* ---- what a peer may not say ------------------------------------------------------------- */
 
 static size_t make_chunk(uint8_t *out, uint8_t kind, uint32_t number, uint32_t total, size_t size)
 {

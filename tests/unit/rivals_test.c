@@ -136,8 +136,7 @@ static void check_many(void)
     CHECK(did.count == RIVALS_MAX - 1 && rivals.count == 1, "all that wait get their answer");
 }
 
-/* ---- any order of events
- * --------------------------------------------------------------------------- */
+/* ---- any order of events ----------------------------------------------------------------- */
 
 struct shadow {
     enum { NOBODY, PENDING, LET_IN, OPENED, OUT } is;
