@@ -417,13 +417,13 @@ struct child *child_create(struct supervisor *supervisor, const struct spec *spe
     child->supervisor = supervisor;
     child->spec = spec;
     child->control_fd = child->mailbox_fd = child->log_fd[0] = child->log_fd[1] = -1;
-    child->stats_index = UINT32_MAX;
+    child->page = (struct page_place){.index = -1, .own_fd = -1};
     init_watchers(child);
     intensity_init(&child->restarts, RESTARTS_KEPT, supervisor->spec->period_ms);
     if (addr_join(supervisor->path, spec->name, child->path, sizeof child->path) < 0)
         goto fail;
     child->slot = table_slot(supervisor->table, spec->name);
-    if (!child->slot || (!child->slot->held && mailbox_bind(child) < 0) || stats_claim(child) < 0 ||
+    if (!child->slot || (!child->slot->held && mailbox_bind(child) < 0) || pages_claim(child) < 0 ||
         logpipes_create(child) < 0)
         goto fail;
     party_init(&child->party, &supervisor->backplane, &talk_party_kind, child->path);
@@ -448,7 +448,7 @@ void child_destroy(struct child *child, bool gone)
         return;
     party_finish(&child->party);
     logpipes_destroy(child, gone);
-    stats_release(child);
+    pages_release(child);
     cgroup_remove(&child->supervisor->node->cgroup, child->path);
     if (gone && *child->path)
         mailbox_remove(child);

@@ -11,6 +11,7 @@
 #include "intensity.h"
 #include "members.h"
 #include "mono.h"
+#include "pages.h"
 #include "party.h"
 #include "probe.h"
 #include "reason.h"
@@ -101,7 +102,7 @@ struct child {
     long need_delay_ms;
 
     int control_fd, mailbox_fd, log_fd[2];
-    unsigned stats_index;
+    struct page_place page;
     ev_io control;
     ev_timer timer;    /* start timeout, grace, back-off: one at a time */
     ev_timer poll;     /* every 100 ms at last while members are left after the leader */

@@ -75,7 +75,7 @@ static void finish_incarnation(struct child *child)
     child->paused = child->reaped = false;
     child->slot->started_us = 0;
     child->slot->status[0] = '\0';
-    stats_reset(child);
+    pages_reset(child);
 }
 
 void end_bury(struct child *child)

@@ -101,6 +101,15 @@ void spawn_failure_text(const struct child *child, const struct spawn_failure *f
     snprintf(out, size, "%s: %s", step, strerror(failure->error));
 }
 
+bool spawn_execs(const struct child *child)
+{
+    const struct spec *spec = child->spec;
+
+    if (spec->kind != SPEC_MODULE)
+        return spec->kind == SPEC_PROGRAM;
+    return spec->has_uid && spec->uid != child->supervisor->node->rights.node_uid;
+}
+
 /* ---- the child's side ------------------------------------------------------------------------ */
 
 static _Noreturn void report(int pipe, enum spawn_step step, unsigned detail)
@@ -145,10 +154,8 @@ static int put_stdin(const struct spec *spec)
 static void put_descriptors(const struct birth *birth)
 {
     const struct child *child = birth->child;
-    const struct supervisor *supervisor = child->supervisor;
     bool is_supervisor = child->spec->kind == SPEC_SUPERVISOR;
-    bool has_mailbox = child->mailbox_fd >= 0;
-    int fifth = is_supervisor ? supervisor->node->lock_fd : has_mailbox ? supervisor->stats_fd : -1;
+    int fifth = is_supervisor ? child->supervisor->node->lock_fd : pages_fd(child);
 
     if (slots_put(birth->out, 1) < 0 || slots_put(birth->err, 2) < 0 ||
         slots_put(child->mailbox_fd, BOOT_FD_MAILBOX) < 0 ||
@@ -266,7 +273,7 @@ static void tell_mailbox(struct environment *environment, const struct child *ch
     environment_set(environment, "LISTEN_PID", "%d", (int)getpid());
     environment_set(environment, "LISTEN_FDNAMES", "mailbox");
     environment_set(environment, "TROUPE_STATS", "%d:%llu", BOOT_FD_STATS,
-                    (unsigned long long)child->stats_index * STATS_PAGE_SIZE);
+                    (unsigned long long)pages_offset(child));
 }
 
 static size_t length_of(char *const *words)
@@ -341,7 +348,7 @@ static void fill_boot(const struct birth *birth, struct troupe_boot *boot)
         .mailbox_fd = child->mailbox_fd >= 0 ? BOOT_FD_MAILBOX : -1,
         .control_fd = BOOT_FD_CONTROL,
         .stats_fd = child->mailbox_fd >= 0 ? BOOT_FD_STATS : -1,
-        .stats_offset = (uint64_t)child->stats_index * STATS_PAGE_SIZE,
+        .stats_offset = pages_offset(child),
         .mailbox_messages = spec->mailbox_messages,
         .mailbox_bytes = spec->mailbox_bytes,
         .raw_off = spec->raw_off,
@@ -427,7 +434,7 @@ static _Noreturn void be_born(const struct birth *birth)
         report(BOOT_FD_SPARE, STEP_ENVIRONMENT, 0);
     if (spec->kind == SPEC_PROGRAM)
         become_program(birth);
-    if (spec->has_uid && spec->uid != birth->child->supervisor->node->rights.node_uid) {
+    if (spawn_execs(child)) {
         char file[PATH_MAX];
 
         if (config_module_path(spec->module, spec->cwd, file) < 0)
@@ -471,6 +478,8 @@ static int prepare_descriptors(struct birth *birth, int *control_end, struct err
 
     if (probe_prepare(&child->probe, &birth->failure_pipe) < 0)
         return error_set_errno(err, errno, "readiness pipe");
+    if (pages_prepare(child) < 0)
+        return error_set_errno(err, errno, "stats page");
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, control) < 0)
         return error_set_errno(err, errno, "control socket");
     *control_end = control[0];

@@ -287,14 +287,10 @@ static int open_tables(struct supervisor *supervisor)
     unsigned max = supervisor->spec->max_children;
 
     supervisor->table = table_open(supervisor->node->run_dir, supervisor->path, max);
-    supervisor->stats_used = calloc(max, sizeof *supervisor->stats_used);
-    supervisor->stats_fd = stats_create(max);
     supervisor->cribs = child_cribs(max);
-    if (!supervisor->table || !supervisor->stats_used || supervisor->stats_fd < 0 ||
-        !supervisor->cribs)
+    if (!supervisor->table || !supervisor->cribs)
         return -1;
-    supervisor->stats = stats_map_all(supervisor->stats_fd, max);
-    return supervisor->stats ? 0 : -1;
+    return pages_init(&supervisor->pages, max);
 }
 
 static bool is_child(const char *name, void *supervisor)
@@ -337,8 +333,7 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
                                       .incarnation = incarnation,
                                       .spec = spec,
                                       .is_root = !*path,
-                                      .control_fd = control_fd,
-                                      .stats_fd = -1};
+                                      .control_fd = control_fd};
     snprintf(supervisor->path, sizeof supervisor->path, "%s", path);
     snprintf(supervisor->self, sizeof supervisor->self, "%s@%s#%llu", *path ? path : ".",
              node->name, (unsigned long long)incarnation);

@@ -16,7 +16,6 @@
 #include "node.h"
 #include "peer.h"
 #include "requests.h"
-#include "stats.h"
 
 enum supervisor_mode { SUPERVISOR_BOOTING, SUPERVISOR_RUNNING, SUPERVISOR_ENDING };
 
@@ -52,9 +51,7 @@ struct supervisor {
     void (*on_end)(struct supervisor *supervisor);  /* the last child is gone, the loop ends */
 
     struct table *table;
-    int stats_fd;
-    struct stats_page *stats;
-    bool *stats_used;
+    struct pages pages;
 
     int control_fd; /* to the parent; -1 for the root */
     ev_io control;

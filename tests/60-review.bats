@@ -195,34 +195,6 @@ EOT
     assert_output --partial "max_children is reached: 2"
 }
 
-@test "a child cannot cut the stats table short under its supervisor" {
-    cat >"$DIR/evil.py" <<'EOT'
-import os, time
-fd = int(os.environ["TROUPE_STATS"].split(":")[0])
-for size in (0, 1 << 30):
-    try:
-        os.ftruncate(fd, size)
-        print("done", flush=True)
-    except OSError as error:
-        print("refused", flush=True)
-time.sleep(1000)
-EOT
-    yaml t.yaml <<EOT
-troupe: 1
-application: t
-supervisor:
-  children:
-    - {name: evil, exec: [python3, evil.py], mailbox: true}
-    - {name: counter, module: counter}
-EOT
-    node_up "$DIR/t.yaml"
-    tried() { [[ $(troupe log t/evil | grep -cE 'refused|done') == 2 ]]; }
-    wait_until 10 tried
-    assert_equal "$(state_of t)" ready
-    assert_equal "$(troupe log t/evil | grep -c refused)" 2
-    assert_equal "$(column_of rst t/counter)" 0
-}
-
 @test "what outlives a supervisor is for its node's user alone to read" {
     yaml t.yaml <<EOT
 troupe: 1
