@@ -33,7 +33,7 @@ SUPERVISORD_SOURCES += \
     supervisord/askers.c supervisord/attached.c supervisord/backplane.c supervisord/batch.c supervisord/cgroup.c \
     supervisord/child.c supervisord/end.c supervisord/fellows.c supervisord/linking.c \
     supervisord/party.c supervisord/watches.c \
-    supervisord/environment.c supervisord/events.c supervisord/files.c supervisord/guard.c \
+    supervisord/environment.c supervisord/events.c supervisord/falling.c supervisord/files.c supervisord/guard.c \
     supervisord/links.c supervisord/logpipes.c supervisord/mailbox_file.c supervisord/main.c \
     supervisord/members.c supervisord/module.c supervisord/module_exec.c supervisord/outcome.c \
     supervisord/pages.c supervisord/probe.c supervisord/reap.c supervisord/requests.c supervisord/root.c \

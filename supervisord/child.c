@@ -87,7 +87,8 @@ static void forget_last_life(struct child *child)
 {
     child->order = ORDER_NONE;
     child->fault_reason[0] = child->said_reason[0] = '\0';
-    child->ignored = child->killed = child->reaped = child->was_ready = child->paused = false;
+    child->ignored = child->killed = child->out_of_grace = false;
+    child->reaped = child->was_ready = child->paused = false;
     child->need = NEED_NONE;
     child->need_delay_ms = 0;
     child->wait_status = 0;
@@ -225,7 +226,6 @@ static void start_timed_out(struct child *child)
 static void end_noticed(struct child *child)
 {
     stop_hold_zombie(child, true);
-    child->poll_ms = 0;
     child->left_members = false;
     talk_take(child, 1000);
     if (child->state == CHILD_READY || child->state == CHILD_STARTING) {
@@ -235,7 +235,7 @@ static void end_noticed(struct child *child)
         if (child->spec->shutdown_ms >= 0)
             child_start_timer(child, &child->timer, child->spec->shutdown_ms);
     }
-    child_check_empty(child);
+    falling_begin(child->supervisor);
 }
 
 /* A child that has ended before it was ready. The exec may have failed, and says how; or a program
@@ -262,8 +262,12 @@ static void end_noticed_in_start(struct child *child)
 
 static void grace_is_over(struct child *child)
 {
-    stop_kill(child);
-    child_check_empty(child);
+    if (!child_is_falling(child)) {
+        stop_kill(child);
+        return;
+    }
+    child->out_of_grace = true;
+    falling_check_soon(child->supervisor);
 }
 
 /* A stop meets a child that is ending by itself: the order stands, the end is the same. */
@@ -364,7 +368,6 @@ static void init_watchers(struct child *child)
     ev_init(&child->control, talk_on_control);
     ev_set_priority(&child->control, -1); /* ends that fellows tell come before questions for them */
     ev_timer_init(&child->timer, on_timer, 0., 0.);
-    ev_timer_init(&child->poll, stop_on_poll, 0., 0.);
     ev_timer_init(&child->watchdog, talk_on_watchdog, 0., 0.);
     probe_init(&child->probe, child);
 }

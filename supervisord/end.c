@@ -67,7 +67,6 @@ static void finish_incarnation(struct child *child)
     talk_close(child);
     probe_finish(&child->probe);
     child_stop_timer(child);
-    ev_timer_stop(supervisor->loop, &child->poll);
     ev_timer_stop(supervisor->loop, &child->watchdog);
     HASH_DELETE(by_pid, supervisor->by_pid, child);
     members_finish(&child->members);

@@ -87,16 +87,49 @@ static bool reap_if_dead(pid_t pid)
     return waitpid(pid, NULL, WNOHANG) == pid;
 }
 
-static int strays_append(struct strays *strays, pid_t pid)
+/* Room for one more. 0 or -1. */
+static int strays_grow(struct strays *strays)
 {
     struct stray *grown = realloc(strays->at, (strays->count + 1) * sizeof *grown);
 
     if (!grown)
         return -1;
     strays->at = grown;
-    grown[strays->count++] =
-        (struct stray){pid, getpgid(pid), members_mark_of(pid), cgroup_of(pid)};
     return 0;
+}
+
+static struct stray stray_of(pid_t pid)
+{
+    return (struct stray){
+        .pid = pid, .group = getpgid(pid), .mark = members_mark_of(pid), .cgroup = cgroup_of(pid)};
+}
+
+static int strays_append(struct strays *strays, pid_t pid)
+{
+    if (strays_grow(strays) < 0)
+        return -1;
+    strays->at[strays->count++] = stray_of(pid);
+    return 0;
+}
+
+int strays_move(struct strays *strays, const struct child *owner, struct strays *to)
+{
+    size_t kept = 0;
+    int result = 0;
+
+    for (size_t i = 0; i < strays->count; i++) {
+        struct stray *stray = &strays->at[i];
+        bool moves = stray->owner == owner && result == 0;
+
+        if (moves)
+            result = strays_grow(to);
+        if (moves && result == 0)
+            to->at[to->count++] = *stray;
+        else
+            strays->at[kept++] = *stray;
+    }
+    strays->count = kept;
+    return result;
 }
 
 static void strays_clear(struct strays *strays)
@@ -202,7 +235,7 @@ static const struct stray *find_stray(const struct strays *strays, pid_t pid)
     return NULL;
 }
 
-struct roll_call {
+struct inmates {
     const struct members *members;
     struct strays *strays;
     int result;
@@ -210,26 +243,32 @@ struct roll_call {
 
 static void add_inmate(pid_t pid, void *ctx)
 {
-    struct roll_call *call = ctx;
+    struct inmates *inmates = ctx;
 
-    if (pid != call->members->leader && !find_stray(call->strays, pid) &&
-        strays_append(call->strays, pid) < 0)
-        call->result = -1;
+    if (pid != inmates->members->leader && !find_stray(inmates->strays, pid) &&
+        strays_append(inmates->strays, pid) < 0)
+        inmates->result = -1;
+}
+
+int members_add_inmates(const struct members *members, struct strays *strays)
+{
+    struct inmates inmates = {.members = members, .strays = strays};
+
+    strays->populated = cgroup_is_populated(members->cgroup, members->path);
+    if (strays->populated)
+        cgroup_each(members->cgroup, members->path, add_inmate, &inmates);
+    return inmates.result;
 }
 
 int members_scan(const struct members *members, bool (*is_leader)(pid_t pid, void *ctx), void *ctx,
                  struct strays *strays)
 {
-    struct roll_call call = {.members = members, .strays = strays};
-
     if (strays_scan(is_leader, ctx, strays) < 0)
         return -1;
-    strays->populated = cgroup_is_populated(members->cgroup, members->path);
-    if (strays->populated)
-        cgroup_each(members->cgroup, members->path, add_inmate, &call);
-    if (call.result < 0)
-        strays_finish(strays);
-    return call.result;
+    if (members_add_inmates(members, strays) == 0)
+        return 0;
+    strays_finish(strays);
+    return -1;
 }
 
 bool members_owns(const struct members *members, const struct stray *stray)
@@ -243,7 +282,7 @@ bool members_owns(const struct members *members, const struct stray *stray)
 
 bool members_include(const struct members *members, pid_t pid)
 {
-    struct stray stray = {pid, getpgid(pid), members_mark_of(pid), cgroup_of(pid)};
+    struct stray stray = stray_of(pid);
     bool result = members_owns(members, &stray);
 
     free(stray.cgroup);

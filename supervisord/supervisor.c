@@ -263,6 +263,7 @@ static void start_watchers(struct supervisor *supervisor)
     start_signal(supervisor, &supervisor->on_term, on_sigterm, SIGTERM);
     start_signal(supervisor, &supervisor->on_int, on_sigterm, SIGINT);
     start_signal(supervisor, &supervisor->on_hup, on_sighup, SIGHUP);
+    falling_init(supervisor);
     ev_init(&supervisor->advance, on_advance);
     ev_set_priority(&supervisor->advance, -1);
     ev_init(&supervisor->control, on_control);

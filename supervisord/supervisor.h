@@ -10,6 +10,7 @@
 #include "backplane.h"
 #include "child.h"
 #include "events.h"
+#include "falling.h"
 #include "fellows.h"
 #include "links.h"
 #include "logpipes.h"
@@ -38,6 +39,7 @@ struct supervisor {
     struct seat *seats; /* room for one each, for strategy.c */
     struct child *by_pid;
     size_t zombies_held;
+    struct falling falling;
     struct intensity intensity;
     char final_reason[REASON_MAX];
     enum need final_need;
@@ -105,7 +107,6 @@ void supervisor_on_down(struct child *child);
 bool supervisor_is_leader(pid_t pid, void *supervisor);
 /* Whose member the stray is, or NULL. */
 struct child *supervisor_owner(struct supervisor *supervisor, const struct stray *stray);
-bool supervisor_has_orphans(struct supervisor *supervisor, const struct strays *strays);
 uint32_t supervisor_used(struct supervisor *supervisor);
 
 #endif
