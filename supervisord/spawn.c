@@ -415,15 +415,15 @@ static _Noreturn void be_born(const struct birth *birth)
     const struct spec *spec = child->spec;
 
     fault_set_path(child->path);
+    if (birth->cgroup >= 0)
+        cgroup_enter(birth->cgroup);
+    put_descriptors(birth); /* as soon as can be: until then our supervisor waits */
     supervisor_after_fork(child->supervisor);
     reset_signals();
     if (setsid() < 0)
-        report(birth->failure_pipe, STEP_SESSION, 0);
+        report(BOOT_FD_SPARE, STEP_SESSION, 0);
     if (members_wear_mark(child->members.mark) < 0)
-        report(birth->failure_pipe, STEP_MARK, 0);
-    if (birth->cgroup >= 0)
-        cgroup_enter(birth->cgroup);
-    put_descriptors(birth);
+        report(BOOT_FD_SPARE, STEP_MARK, 0);
     set_limits(spec);
     set_surroundings(spec);
     set_user(spec);
