@@ -139,6 +139,18 @@ static void strays_clear(struct strays *strays)
     strays->count = 0;
 }
 
+/* Of this process. Held open: who has no descriptor to spare shall still know who is left. */
+static int children_fd = -1;
+
+int strays_open(void)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    children_fd = open(path, O_RDONLY | O_CLOEXEC);
+    return children_fd < 0 ? -1 : 0;
+}
+
 struct walk {
     bool (*is_leader)(pid_t pid, void *ctx);
     void *ctx;
@@ -158,13 +170,15 @@ static int visit(struct walk *walk, pid_t pid)
 
 /* Walks the pids of one reading of /proc/self/task/PID/children. By hand, since a supervisor of
  * 1,000 reads them all at every end: with stdio that took twice as long. */
-static int walk_children(struct walk *walk, int fd)
+static int walk_children(struct walk *walk)
 {
     char bytes[4096];
     pid_t pid = 0;
     ssize_t n;
 
-    while ((n = read(fd, bytes, sizeof bytes)) > 0)
+    if (lseek(children_fd, 0, SEEK_SET) < 0)
+        return -1;
+    while ((n = read(children_fd, bytes, sizeof bytes)) > 0)
         for (ssize_t i = 0; i < n; i++) {
             if (bytes[i] >= '0' && bytes[i] <= '9') {
                 pid = pid * 10 + (bytes[i] - '0');
@@ -192,18 +206,12 @@ static bool has_other_children(void)
 /* Anew for as long as a dead one was among them. */
 static int walk_all(struct walk *walk)
 {
-    char path[64];
-    int fd, result = 0;
+    int result;
 
-    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
     do {
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-            return -1;
         strays_clear(walk->strays);
         walk->reaped = false;
-        result = walk_children(walk, fd);
-        close(fd);
+        result = walk_children(walk);
     } while (result == 0 && walk->reaped);
     return result;
 }

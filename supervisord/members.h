@@ -54,8 +54,10 @@ mark_t members_mark_of(pid_t pid);
 /* Lets go of what is held for them. */
 void members_finish(struct members *members);
 
+/* Once in each process that scans. 0 or -1 (no /proc, EMFILE). */
+int strays_open(void);
 /* All living children of this process that is_leader() does not know; dead ones are reaped on the
- * way. 0 or -1 (ENOMEM, no /proc). Free with strays_finish(). */
+ * way. 0 or -1 (ENOMEM, not open). Free with strays_finish(). */
 int strays_scan(bool (*is_leader)(pid_t pid, void *ctx), void *ctx, struct strays *strays);
 /* Moves those of one owner. 0, or -1 with ENOMEM: then some stay where they were. */
 int strays_move(struct strays *strays, const struct child *owner, struct strays *to);
