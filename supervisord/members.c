@@ -206,7 +206,7 @@ static bool has_other_children(void)
 /* Anew for as long as a dead one was among them. */
 static int walk_all(struct walk *walk)
 {
-    int result;
+    int result = 0;
 
     do {
         strays_clear(walk->strays);
