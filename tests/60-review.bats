@@ -164,6 +164,33 @@ EOT
     done
 }
 
+@test "down is heard in the end by a node that breaks connections off, however many" {
+    cat >deaf.py <<'EOT'
+import os, socket, sys
+mailbox, aside = sys.argv[1:]
+os.rename(mailbox, aside)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(mailbox)
+listener.listen(16)
+print("deaf", flush=True)
+for _ in range(8):
+    listener.accept()[0].close()
+os.rename(aside, mailbox)
+EOT
+    yaml t.yaml <<EOT
+troupe: 1
+application: t
+supervisor: {children: [{name: c, exec: [sleep, 1000]}]}
+EOT
+    node_up t.yaml
+    in_background deaf python3 deaf.py "$TROUPE_RUN/.supervisor" "$TROUPE_RUN/.aside"
+    wait_until 5 grep -q deaf deaf.out
+    run timeout $((15 * TEST_SCALE)) troupe down
+    assert_success
+    wait_until 2 no_node_process
+    assert_not_exists "$TROUPE_RUN"
+}
+
 @test "what was below an application that gave up keeps nobody waiting" {
     yaml t.yaml <<EOT
 troupe: 1
