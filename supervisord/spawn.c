@@ -141,7 +141,8 @@ static int put_stdin(const struct spec *spec)
     return result;
 }
 
-/* The pipe goes last: until then every step can be reported by its old number. */
+/* The pipe goes last: until then every step can be reported by its old number. Opening stdin
+ * may take its time (a FIFO waits for its writer), and our supervisor must not wait for it. */
 static void put_descriptors(const struct birth *birth)
 {
     const struct child *child = birth->child;
@@ -157,9 +158,9 @@ static void put_descriptors(const struct birth *birth)
         report(birth->failure_pipe, STEP_DESCRIPTORS, 0);
     if (child->spec->kind != SPEC_PROGRAM || child->spec->ready != READY_NOTIFY)
         fcntl(BOOT_FD_SPARE, F_SETFD, FD_CLOEXEC);
+    thinfork_leave();
     if (put_stdin(child->spec) < 0)
         report(BOOT_FD_SPARE, STEP_STDIN, 0);
-    thinfork_leave();
 }
 
 static void set_limits(const struct spec *spec)
@@ -653,6 +654,8 @@ int spawn_helper(struct child *child)
         if (pid == 0)
             become_helper(&birth, out);
         twin_finish(&twin);
+        if (pid > 0)
+            setpgid(pid, pid); /* on both sides: it may have to be ended before it has run */
     }
     close_fd(out);
     return pid;
