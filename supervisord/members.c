@@ -293,10 +293,15 @@ static bool is_led(const struct members *members, const struct strays *strays,
     return leader && leader != stray && members_owns(members, leader);
 }
 
+/* A leader that has only just been forked may have no group yet. */
 static void signal_group(struct members *members, int signal)
 {
-    kill(-members->leader, signal);
-    kill(-members->leader, SIGCONT);
+    pid_t whom =
+        kill(-members->leader, signal) < 0 && errno == ESRCH ? members->leader : -members->leader;
+
+    if (whom > 0)
+        kill(whom, signal);
+    kill(whom, SIGCONT);
     members->group_told = true;
 }
 
