@@ -1,0 +1,194 @@
+#!/usr/bin/env bats
+#
+# What a second hostile look at the tree found: a child, a fellow or an asker that behaves badly costs
+# itself, never its supervisor.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+answers_at_once() { # ADDRESS: within a second
+    timeout $((1 * TEST_SCALE)) troupe ps "$1" </dev/null 3>&- 4>&-
+}
+
+log_has() { # ADDRESS TEXT
+    troupe log "$1" </dev/null | grep -q -F -e "$2"
+}
+
+# ---- children ----------------------------------------------------------------------------------
+
+@test "a child whose stdin is a FIFO waits for its writer by itself, and its supervisor answers" {
+    mkfifo "$DIR/in"
+    yaml t.yaml <<END
+troupe: 1
+application: t
+supervisor:
+  children:
+    - {name: reader, exec: [cat], stdin: in, start_timeout: 1m}
+END
+    in_background up troupe up -d t.yaml
+    wait_until 5 state_is t/reader starting
+    holds_for 2500 answers_at_once t
+    assert_equal "$(incarnation_of t/reader)" 1
+    echo hello >"$DIR/in"
+    wait_until 5 log_has t/reader hello
+}
+
+@test "a child whose stdin is a FIFO that nobody writes to can be stopped" {
+    mkfifo "$DIR/in"
+    yaml t.yaml <<END
+troupe: 1
+application: t
+supervisor:
+  children:
+    - {name: reader, exec: [cat], stdin: in, start_timeout: 1m}
+END
+    in_background up troupe up -d t.yaml
+    wait_until 5 state_is t/reader starting
+    run timeout $((3 * TEST_SCALE)) troupe down
+    assert_success
+}
+
+@test "who floods the descriptor of readiness is heard in turns, and its time to start runs out" {
+    cat >"$DIR/flood.py" <<'END'
+import fcntl, os
+pipe, size = int(os.environ["TROUPE_READY_FD"]), 1 << 20
+fcntl.fcntl(pipe, 1031, size)  # F_SETPIPE_SZ: so much that its reader, too, is never through
+os.fork()
+while True:
+    os.write(pipe, bytes(size))
+END
+    yaml t.yaml <<END
+troupe: 1
+application: t
+supervisor:
+  children:
+    - {name: flood, exec: [python3, flood.py], ready: notify, start_timeout: 3s}
+END
+    in_background up troupe up -d t.yaml
+    wait_until 5 state_is t/flood starting
+    holds_for 1500 answers_at_once t
+    wait_until 10 grep -q -F 'timeout:start' "$DIR/up.out"
+}
+
+# ---- children that come and go -----------------------------------------------------------------
+
+@test "names may come and go without end where a few may be at a time" {
+    local i
+
+    yaml t.yaml <<END
+troupe: 1
+application: t
+supervisor:
+  max_children: 3
+  children:
+    - {name: stays, exec: [sleep, 1000]}
+END
+    node_up t.yaml
+    for i in 1 2 3 4 5 6; do
+        run troupe add t "{name: c$i, exec: [sleep, 1000]}"
+        assert_success
+        run troupe rm "t/c$i"
+        assert_success
+    done
+    run troupe add t "{name: c1, exec: [sleep, 1000]}"
+    assert_success
+    (($(incarnation_of t/c1) > 1))
+    run troupe add t "{name: c7, exec: [sleep, 1000]}"
+    assert_success
+    run troupe add t "{name: c8, exec: [sleep, 1000]}"
+    assert_failure 1
+    assert_output --partial "max_children is reached: 3"
+}
+
+# ---- ends in the boot --------------------------------------------------------------------------
+
+@test "a significant child that ends while its supervisor boots ends it when it has booted, and not as failed" {
+    yaml t.yaml <<END
+troupe: 1
+application: t
+restart: transient
+supervisor:
+  auto_shutdown: any_significant
+  children:
+    - {name: brief, exec: ["true"], restart: transient, significant: true}
+    - {name: slow, exec: [sleep, 1000], ready: {exec: [test, -e, go]}}
+END
+    in_background up troupe up -d t.yaml
+    wait_for_state t/brief exited
+    state_is t starting
+    touch "$DIR/go"
+    wait_for_state t exited
+    run troupe why t
+    assert_output --partial "shutdown auto_shutdown t/brief has ended"
+    troupe log t </dev/null | grep -F supervisor.ready
+}
+
+@test "a child that fails to start after a significant one has ended makes the boot fail" {
+    yaml t.yaml <<END
+troupe: 1
+application: t
+supervisor:
+  auto_shutdown: any_significant
+  children:
+    - {name: brief, exec: ["true"], restart: transient, significant: true}
+    - {name: never, exec: [sleep, 1000], ready: notify, start_timeout: 500ms}
+END
+    run node_up t.yaml
+    assert_failure 1
+    assert_output --partial "failed_to_start t/never timeout:start"
+}
+
+# ---- fellows and askers ------------------------------------------------------------------------
+
+@test "a fellow that leaves out whether an end was by order is believed, and not died of" {
+    local supervisor
+
+    yaml t.yaml <<END
+troupe: 1
+application: t
+supervisor:
+  intensity: 1000
+  children:
+    - {name: back, supervisor: {children: [{name: db, exec: [sleep, 1000]}]}}
+END
+    node_up t.yaml
+    supervisor=$(pid_of t)
+    troupe stop t/back
+    in_background add troupe add t "{name: front, exec: [sleep, 1000], link: [t/back/db]}"
+    wait_for_state t/front waiting
+    in_background liar liar t/back db
+    wait_until 10 grep -q subscribed "$DIR/liar.out"
+    wait_until 10 log_has t "cascade t/back/db exit:7"
+    assert_equal "$(pid_of t)" "$supervisor"
+    assert_equal "$(incarnation_of t)" 1
+}
+
+@test "who is attached, asks without end and never reads is not listened to, and takes no memory" {
+    local pid address stranger
+
+    yaml t.yaml <<END
+troupe: 1
+application: t
+supervisor: {children: []}
+END
+    node_up t.yaml
+    pid=$(pid_of t)
+    address=$(printf '%0500d' 0)! # no address: the answer is as long as the question
+    mkfifo "$DIR/asks"
+    in_background stranger sh -c 'exec stranger t/.supervisor <>asks'
+    stranger=$!
+    printf 'request\tattach\tgreedy\t1\t0\n' >asks
+    wait_until 5 grep -q '^reply' stranger.out
+    printf 'deaf\nflood\t300000\tline\tMONITOR 1 %s\n' "$address" >asks
+    holds_for 4000 memory_is_below "$pid" 65536
+    run grep flooded stranger.out
+    assert_failure
+    run answers_at_once t
+    assert_success
+    kill "$stranger"
+    wait_until 10 log_has t "reason=dropped"
+}
+
+memory_is_below() { # PID KIB
+    (($(awk '/^VmRSS/ { print $2 }' "/proc/$1/status") < $2))
+}
