@@ -70,6 +70,28 @@ END
     wait_until 10 grep -q -F 'timeout:start' "$DIR/up.out"
 }
 
+@test "what a child makes up of a crash does not reach anybody's terminal" {
+    cat >"$DIR/liar.py" <<'END'
+import os, signal, socket
+control = socket.socket(fileno=int(os.environ["TROUPE_CONTROL"]))
+control.send(b"CRASH \x1b]0;owned\x07 0 0 1\n")
+control.send(b"CRASH SEGV \x1b[31m 0 1\n")
+control.send(b"STATUS said\n")
+signal.pause()
+END
+    yaml t.yaml <<END
+troupe: 1
+application: t
+supervisor: {children: [{name: liar, exec: [python3, liar.py]}]}
+END
+    node_up t.yaml
+    wait_until 5 eval '[[ $(column_of status t/liar t) == said ]]'
+    run troupe why t/liar
+    assert_success
+    refute_output --partial "crash"
+    refute_output --partial $'\x1b'
+}
+
 # ---- children that come and go -----------------------------------------------------------------
 
 @test "names may come and go without end where a few may be at a time" {
