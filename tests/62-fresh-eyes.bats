@@ -92,6 +92,20 @@ END
     refute_output --partial $'\x1b'
 }
 
+@test "why tells a module's crash, with the frames that led to it" {
+    yaml t.yaml <<END
+troupe: 1
+application: t
+supervisor: {children: [{name: counter, module: counter}]}
+END
+    node_up t.yaml
+    kill -SEGV "$(pid_of t/counter)"
+    wait_until 5 is_restarted t/counter 1
+    run troupe why t/counter
+    assert_output --partial "Its last crash: SIGSEGV at address 0x"
+    assert_output --regexp 'libtroupe.so.0: troupe_actor_run\+0x[0-9a-f]+'
+}
+
 # ---- children that come and go -----------------------------------------------------------------
 
 @test "names may come and go without end where a few may be at a time" {
