@@ -106,6 +106,61 @@ END
     assert_output --regexp 'libtroupe.so.0: troupe_actor_run\+0x[0-9a-f]+'
 }
 
+# ---- what a starter leaves behind ---------------------------------------------------------------
+
+# with_signals HOW CMD…: all signals `blocked`, or those that a program lives by `ignored`.
+with_signals() {
+    local program='
+import os, signal, sys
+if sys.argv[1] == "blocked":
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+else:
+    for name in ("SIGCHLD", "SIGTERM", "SIGINT", "SIGHUP", "SIGPIPE", "SIGUSR1"):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+os.execvp(sys.argv[2], sys.argv[2:])'
+    python3 -c "$program" "$@"
+}
+
+signals_tree() {
+    yaml t.yaml <<END
+troupe: 1
+application: t
+supervisor:
+  children:
+    - {name: counter, module: counter}
+    - {name: probed, exec: [sleep, 1000], ready: {exec: ["true"]}}
+END
+}
+
+@test "a node lives and ends in order, whatever signals its starter ignored or blocked" {
+    local how
+
+    signals_tree
+    for how in ignored blocked; do
+        with_signals $how timeout $((20 * TEST_SCALE)) troupe up -d t.yaml 3>&- 4>&-
+        kill -KILL "$(pid_of t/counter)"
+        wait_until 5 is_restarted t/counter 1
+        run grep -E '^Sig(Blk|Ign):' "/proc/$(pid_of t/probed)/status"
+        assert_output $'SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000'
+        run timeout $((10 * TEST_SCALE)) troupe down
+        assert_success
+        wait_until 5 no_node_process
+    done
+}
+
+@test "up in the foreground sees the end of its node, whatever signals its starter ignored or blocked" {
+    local how
+
+    signals_tree
+    for how in ignored blocked; do
+        in_background "$how" with_signals $how troupe up t.yaml
+        wait_for_state t/probed ready
+        run timeout $((10 * TEST_SCALE)) troupe down
+        assert_success
+        wait_until 5 process_is_gone $!
+    done
+}
+
 # ---- children that come and go -----------------------------------------------------------------
 
 @test "names may come and go without end where a few may be at a time" {
