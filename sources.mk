@@ -106,9 +106,10 @@ FUZZERS += config_fuzz
 config_fuzz_FUZZED = $(config_test_UNITS) $(LIB_SOURCES)
 config_fuzz_LIBS   = -lyaml
 
-UNIT_TESTS += watches_test members_test table_test probe_test
+UNIT_TESTS += watches_test members_test table_test probe_test cgroup_test
 watches_test_UNITS := supervisord/watches.c
 probe_test_UNITS   := supervisord/probe.c
+cgroup_test_UNITS  := supervisord/cgroup.c
 members_test_UNITS := supervisord/members.c supervisord/cgroup.c supervisord/files.c
 
 # The SP endpoint against libnng.

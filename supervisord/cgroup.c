@@ -188,11 +188,14 @@ void cgroup_enter(int fd)
     close(procs);
 }
 
+/* Not to be able to look, for want of a descriptor say, is not to know that nobody is there. */
 static bool is_populated(const char *events_path)
 {
     char text[256];
 
-    return read_small_file(events_path, text, sizeof text) > 0 && strstr(text, "populated 1");
+    if (read_small_file(events_path, text, sizeof text) > 0)
+        return strstr(text, "populated 1");
+    return errno == EMFILE || errno == ENFILE || errno == ENOMEM;
 }
 
 bool cgroup_is_populated(const struct cgroup_base *base, const char *actor)
@@ -349,7 +352,8 @@ static bool is_stale(const struct cgroup_base *base)
            !cgroup_is_populated(base, "");
 }
 
-/* Every node has somebody in its cgroup, from its first moments to its last. */
+/* Every node has somebody in its cgroup, from its first moments to its last. One that has nobody is
+ * removed, but nobody is killed, whoever may have come there meanwhile: it is not ours. */
 static void sweep(const struct cgroup_base *base)
 {
     size_t folder = (size_t)(strrchr(base->path, '/') - base->path) + 1;
@@ -365,8 +369,10 @@ static void sweep(const struct cgroup_base *base)
             strlen(entry->d_name) != strlen(base->path + folder))
             continue;
         strcpy(other.path + folder, entry->d_name);
-        if (is_stale(&other))
-            cgroup_end(&other);
+        if (!is_stale(&other))
+            continue;
+        clear_path(other.path, NULL);
+        rmdir(other.path);
     }
     if (dir)
         closedir(dir);
