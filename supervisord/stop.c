@@ -11,10 +11,14 @@
 
 enum { POLL_MS = 100 }; /* at the most between two looks for members that are left */
 
-static void scan(struct child *child, struct strays *strays)
+/* False: it could not be seen who is left, which is not that nobody is. Where there is no such thing as
+ * a list of children, the group alone counts. */
+static bool scan(struct child *child, struct strays *strays)
 {
-    if (members_scan(&child->members, supervisor_is_leader, child->supervisor, strays) < 0)
-        *strays = (struct strays){0};
+    if (members_scan(&child->members, supervisor_is_leader, child->supervisor, strays) == 0)
+        return true;
+    *strays = (struct strays){0};
+    return errno == ENOENT;
 }
 
 void stop_kill(struct child *child)
@@ -143,14 +147,14 @@ static void poll_later(struct child *child)
 void child_check_empty(struct child *child)
 {
     struct strays strays;
-    bool empty, killed;
+    bool seen, empty, killed;
 
     if (!child->leader_ended && !child->reaped)
         return;
-    scan(child, &strays);
+    seen = scan(child, &strays);
     killed = kill_orphans(child, &strays);
     stop_the_rest(child, &strays);
-    empty = !killed && !members_are_left(&child->members, &strays) &&
+    empty = seen && !killed && !members_are_left(&child->members, &strays) &&
             (child->spec->kind != SPEC_SUPERVISOR || !supervisor_has_orphans(child->supervisor, &strays));
     strays_finish(&strays);
     if (empty && reap_leader(child))

@@ -106,6 +106,34 @@ END
     assert_output --regexp 'libtroupe.so.0: troupe_actor_run\+0x[0-9a-f]+'
 }
 
+has_become_sleep() { # PID
+    [[ $(cat "/proc/$1/comm") == sleep ]]
+}
+
+@test "an end is not reported while it cannot be seen who is left" {
+    local supervisor escapee before
+
+    yaml t.yaml <<END
+troupe: 1
+application: t
+supervisor:
+  children:
+    - {name: leaver, exec: [sh, -c, 'setsid sleep 1234 & echo \$! >escapee; exec sleep 1000']}
+END
+    TROUPE_CGROUP=off node_up t.yaml
+    wait_until 5 test -s escapee
+    supervisor=$(pid_of t)
+    escapee=$(cat escapee)
+    before=$(pid_of t/leaver)
+    wait_until 5 has_become_sleep "$escapee"
+    prlimit --pid "$supervisor" --nofile=8:
+    kill -KILL "$before"
+    holds_for 300 test -e "/proc/$before"
+    prlimit --pid "$supervisor" --nofile=1024:
+    wait_until 10 is_restarted t/leaver 1
+    process_is_gone "$escapee"
+}
+
 # ---- what a starter leaves behind ---------------------------------------------------------------
 
 # with_signals HOW CMD…: all signals `blocked`, or those that a program lives by `ignored`.
