@@ -188,14 +188,11 @@ void cgroup_enter(int fd)
     close(procs);
 }
 
-/* Not to be able to look, for want of a descriptor say, is not to know that nobody is there. */
 static bool is_populated(const char *events_path)
 {
     char text[256];
 
-    if (read_small_file(events_path, text, sizeof text) > 0)
-        return strstr(text, "populated 1");
-    return errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+    return read_small_file(events_path, text, sizeof text) > 0 && strstr(text, "populated 1");
 }
 
 bool cgroup_is_populated(const struct cgroup_base *base, const char *actor)
@@ -344,12 +341,20 @@ void cgroup_end(const struct cgroup_base *base)
     }
 }
 
+/* Not to be able to look, for want of a descriptor say, is not to know that nobody is there. */
+static bool is_surely_empty(const struct cgroup_base *base)
+{
+    char path[DEEP_PATH], text[256];
+
+    path_of(base, "", "cgroup.events", path);
+    return read_small_file(path, text, sizeof text) > 0 && strstr(text, "populated 0");
+}
+
 static bool is_stale(const struct cgroup_base *base)
 {
     struct stat st;
 
-    return stat(base->path, &st) == 0 && st.st_mtime + STALE_S < time(NULL) &&
-           !cgroup_is_populated(base, "");
+    return stat(base->path, &st) == 0 && st.st_mtime + STALE_S < time(NULL) && is_surely_empty(base);
 }
 
 /* Every node has somebody in its cgroup, from its first moments to its last. One that has nobody is

@@ -38,7 +38,7 @@ bool cgroup_is_base(const char *path);
 int cgroup_open(const struct cgroup_base *base, const char *actor);
 /* The calling process moves there: slow, for kernels that cannot let it be born there. */
 void cgroup_enter(int fd);
-/* Does a process live in it or below? Also true while there are no resources to look. */
+/* Does a process live in it or below? */
 bool cgroup_is_populated(const struct cgroup_base *base, const char *actor);
 /* Kills all in it and below. */
 void cgroup_kill(const struct cgroup_base *base, const char *actor);

@@ -58,7 +58,8 @@ int members_wear_mark(mark_t mark)
     return setrlimit(RLIMIT_RTTIME, &limit);
 }
 
-mark_t members_mark_of(pid_t pid)
+/* For those that we may not ask for their limits, but may see. */
+static mark_t read_mark(pid_t pid)
 {
     static const char key[] = "Max realtime timeout";
     char path[64], text[4096], *line;
@@ -71,6 +72,16 @@ mark_t members_mark_of(pid_t pid)
     if (!line || sscanf(line + strlen(key), "%llu %llu", &soft, &hard) != 2)
         return 0;
     return is_mark(hard) ? hard : 0;
+}
+
+/* Without a descriptor, since there may be none just when it matters. */
+mark_t members_mark_of(pid_t pid)
+{
+    struct rlimit limit;
+
+    if (prlimit(pid, RLIMIT_RTTIME, NULL, &limit) < 0)
+        return read_mark(pid);
+    return is_mark(limit.rlim_max) ? limit.rlim_max : 0;
 }
 
 void members_finish(struct members *members)
@@ -156,21 +167,40 @@ static bool has_other_children(void)
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
 }
 
+/* The list of this process's children, which stays open: who is left must be seen when there is no
+ * descriptor to be had, too. A fork's descriptors above the first ones are closed, so it opens its own. */
+static int children_list(void)
+{
+    static int fd = -1;
+    static pid_t owner;
+    char path[64];
+
+    if (owner == getpid() && fd >= 0)
+        return fd;
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    owner = getpid();
+    return fd;
+}
+
+int strays_prepare(void)
+{
+    return children_list() < 0 && errno != ENOENT ? -1 : 0;
+}
+
 /* Anew for as long as a dead one was among them. */
 static int walk_all(struct walk *walk)
 {
-    char path[64];
-    int fd, result = 0;
+    int fd = children_list(), result = 0;
 
-    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    if (fd < 0)
+        return -1;
     do {
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
+        if (lseek(fd, 0, SEEK_SET) < 0)
             return -1;
         strays_clear(walk->strays);
         walk->reaped = false;
         result = walk_children(walk, fd);
-        close(fd);
     } while (result == 0 && walk->reaped);
     return result;
 }

@@ -110,7 +110,7 @@ has_become_sleep() { # PID
     [[ $(cat "/proc/$1/comm") == sleep ]]
 }
 
-@test "an end is not reported while it cannot be seen who is left" {
+@test "who is left of a child is seen, and ended, when there is no descriptor to be had" {
     local supervisor escapee before
 
     yaml t.yaml <<END
@@ -128,10 +128,9 @@ END
     wait_until 5 has_become_sleep "$escapee"
     prlimit --pid "$supervisor" --nofile=8:
     kill -KILL "$before"
-    holds_for 300 test -e "/proc/$before"
+    wait_until 5 process_is_gone "$escapee"
     prlimit --pid "$supervisor" --nofile=1024:
     wait_until 10 is_restarted t/leaver 1
-    process_is_gone "$escapee"
 }
 
 # ---- what a starter leaves behind ---------------------------------------------------------------
@@ -160,6 +159,12 @@ supervisor:
 END
 }
 
+# Of the real-time ones the first two are libc's, and none of ours to set.
+hears_all() { # PID
+    awk '/^Sig(Blk|Ign):/ && $2 !~ /^[0-9a-f]+[08]0000000$/ { bad = 1 } END { exit bad }' \
+        "/proc/$1/status"
+}
+
 @test "a node lives and ends in order, whatever signals its starter ignored or blocked" {
     local how
 
@@ -168,8 +173,7 @@ END
         with_signals $how timeout $((20 * TEST_SCALE)) troupe up -d t.yaml 3>&- 4>&-
         kill -KILL "$(pid_of t/counter)"
         wait_until 5 is_restarted t/counter 1
-        run grep -E '^Sig(Blk|Ign):' "/proc/$(pid_of t/probed)/status"
-        assert_output $'SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000'
+        hears_all "$(pid_of t/probed)"
         run timeout $((10 * TEST_SCALE)) troupe down
         assert_success
         wait_until 5 no_node_process
@@ -283,7 +287,9 @@ END
 }
 
 @test "who is attached, asks without end and never reads is not listened to, and takes no memory" {
-    local pid address stranger
+    local pid address stranger limit=65536
+
+    [[ -z ${SAN:-} ]] || limit=$((8 * limit)) # a sanitizer keeps what was freed
 
     yaml t.yaml <<END
 troupe: 1
@@ -299,7 +305,7 @@ END
     printf 'request\tattach\tgreedy\t1\t0\n' >asks
     wait_until 5 grep -q '^reply' stranger.out
     printf 'deaf\nflood\t300000\tline\tMONITOR 1 %s\n' "$address" >asks
-    holds_for 4000 memory_is_below "$pid" 65536
+    holds_for 4000 memory_is_below "$pid" "$limit"
     run grep flooded stranger.out
     assert_failure
     run answers_at_once t
