@@ -261,6 +261,27 @@ END
     assert_output --partial "failed_to_start t/never timeout:start"
 }
 
+@test "restart of an application that is down does not start it without what it depends on" {
+    local app
+
+    for app in base above; do
+        {
+            printf 'troupe: 1\napplication: %s\n' $app
+            [[ $app == base ]] || echo 'depends_on: [base]'
+            printf 'supervisor: {children: [{name: a, exec: [sleep, 1000]}]}\n'
+        } >"$DIR/$app.yaml"
+    done
+    node_up base.yaml above.yaml
+    troupe stop base
+    run troupe restart above
+    assert_failure 1
+    assert_output --partial "above depends on base, which is not ready"
+    state_is above stopped
+    troupe start base
+    troupe restart above
+    state_is above ready
+}
+
 # ---- fellows and askers ------------------------------------------------------------------------
 
 @test "a fellow that leaves out whether an end was by order is believed, and not died of" {
