@@ -117,6 +117,18 @@ static void strays_clear(struct strays *strays)
     strays->count = 0;
 }
 
+/* Of this process. Held open: who has no descriptor to spare shall still know who is left. */
+static int children_fd = -1;
+
+int strays_open(void)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    children_fd = open(path, O_RDONLY | O_CLOEXEC);
+    return children_fd < 0 ? -1 : 0;
+}
+
 struct walk {
     bool (*is_leader)(pid_t pid, void *ctx);
     void *ctx;
@@ -136,13 +148,15 @@ static int visit(struct walk *walk, pid_t pid)
 
 /* Walks the pids of one reading of /proc/self/task/PID/children. By hand, since a supervisor of
  * 1,000 reads them all at every end: with stdio that took twice as long. */
-static int walk_children(struct walk *walk, int fd)
+static int walk_children(struct walk *walk)
 {
     char bytes[4096];
     pid_t pid = 0;
     ssize_t n;
 
-    while ((n = read(fd, bytes, sizeof bytes)) > 0)
+    if (lseek(children_fd, 0, SEEK_SET) < 0)
+        return -1;
+    while ((n = read(children_fd, bytes, sizeof bytes)) > 0)
         for (ssize_t i = 0; i < n; i++) {
             if (bytes[i] >= '0' && bytes[i] <= '9') {
                 pid = pid * 10 + (bytes[i] - '0');
@@ -167,40 +181,15 @@ static bool has_other_children(void)
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
 }
 
-/* The list of this process's children, which stays open: who is left must be seen when there is no
- * descriptor to be had, too. A fork's descriptors above the first ones are closed, so it opens its own. */
-static int children_list(void)
-{
-    static int fd = -1;
-    static pid_t owner;
-    char path[64];
-
-    if (owner == getpid() && fd >= 0)
-        return fd;
-    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    owner = getpid();
-    return fd;
-}
-
-int strays_prepare(void)
-{
-    return children_list() < 0 && errno != ENOENT ? -1 : 0;
-}
-
 /* Anew for as long as a dead one was among them. */
 static int walk_all(struct walk *walk)
 {
-    int fd = children_list(), result = 0;
+    int result = 0;
 
-    if (fd < 0)
-        return -1;
     do {
-        if (lseek(fd, 0, SEEK_SET) < 0)
-            return -1;
         strays_clear(walk->strays);
         walk->reaped = false;
-        result = walk_children(walk, fd);
+        result = walk_children(walk);
     } while (result == 0 && walk->reaped);
     return result;
 }

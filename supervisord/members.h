@@ -51,11 +51,10 @@ mark_t members_mark_of(pid_t pid);
 /* Lets go of what is held for them. */
 void members_finish(struct members *members);
 
-/* Opens what strays_scan() of this process needs, so that it can look later when there is no descriptor to
- * be had. 0, or -1 with errno. */
-int strays_prepare(void);
+/* Once in each process that scans. 0 or -1 (no /proc, EMFILE). */
+int strays_open(void);
 /* All living children of this process that is_leader() does not know; dead ones are reaped on the
- * way. 0 or -1 (ENOMEM, no /proc). Free with strays_finish(). */
+ * way. 0 or -1 (ENOMEM, not open). Free with strays_finish(). */
 int strays_scan(bool (*is_leader)(pid_t pid, void *ctx), void *ctx, struct strays *strays);
 /* The same, and whoever is in the child's cgroup, but its leader. */
 int members_scan(const struct members *members, bool (*is_leader)(pid_t pid, void *ctx), void *ctx,

@@ -11,14 +11,10 @@
 
 enum { POLL_MS = 100 }; /* at the most between two looks for members that are left */
 
-/* False: it could not be seen who is left, which is not that nobody is. Where there is no such thing as
- * a list of children, the group alone counts. */
-static bool scan(struct child *child, struct strays *strays)
+static void scan(struct child *child, struct strays *strays)
 {
-    if (members_scan(&child->members, supervisor_is_leader, child->supervisor, strays) == 0)
-        return true;
-    *strays = (struct strays){0};
-    return errno == ENOENT;
+    if (members_scan(&child->members, supervisor_is_leader, child->supervisor, strays) < 0)
+        *strays = (struct strays){0};
 }
 
 void stop_kill(struct child *child)
@@ -147,14 +143,14 @@ static void poll_later(struct child *child)
 void child_check_empty(struct child *child)
 {
     struct strays strays;
-    bool seen, empty, killed;
+    bool empty, killed;
 
     if (!child->leader_ended && !child->reaped)
         return;
-    seen = scan(child, &strays);
+    scan(child, &strays);
     killed = kill_orphans(child, &strays);
     stop_the_rest(child, &strays);
-    empty = seen && !killed && !members_are_left(&child->members, &strays) &&
+    empty = !killed && !members_are_left(&child->members, &strays) &&
             (child->spec->kind != SPEC_SUPERVISOR || !supervisor_has_orphans(child->supervisor, &strays));
     strays_finish(&strays);
     if (empty && reap_leader(child))

@@ -357,7 +357,7 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
     snprintf(supervisor->path, sizeof supervisor->path, "%s", path);
     snprintf(supervisor->self, sizeof supervisor->self, "%s@%s#%llu", *path ? path : ".",
              node->name, (unsigned long long)incarnation);
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || strays_prepare() < 0)
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || strays_open() < 0)
         return -1;
     srandom((unsigned)(mono_now().us ^ getpid()));
     crash_prime();
