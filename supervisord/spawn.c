@@ -130,19 +130,16 @@ static char *expanded(char *text, unsigned replica)
     return strstr(text, "${") ? spec_expand_replica(text, replica) : text;
 }
 
-static int put_stdin(const struct spec *spec)
+/* Opening it may take its time, since a FIFO waits for its writer: in the child's own session, where a stop
+ * finds it, and when its supervisor does not wait for it any more. */
+static void put_stdin(const struct spec *spec)
 {
-    int fd = open(spec->stdin_path ? spec->stdin_path : "/dev/null", O_RDONLY | O_CLOEXEC);
-
-    int result = fd < 0 ? -1 : slots_put(fd, 0);
-
-    if (fd > 0)
-        close(fd);
-    return result;
+    close(STDIN_FILENO); /* so that what is opened is just that */
+    if (open(spec->stdin_path ? spec->stdin_path : "/dev/null", O_RDONLY) < 0)
+        report(BOOT_FD_SPARE, STEP_STDIN, 0);
 }
 
-/* The pipe goes last: until then every step can be reported by its old number. Opening stdin
- * may take its time (a FIFO waits for its writer), and our supervisor must not wait for it. */
+/* The pipe goes last: until then every step can be reported by its old number. */
 static void put_descriptors(const struct birth *birth)
 {
     const struct child *child = birth->child;
@@ -159,8 +156,6 @@ static void put_descriptors(const struct birth *birth)
     if (child->spec->kind != SPEC_PROGRAM || child->spec->ready != READY_NOTIFY)
         fcntl(BOOT_FD_SPARE, F_SETFD, FD_CLOEXEC);
     thinfork_leave();
-    if (put_stdin(child->spec) < 0)
-        report(BOOT_FD_SPARE, STEP_STDIN, 0);
 }
 
 static void set_limits(const struct spec *spec)
@@ -419,6 +414,7 @@ static _Noreturn void be_born(const struct birth *birth)
         cgroup_enter(birth->cgroup);
     put_descriptors(birth);
     set_limits(spec);
+    put_stdin(spec);
     set_surroundings(spec);
     set_user(spec);
     tie_to_parent(birth);
