@@ -106,8 +106,11 @@ FUZZERS += config_fuzz
 config_fuzz_FUZZED = $(config_test_UNITS) $(LIB_SOURCES)
 config_fuzz_LIBS   = -lyaml
 
-UNIT_TESTS += watches_test
+UNIT_TESTS += watches_test members_test table_test probe_test cgroup_test
 watches_test_UNITS := supervisord/watches.c
+probe_test_UNITS   := supervisord/probe.c
+cgroup_test_UNITS  := supervisord/cgroup.c
+members_test_UNITS := supervisord/members.c supervisord/cgroup.c supervisord/files.c
 
 # The SP endpoint against libnng.
 TEST_HELPERS += sp_echo nng_client
@@ -119,7 +122,7 @@ wire_fuzz_FUZZED     = lib/wire.c
 sp_fuzz_FUZZED       = lib/sp.c lib/buf.c lib/rundir.c lib/addr.c lib/error.c lib/loop.c lib/mono.c
 
 # Messages for the conformance scenarios.
-TEST_HELPERS += say stranger
+TEST_HELPERS += say stranger liar
 UNIT_TESTS += log_line_test log_plan_test log_ring_test
 log_line_test_UNITS := workers/log_line.c
 log_plan_test_UNITS := workers/log_plan.c

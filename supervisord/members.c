@@ -58,7 +58,8 @@ int members_wear_mark(mark_t mark)
     return setrlimit(RLIMIT_RTTIME, &limit);
 }
 
-mark_t members_mark_of(pid_t pid)
+/* For those that we may not ask for their limits, but may see. */
+static mark_t read_mark(pid_t pid)
 {
     static const char key[] = "Max realtime timeout";
     char path[64], text[4096], *line;
@@ -71,6 +72,16 @@ mark_t members_mark_of(pid_t pid)
     if (!line || sscanf(line + strlen(key), "%llu %llu", &soft, &hard) != 2)
         return 0;
     return is_mark(hard) ? hard : 0;
+}
+
+/* Without a descriptor, since there may be none just when it matters. */
+mark_t members_mark_of(pid_t pid)
+{
+    struct rlimit limit;
+
+    if (prlimit(pid, RLIMIT_RTTIME, NULL, &limit) < 0)
+        return read_mark(pid);
+    return is_mark(limit.rlim_max) ? limit.rlim_max : 0;
 }
 
 void members_finish(struct members *members)
@@ -340,10 +351,15 @@ static bool is_led(const struct members *members, const struct strays *strays,
     return leader && leader != stray && members_owns(members, leader);
 }
 
+/* A leader that has only just been forked may have no group yet. */
 static void signal_group(struct members *members, int signal)
 {
-    kill(-members->leader, signal);
-    kill(-members->leader, SIGCONT);
+    pid_t whom =
+        kill(-members->leader, signal) < 0 && errno == ESRCH ? members->leader : -members->leader;
+
+    if (whom > 0)
+        kill(whom, signal);
+    kill(whom, SIGCONT);
     members->group_told = true;
 }
 

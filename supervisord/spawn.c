@@ -139,15 +139,13 @@ static char *expanded(char *text, unsigned replica)
     return strstr(text, "${") ? spec_expand_replica(text, replica) : text;
 }
 
-static int put_stdin(const struct spec *spec)
+/* Opening it may take its time, since a FIFO waits for its writer: in the child's own session, where a stop
+ * finds it, and when its supervisor does not wait for it any more. */
+static void put_stdin(const struct spec *spec)
 {
-    int fd = open(spec->stdin_path ? spec->stdin_path : "/dev/null", O_RDONLY | O_CLOEXEC);
-
-    int result = fd < 0 ? -1 : slots_put(fd, 0);
-
-    if (fd > 0)
-        close(fd);
-    return result;
+    close(STDIN_FILENO); /* so that what is opened is just that */
+    if (open(spec->stdin_path ? spec->stdin_path : "/dev/null", O_RDONLY) < 0)
+        report(BOOT_FD_SPARE, STEP_STDIN, 0);
 }
 
 /* The pipe goes last: until then every step can be reported by its old number. */
@@ -164,8 +162,6 @@ static void put_descriptors(const struct birth *birth)
         report(birth->failure_pipe, STEP_DESCRIPTORS, 0);
     if (child->spec->kind != SPEC_PROGRAM || child->spec->ready != READY_NOTIFY)
         fcntl(BOOT_FD_SPARE, F_SETFD, FD_CLOEXEC);
-    if (put_stdin(child->spec) < 0)
-        report(BOOT_FD_SPARE, STEP_STDIN, 0);
     thinfork_leave();
 }
 
@@ -425,6 +421,7 @@ static _Noreturn void be_born(const struct birth *birth)
     if (members_wear_mark(child->members.mark) < 0)
         report(BOOT_FD_SPARE, STEP_MARK, 0);
     set_limits(spec);
+    put_stdin(spec);
     set_surroundings(spec);
     set_user(spec);
     tie_to_parent(birth);
@@ -662,6 +659,8 @@ int spawn_helper(struct child *child)
         if (pid == 0)
             become_helper(&birth, out);
         twin_finish(&twin);
+        if (pid > 0)
+            setpgid(pid, pid); /* on both sides: it may have to be ended before it has run */
     }
     close_fd(out);
     return pid;

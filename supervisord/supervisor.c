@@ -105,6 +105,11 @@ static void say_to_parent(struct supervisor *supervisor, const char *text)
         send(supervisor->control_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+static void end_with(struct supervisor *supervisor, const char *path)
+{
+    supervisor_end(supervisor, NEED_NONE, REASON_AUTO_SHUTDOWN "%s has ended", path);
+}
+
 static void boot_is_done(struct supervisor *supervisor)
 {
     supervisor->mode = SUPERVISOR_RUNNING;
@@ -112,6 +117,8 @@ static void boot_is_done(struct supervisor *supervisor)
     say_to_parent(supervisor, "READY\n");
     if (supervisor->on_boot)
         supervisor->on_boot(supervisor);
+    if (*supervisor->ended_in_boot)
+        end_with(supervisor, supervisor->ended_in_boot);
 }
 
 static void end_is_done(struct supervisor *supervisor)
@@ -188,6 +195,14 @@ void supervisor_end(struct supervisor *supervisor, enum need need, const char *f
         supervisor->children[i]->to_stop = supervisor->children[i]->state != CHILD_DOWN;
     }
     supervisor_kick(supervisor);
+}
+
+void supervisor_auto_shutdown(struct supervisor *supervisor, const char *path)
+{
+    if (supervisor->mode == SUPERVISOR_BOOTING)
+        snprintf(supervisor->ended_in_boot, sizeof supervisor->ended_in_boot, "%s", path);
+    else
+        end_with(supervisor, path);
 }
 
 /* ---- our own end ----------------------------------------------------------------------------------- */

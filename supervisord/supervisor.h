@@ -43,6 +43,9 @@ struct supervisor {
     struct intensity intensity;
     char final_reason[REASON_MAX];
     enum need final_need;
+    /* The significant child that has ended while we boot: auto_shutdown follows when that is done,
+     * as in OTP, whose supervisors hear of ends once all are started. "": none has. */
+    char ended_in_boot[ADDR_PATH_MAX + 1];
     /* The root's: does one application depend on another, which of those that it needs is not
      * ready (NULL: all are), and in which order are they stopped (stop_rank; `first` and those that
      * depend on it before all others; NULL: nobody)? NULL elsewhere. */
@@ -81,6 +84,8 @@ int supervisor_run(struct supervisor *supervisor);
 /* Begins the end: children stop in reverse order, then the loop ends. The first reason stands. */
 void supervisor_end(struct supervisor *supervisor, enum need need, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same, because that child, a significant one, has ended; put off until the boot is over. */
+void supervisor_auto_shutdown(struct supervisor *supervisor, const char *path);
 
 /* In a fork of this process: lets go of what must not be shared (signal watchers of libev). */
 void supervisor_after_fork(struct supervisor *supervisor);
