@@ -5,7 +5,7 @@ LIB_SOURCES := \
     lib/reason.c lib/rights.c lib/rundir.c lib/stats.c lib/text.c lib/sp.c lib/peer.c lib/wire.c
 LIB_SOURCES += \
     lib/actor.c lib/agenda.c lib/attach.c lib/audience.c lib/call.c lib/cast.c lib/contact.c lib/crash.c \
-    lib/ctl.c lib/descriptors.c lib/grant.c lib/helper.c lib/logline.c lib/lookup.c lib/mailbox.c lib/message.c \
+    lib/ctl.c lib/descriptors.c lib/grant.c lib/newborn.c lib/helper.c lib/logline.c lib/lookup.c lib/mailbox.c lib/message.c \
     lib/notify.c lib/nursery.c lib/parent.c lib/parent_peer.c lib/parent_socket.c lib/publish.c \
     lib/reply.c lib/subscription.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c
 LIB_SOURCES += lib/table.c lib/reserve.c
@@ -14,7 +14,7 @@ LIB_LIBS    := -lev -ltpl -lm -ldl
 CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c cli/client.c \
     cli/watch.c cli/actors.c cli/target.c cli/columns.c cli/listing.c cli/event.c cli/output.c \
     cli/output_json.c cli/daemon.c cli/ending.c cli/tail.c cli/ended.c cli/mail.c cli/description.c \
-    cli/results.c cli/recipient.c cli/errand.c cli/attachment.c cli/command.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
+    cli/results.c cli/recipient.c cli/errand.c cli/attachment.c cli/brood.c cli/command.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
     cli/cmd_ps.c cli/cmd_tree.c cli/cmd_status.c cli/cmd_why.c cli/cmd_log.c cli/cmd_events.c \
     cli/cmd_start.c cli/cmd_stop.c cli/cmd_restart.c cli/cmd_add.c cli/cmd_rm.c cli/cmd_wait.c \
     cli/cmd_describe.c cli/cmd_call.c cli/cmd_send.c cli/cmd_run.c cli/cmd_counts.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
@@ -145,7 +145,7 @@ pool_stats_test_UNITS := workers/pool_stats.c
 UNIT_TESTS += results_test command_test
 results_test_UNITS := cli/results.c cli/description.c $(CLI_PARTS)
 results_test_LIBS  := $(CLI_LIBS)
-command_test_UNITS := cli/command.c
+command_test_UNITS := cli/command.c cli/brood.c
 # Any program as an actor.
 WORKER_MODULES += port
 PORT_PARTS := workers/port_args.c workers/port_deaf.c workers/port_faults.c workers/port_line.c workers/port_reader.c \

@@ -308,3 +308,15 @@ int client_call(struct client *client, const char *mailbox, const char *verb,
     *answer = ask.answer;
     return 0;
 }
+
+int client_ask_about(struct client *client, const char *path, const char *verb, int64_t timeout_ms,
+                     struct answer *answer)
+{
+    char parent[ADDR_PATH_MAX + 1], mailbox[MAILBOX_MAX];
+    char *at[] = {(char *)addr_child_name(path)};
+    struct words words = {1, at};
+
+    addr_supervisor(path, parent, sizeof parent);
+    client_supervisor(parent, mailbox);
+    return client_call(client, mailbox, verb, &words, timeout_ms, answer);
+}

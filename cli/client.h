@@ -92,5 +92,8 @@ int client_gather(struct client *client, struct ask *asks, size_t count, size_t 
 /* One request, one answer. */
 int client_call(struct client *client, const char *mailbox, const char *verb,
                 const struct words *words, int64_t timeout_ms, struct answer *answer);
+/* The same, asked of the supervisor of path, with the actor's name as the only word. */
+int client_ask_about(struct client *client, const char *path, const char *verb, int64_t timeout_ms,
+                     struct answer *answer);
 
 #endif

@@ -1,7 +1,9 @@
 #include "cli.h"
 
 #include "recipient.h"
+#include "text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const column_list[] = {"message", "arguments",    "reply", "help",
@@ -17,12 +19,32 @@ static void add_types(struct facts *record, const char *key, const char *format)
     buf_finish(&text);
 }
 
-static void record_of(const struct described *message, struct facts *record)
+/* What the actor says of itself, on one line: it is to be read by people, on a terminal. */
+static void add_line(struct facts *record, const char *key, const char *said)
 {
-    cli_check_memory(facts_add(record, 's', "message", message->name));
+    size_t length = strlen(said), size = text_escape(said, length, NULL, 0) + 1;
+    char *line = cli_alloc(size);
+
+    text_escape(said, length, line, size);
+    cli_check_memory(facts_add(record, 's', key, line));
+    free(line);
+}
+
+static void add_said(struct facts *record, const char *key, const char *said, bool is_escaped)
+{
+    if (is_escaped)
+        add_line(record, key, said);
+    else
+        cli_check_memory(facts_add(record, 's', key, said));
+}
+
+/* JSON has escapes of its own. */
+static void record_of(const struct described *message, bool is_escaped, struct facts *record)
+{
+    add_said(record, "message", message->name, is_escaped);
     add_types(record, "arguments", message->arguments);
     add_types(record, "reply", message->reply);
-    cli_check_memory(facts_add(record, 's', "help", message->help));
+    add_said(record, "help", message->help, is_escaped);
     cli_check_memory(facts_add(record, 's', "format", message->arguments));
     cli_check_memory(facts_add(record, 's', "reply_format", message->reply));
 }
@@ -38,7 +60,7 @@ static void write_table(const struct output *out, const struct description *desc
     for (size_t i = 0; i < description->count; i++) {
         struct facts record = {0};
 
-        record_of(&description->at[i], &record);
+        record_of(&description->at[i], true, &record);
         for (size_t c = 0; c < SHOWN; c++) {
             const char *cell = facts_get(&record, column_list[c]);
 
@@ -61,7 +83,7 @@ static void write_records(const struct output *out, const struct description *de
     for (size_t i = 0; i < description->count; i++) {
         struct facts record = {0};
 
-        record_of(&description->at[i], &record);
+        record_of(&description->at[i], out->format == OUTPUT_COLUMNS, &record);
         if (is_list)
             json_list_add(&record, i, text);
         else if (out->format == OUTPUT_JSONL)

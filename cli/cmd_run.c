@@ -3,6 +3,7 @@
 #include "attachment.h"
 #include "command.h"
 #include "control.h"
+#include "newborn.h"
 #include "reason.h"
 #include "target.h"
 
@@ -52,14 +53,12 @@ static void withdraw(struct running *running, int status)
 /* In the child: it is the actor, and nothing of one that we may have been started by. */
 static void set_environment(void *data)
 {
-    static const char *const not_ours[] = {"TROUPE_CONTROL", "TROUPE_MAILBOX", "TROUPE_REPLICA",
-                                           "TROUPE_STATS",   "LISTEN_FDS",     "LISTEN_PID",
-                                           "LISTEN_FDNAMES", "NOTIFY_SOCKET",  "TROUPE_READY_FD"};
     const struct running *running = data;
     char incarnation[24];
 
-    for (size_t i = 0; i < sizeof not_ours / sizeof not_ours[0]; i++)
-        unsetenv(not_ours[i]);
+    newborn_forget_environment();
+    unsetenv("TROUPE_MAILBOX");
+    unsetenv("TROUPE_REPLICA");
     snprintf(incarnation, sizeof incarnation, "%llu",
              (unsigned long long)running->self.incarnation);
     setenv("TROUPE_PATH", running->self.path, 1);
@@ -315,8 +314,11 @@ const struct verb verb_run = {
         "command is not started when a link is refused, as when there is no such actor (3); what "
         "is "
         "not started ends nobody.\n"
-        "Signals go on to the command's process group. What ends it sends that group SIGTERM, and "
-        "SIGKILL after 5 seconds. The status is the command's own, or 128 and the signal that "
+        "Signals go on to the command's process group. What ends it sends SIGTERM to that group "
+        "and "
+        "to what has left it, as daemons do, and SIGKILL after 5 seconds; so is stopped what the "
+        "command leaves behind when it ends by itself, before its end is told. The status is the "
+        "command's own, or 128 and the signal that "
         "killed it; 8 when a link ended it, with the reason on standard error; 127 and 126 when it "
         "is not found, or cannot be executed.",
     .examples = "troupe run --link PEER:shop/db -- ./job\tends with the database, and it with the "

@@ -4,17 +4,7 @@
 
 static int run(struct cli *cli)
 {
-    struct errand errand;
-    struct reply reply;
-    int status = errand_prepare(cli, false, &errand);
-
-    if (!status) {
-        status = errand_run(cli, &errand, &reply);
-        if (!status)
-            reply_finish(&reply);
-    }
-    errand_finish(&errand);
-    return status;
+    return errand_run(cli, NULL, NULL);
 }
 
 const struct verb verb_send = {
@@ -24,8 +14,12 @@ const struct verb verb_send = {
     .text =
         "The arguments are checked and packed as `troupe call` does. Returns when the actor has "
         "begun to listen and everything is written; whether it is handled nobody knows.\n"
+        "To a quoted pattern it goes to each actor that matches, one after the other; the status "
+        "is "
+        "the worst.\n"
         "With --raw standard input is the whole body, or MESSAGE's only argument.",
     .examples = "troupe send shop/echo say hello\tone text\n"
+                "troupe send 'shop/farm.*' flush\tto each\n"
                 "printf 'say\\thello' | troupe send --raw shop/echo\ta raw line",
     .options = {{0, "timeout", "DURATION", "give up after this long (5s)"},
                 {0, "raw", NULL, "take the body, or MESSAGE's argument, from standard input"}},

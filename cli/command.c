@@ -49,12 +49,58 @@ static bool is_group_empty(const struct command *command)
     return kill(-command->pid, 0) != 0 && errno == ESRCH;
 }
 
-/* A group that was told to stop has ended when its last process has. */
+/* A member that has left the group, and has come to us. */
+static bool is_escaped(const struct command *command, pid_t pid)
+{
+    return pid != command->pid && !brood_has(&command->before, pid) && getpgid(pid) != command->pid;
+}
+
+static void send(const struct command *command, pid_t to)
+{
+    kill(to, command->is_overdue ? SIGKILL : SIGTERM);
+    kill(to, SIGCONT);
+}
+
+/* SIGTERM is said once to each, SIGKILL for as long as it takes. Returns how many there are. */
+static size_t tell_escaped(struct command *command)
+{
+    struct brood brood = {0};
+    size_t count = 0;
+
+    brood_read(&brood);
+    for (size_t i = 0; i < brood.count; i++) {
+        pid_t pid = brood.at[i];
+
+        if (!is_escaped(command, pid))
+            continue;
+        count++;
+        if (!command->is_overdue && brood_has(&command->told, pid))
+            continue;
+        send(command, pid);
+        brood_add(&command->told, pid);
+    }
+    brood_finish(&brood);
+    return count;
+}
+
+static void tell_group(struct command *command)
+{
+    if (command->is_group_told && !command->is_overdue)
+        return;
+    command->is_group_told = true;
+    send(command, -command->pid);
+    ev_now_update(command->loop);
+    if (!command->is_overdue)
+        ev_timer_start(command->loop, &command->grace);
+}
+
+/* It has ended when its last member has. */
 static void settle(struct command *command)
 {
     if (!command->is_ended || command->is_told)
         return;
-    if (command->is_stopping && !is_group_empty(command)) {
+    if (tell_escaped(command) > 0 || !is_group_empty(command)) {
+        tell_group(command);
         ev_timer_start(command->loop, &command->look);
         return;
     }
@@ -104,19 +150,19 @@ static void on_grace(struct ev_loop *loop, ev_timer *timer, int events)
 
     (void)loop;
     (void)events;
-    command->is_killed = true;
-    kill(-command->pid, SIGKILL);
+    command->is_overdue = true;
+    command->is_killed = !command->is_ended;
+    tell_group(command);
+    tell_escaped(command);
 }
 
 void command_stop(struct command *command)
 {
-    if (command->is_stopping)
+    if (command->is_stopping || command->is_ended)
         return;
     command->is_stopping = true;
-    kill(-command->pid, SIGTERM);
-    kill(-command->pid, SIGCONT);
-    ev_now_update(command->loop);
-    ev_timer_start(command->loop, &command->grace);
+    tell_group(command);
+    tell_escaped(command);
 }
 
 int command_exit_status(const struct command *command)
@@ -199,10 +245,11 @@ int command_start(struct command *command, struct ev_loop *loop, char **argv,
     int failure[2], code;
 
     *command = (struct command){.loop = loop, .on_end = on_end, .has_terminal = is_in_foreground()};
+    brood_read(&command->before);
     if (pipe2(failure, O_CLOEXEC) != 0)
         return -1;
-    prctl(PR_SET_CHILD_SUBREAPER, 1); /* so that its group is seen to be empty when it is */
-    signal(SIGTTOU, SIG_IGN);         /* or taking the terminal back would stop us */
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    signal(SIGTTOU, SIG_IGN); /* or taking the terminal back would stop us */
     command->pid = fork();
     if (command->pid == 0) {
         prepare(data);
@@ -218,7 +265,7 @@ int command_start(struct command *command, struct ev_loop *loop, char **argv,
     close(failure[0]);
     if (!code) {
         watch_signals(command);
-        ev_feed_event(loop, &command->child, EV_SIGNAL); /* it may have ended already */
+        ev_feed_signal(SIGCHLD); /* it may have ended already */
         return 0;
     }
     if (command->pid > 0)
@@ -230,6 +277,8 @@ int command_start(struct command *command, struct ev_loop *loop, char **argv,
 
 void command_finish(struct command *command)
 {
+    brood_finish(&command->before);
+    brood_finish(&command->told);
     if (command->pid <= 0)
         return;
     for (size_t i = 0; i < COMMAND_SIGNALS; i++)

@@ -2,6 +2,7 @@
 
 #include "output.h"
 #include "raw.h"
+#include "target.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -191,14 +192,12 @@ static int take_name(struct cli *cli, struct letter *letter)
     return 0;
 }
 
-int errand_prepare(struct cli *cli, bool is_call, struct errand *errand)
+static int prepare(struct cli *cli, const char *address, struct errand *errand)
 {
-    int status;
+    int status = take_name(cli, &errand->letter);
 
-    *errand = (struct errand){.letter = {.is_call = is_call}};
-    status = take_name(cli, &errand->letter);
     if (!status)
-        status = recipient_find(cli, cli->args[0], &errand->recipient);
+        status = recipient_find(cli, address, &errand->recipient);
     if (!status && needs_description(cli))
         status = recipient_describe(cli, &errand->recipient, &errand->description);
     if (status)
@@ -206,21 +205,69 @@ int errand_prepare(struct cli *cli, bool is_call, struct errand *errand)
     return cli_option(cli, "raw") ? write_body(cli, errand) : write_arguments(cli, errand);
 }
 
-int errand_run(struct cli *cli, struct errand *errand, struct reply *reply)
+static int send_letter(struct cli *cli, struct errand *errand, struct reply *reply)
 {
-    int status;
-
     mail_deliver(&cli->client, &errand->recipient.to, &errand->letter, errand->recipient.deadline,
                  reply);
     if (!reply->failure)
         return 0;
-    status = recipient_failed(cli, &errand->recipient, reply);
-    reply_finish(reply);
-    return status;
+    return recipient_failed(cli, &errand->recipient, reply);
 }
 
-void errand_finish(struct errand *errand)
+static void finish(struct errand *errand)
 {
     letter_finish(&errand->letter);
     description_finish(&errand->description);
+}
+
+/* ---- to one, or to many ------------------------------------------------------------------ */
+
+static int run_one(struct cli *cli, const char *address, errand_done *done, void *data)
+{
+    struct errand errand = {.letter = {.is_call = done != NULL}};
+    struct reply reply;
+    int status = prepare(cli, address, &errand);
+
+    if (!status) {
+        status = send_letter(cli, &errand, &reply);
+        if (!status && done)
+            status = done(cli, &errand, &reply, data);
+        reply_finish(&reply);
+    }
+    finish(&errand);
+    return status;
+}
+
+static int run_many(struct cli *cli, errand_done *done, void *data)
+{
+    struct targets targets = {0};
+    int worst, status;
+
+    if (cli_option(cli, "raw"))
+        return cli_fail(STATUS_USAGE, "%s: --raw goes to one actor, not to a pattern",
+                        cli->args[0]);
+    worst = cli_open_node(cli);
+    if (!worst)
+        worst = targets_of_glob(cli, cli->args[0], &targets);
+    for (size_t i = 0; i < targets.count; i++) {
+        status = run_one(cli, targets.at[i].path, done, data);
+        worst = status > worst ? status : worst;
+    }
+    targets_finish(&targets);
+    return worst;
+}
+
+bool errand_is_to_many(const struct cli *cli)
+{
+    struct addr addr;
+    const char *why;
+    bool is_glob = false;
+
+    return addr_parse_glob(cli->args[0], &addr, &is_glob, &why) == 0 && is_glob;
+}
+
+int errand_run(struct cli *cli, errand_done *done, void *data)
+{
+    return errand_is_to_many(cli) ? run_many(cli, done, data)
+                                  : run_one(cli, cli->args[0], done, data);
 }

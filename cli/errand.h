@@ -15,11 +15,14 @@ struct errand {
     struct letter letter;
 };
 
-/* ADDRESS MESSAGE [ARG...], or with --raw ADDRESS [MESSAGE]. 0, or an exit status after having said
- * why. Either way the errand is to be finished. */
-int errand_prepare(struct cli *cli, bool is_call, struct errand *errand);
-/* Sends it. 0 and reply, which is to be finished; or an exit status after having said why. */
-int errand_run(struct cli *cli, struct errand *errand, struct reply *reply);
-void errand_finish(struct errand *errand);
+/* What is done with the answer of a call; returns the exit status. */
+typedef int errand_done(struct cli *cli, struct errand *errand, struct reply *reply, void *data);
+
+/* ADDRESS is a pattern, that may mean many. */
+bool errand_is_to_many(const struct cli *cli);
+/* ADDRESS MESSAGE [ARG...], or with --raw ADDRESS [MESSAGE]: calls each that ADDRESS means, one
+ * after the other; without done it is a cast. Returns the exit status, the worst of all, after
+ * having said why. */
+int errand_run(struct cli *cli, errand_done *done, void *data);
 
 #endif

@@ -1,5 +1,6 @@
 #include "mail.h"
 
+#include "control.h"
 #include "ended.h"
 #include "output.h"
 #include "peer.h"
@@ -12,7 +13,9 @@
 #include <unistd.h>
 
 enum {
-    AGAIN_MS = 10,     /* between two tries */
+    AGAIN_MS = 10,   /* between two tries */
+    CLOSED_MOST = 5, /* … that were closed unheard; then its supervisor is asked about it */
+    LOOK_MS = 1000,
     REQUEST_ID = 1,    /* the only one on its connection */
     REQUEST_HEADER = 4 /* bytes of a REQ header of one word */
 };
@@ -32,6 +35,8 @@ struct delivery {
     uint64_t place;       /* where the letter ends in the connection's stream */
     bool is_open;         /* the other side has begun to listen */
     bool is_over;
+    uint64_t closes;      /* the life that was there when it had been closed so often; 0: unknown */
+    unsigned closed;      /* times in a row, before anybody listened */
     bool is_down;         /* who listened has gone without a word */
     uint64_t incarnation; /* of who listens; 0: not known */
     ev_timer again, limit;
@@ -104,6 +109,7 @@ static void on_lost(struct delivery *delivery, uint64_t written, const char *why
     delivery->is_open = false;
     if (delivery->is_over)
         return;
+    delivery->closed += !is_read;
     if (strcmp(why, "noproc") == 0 || strcmp(why, "timeout") == 0) {
         fail_with(delivery, why);
     } else if (strcmp(why, strerror(EACCES)) == 0) {
@@ -232,6 +238,25 @@ static int dial_raw(struct delivery *delivery)
     return 0;
 }
 
+/* One life that is there all the while and closes every connection does not take such a letter. One
+ * that is being restarted meanwhile may do so in another life. */
+static void look_who_closes(struct delivery *delivery)
+{
+    struct answer answer;
+    uint64_t incarnation = 0;
+
+    cli_check_memory(
+        client_ask_about(delivery->client, delivery->to->path, CONTROL_PS_BRIEF, LOOK_MS, &answer));
+    if (answer.kind == ANSWER_ROWS && answer.rows.count == 1 &&
+        answer.rows.at[0].state == ROW_READY)
+        incarnation = answer.rows.at[0].incarnation;
+    answer_finish(&answer);
+    if (incarnation && incarnation == delivery->closes && !delivery->is_over)
+        fail_with(delivery, "no_mailbox it takes no raw messages");
+    delivery->closes = incarnation;
+    delivery->closed = 0;
+}
+
 /* ---- both -------------------------------------------------------------------------------- */
 
 static void hang_up(struct delivery *delivery)
@@ -277,6 +302,7 @@ void mail_deliver(struct client *client, const struct mailbox_address *to,
     int64_t left_us = deadline.us - mono_now().us;
 
     *reply = (struct reply){0};
+    delivery.closes = to->seen;
     ev_init(&delivery.again, on_again);
     ev_timer_init(&delivery.limit, on_limit, left_us > 0 ? (double)left_us / 1e6 : 0, 0);
     ev_now_update(client->loop);
@@ -286,6 +312,8 @@ void mail_deliver(struct client *client, const struct mailbox_address *to,
         ev_run(client->loop, EVRUN_ONCE);
         if (!letter->is_call && !delivery.is_over && is_handed_over(&delivery))
             succeed(&delivery, NULL, 0);
+        if (letter->style == LETTER_RAW && delivery.closed >= CLOSED_MOST && !delivery.is_over)
+            look_who_closes(&delivery);
     }
     ev_timer_stop(client->loop, &delivery.limit);
     ev_timer_stop(client->loop, &delivery.again);

@@ -25,14 +25,7 @@ static bool is_owner(const struct cli *cli)
 
 static void ask_supervisor(struct cli *cli, const char *path, struct answer *answer)
 {
-    char parent[ADDR_PATH_MAX + 1], mailbox[MAILBOX_MAX];
-    struct words words = {0};
-
-    addr_supervisor(path, parent, sizeof parent);
-    client_supervisor(parent, mailbox);
-    cli_check_memory(words_append(&words, addr_child_name(path)));
-    cli_check_memory(client_call(&cli->client, mailbox, CONTROL_PS_BRIEF, &words, LOOK_MS, answer));
-    words_finish(&words);
+    cli_check_memory(client_ask_about(&cli->client, path, CONTROL_PS_BRIEF, LOOK_MS, answer));
 }
 
 static int note_row(struct recipient *recipient, const struct row *row)
@@ -170,7 +163,7 @@ int recipient_failed(struct cli *cli, const struct recipient *recipient, const s
     if (strcmp(reply->failure, "timeout") == 0)
         return cli_fail(STATUS_TIMEOUT, "%s: timeout: nothing heard within %s", path,
                         text_of_duration(recipient->timeout_ms, duration, sizeof duration));
-    if (has_head(reply->failure, "down"))
+    if (has_head(reply->failure, "down") || has_head(reply->failure, "no_mailbox"))
         return cli_fail(STATUS_NOT, "%s: %s", path, reply->failure);
     return cli_fail(STATUS_ACTOR, "%s: %s", path, reply->failure);
 }

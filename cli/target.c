@@ -101,7 +101,7 @@ static void add_target(struct targets *targets, const char *path)
 }
 
 static int expand_glob(struct cli *cli, const char *text, const struct addr *addr,
-                       struct targets *targets)
+                       bool with_supervisors, struct targets *targets)
 {
     char scope[ADDR_PATH_MAX + 1];
     struct actors actors;
@@ -109,9 +109,13 @@ static int expand_glob(struct cli *cli, const char *text, const struct addr *add
 
     actors_fixed_part(addr->path, scope);
     cli_check_memory(actors_collect(&cli->client, scope, true, &actors));
-    for (size_t i = 0; i < actors.count; i++)
-        if (actors_match(addr->path, actors.at[i].row.path, false))
-            add_target(targets, actors.at[i].row.path);
+    for (size_t i = 0; i < actors.count; i++) {
+        const struct row *row = &actors.at[i].row;
+
+        if (actors_match(addr->path, row->path, false) &&
+            (with_supervisors || row->kind != ROW_SUPERVISOR))
+            add_target(targets, row->path);
+    }
     actors_finish(&actors);
     if (targets->count == before)
         return cli_fail(STATUS_NOPROC, "%s: no actor matches", text);
@@ -121,15 +125,10 @@ static int expand_glob(struct cli *cli, const char *text, const struct addr *add
 /* An address with an incarnation means that one and no other. */
 static int check_incarnation(struct cli *cli, const struct addr *addr)
 {
-    char parent[ADDR_PATH_MAX + 1], mailbox[MAILBOX_MAX];
-    struct words words = {0};
     struct answer answer;
     int status = 0;
 
-    addr_supervisor(addr->path, parent, sizeof parent);
-    client_supervisor(parent, mailbox);
-    cli_check_memory(words_append(&words, addr_child_name(addr->path)));
-    cli_check_memory(client_call(&cli->client, mailbox, CONTROL_PS, &words, LOOK_MS, &answer));
+    cli_check_memory(client_ask_about(&cli->client, addr->path, CONTROL_PS, LOOK_MS, &answer));
     if (answer.kind != ANSWER_ROWS)
         status = target_answer_status(cli, addr->path, &answer);
     else if (answer.rows.count != 1)
@@ -137,7 +136,6 @@ static int check_incarnation(struct cli *cli, const struct addr *addr)
     else if (answer.rows.at[0].incarnation != addr->incarnation)
         status = cli_fail(STATUS_NOPROC, "%s#%" PRIu64 ": it is #%" PRIu64 " now", addr->path,
                           addr->incarnation, answer.rows.at[0].incarnation);
-    words_finish(&words);
     answer_finish(&answer);
     return status;
 }
@@ -157,13 +155,24 @@ int targets_expand(struct cli *cli, int first, struct targets *targets)
         if (!status && addr.incarnation && !is_glob)
             status = check_incarnation(cli, &addr);
         if (!status && is_glob)
-            status = expand_glob(cli, cli->args[i], &addr, targets);
+            status = expand_glob(cli, cli->args[i], &addr, true, targets);
         else if (!status)
             add_target(targets, addr.path);
         if (status)
             return status;
     }
     return 0;
+}
+
+int targets_of_glob(struct cli *cli, const char *text, struct targets *targets)
+{
+    struct addr addr;
+    bool is_glob;
+    int status = target_parse(cli, text, &addr, &is_glob);
+
+    if (!status && addr.incarnation)
+        status = cli_fail(STATUS_USAGE, "%s: a pattern means no one life", text);
+    return status ? status : expand_glob(cli, text, &addr, false, targets);
 }
 
 void targets_finish(struct targets *targets)
@@ -219,8 +228,6 @@ int targets_order(struct cli *cli, const char *verb)
 int target_ask(struct cli *cli, const char *address, const char *verb, struct answer *answer,
                struct target *target)
 {
-    char mailbox[MAILBOX_MAX];
-    struct words words = {0};
     struct addr addr;
     int status = target_parse(cli, address, &addr, NULL);
 
@@ -232,10 +239,7 @@ int target_ask(struct cli *cli, const char *address, const char *verb, struct an
         return status;
     snprintf(target->path, sizeof target->path, "%s", addr.path);
     addr_supervisor(addr.path, target->parent, sizeof target->parent);
-    client_supervisor(target->parent, mailbox);
-    cli_check_memory(words_append(&words, addr_child_name(addr.path)));
-    cli_check_memory(client_call(&cli->client, mailbox, verb, &words, LOOK_MS, answer));
-    words_finish(&words);
+    cli_check_memory(client_ask_about(&cli->client, addr.path, verb, LOOK_MS, answer));
     if (answer->kind == ANSWER_WORDS || answer->kind == ANSWER_FACTS)
         return 0;
     status = target_answer_status(cli, addr.path, answer);

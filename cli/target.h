@@ -27,6 +27,8 @@ int target_parse(struct cli *cli, const char *text, struct addr *addr, bool *is_
 int targets_order(struct cli *cli, const char *verb);
 /* All of cli's arguments from the first-th on; the root is refused. */
 int targets_expand(struct cli *cli, int first, struct targets *targets);
+/* Those that a pattern means and that may have a mailbox: no supervisors. */
+int targets_of_glob(struct cli *cli, const char *text, struct targets *targets);
 void targets_finish(struct targets *targets);
 
 /* "no such actor", with the nearest one there is. Returns STATUS_NOPROC. */

@@ -76,8 +76,7 @@ void actor_finish(struct troupe *self)
     mailbox_drain(self, ACTOR_DRAIN_MS);
     contacts_drain(self, ACTOR_DRAIN_MS);
     parent_drain(&self->parent, ACTOR_DRAIN_MS);
-    if (self->last_state_size > 0)
-        parent_last_state(&self->parent, self->last_state, self->last_state_size);
+    troupe_save_last_state(self);
     if (self->terminated)
         return;
     say_exit(self);
@@ -460,7 +459,7 @@ static int live(struct troupe *self)
     actor_finish(self);
     if (self->terminated)
         return 128 + SIGTERM;
-    return reason_is_orderly(self->reason) ? 0 : 1;
+    return reason_exit_status(self->reason);
 }
 
 int troupe_actor_run(const struct troupe_actor *actor, const struct troupe_boot *boot)
@@ -620,6 +619,12 @@ int troupe_set_last_state(struct troupe *self, const void *bytes, size_t size)
     self->last_state = copy;
     self->last_state_size = size;
     return 0;
+}
+
+void troupe_save_last_state(struct troupe *self)
+{
+    if (self->last_state_size > 0)
+        parent_last_state(&self->parent, self->last_state, self->last_state_size);
 }
 
 /* One write, so that lines of several writers do not mix. */

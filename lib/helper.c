@@ -1,5 +1,7 @@
 #include "helper.h"
 
+#include "newborn.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -13,27 +15,6 @@
 enum { OUTPUT_FD = 3 }; /* the first after stdin, stdout and stderr */
 
 /* ---- in the helper --------------------------------------------------------------------------- */
-
-/* What these name is closed: a program that the function runs must not look for it. */
-static void forget_descriptors(void)
-{
-    static const char *const names[] = {"TROUPE_CONTROL", "TROUPE_STATS", "TROUPE_READY_FD",
-                                        "LISTEN_FDS",     "LISTEN_PID",   "LISTEN_FDNAMES"};
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        unsetenv(names[i]);
-}
-
-/* A handler of ours, that of crashes too, would speak for the actor. */
-static void reset_signals(void)
-{
-    sigset_t none;
-
-    for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
 
 /* The loop's epoll goes with the rest: it is abandoned, as lib/loop.h says. */
 static void close_all_but(int output)
@@ -50,9 +31,9 @@ static void become_helper(pid_t parent, helper_run *run, void *data, int output)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1); /* it died before we could ask to die with it */
-    reset_signals();
+    newborn_reset_signals(); /* a handler of ours, that of crashes too, would speak for the actor */
     close_all_but(output);
-    forget_descriptors();
+    newborn_forget_environment(); /* a program that the function runs must not look for it */
     status = run(data, OUTPUT_FD);
     fflush(NULL);
     _exit(status);

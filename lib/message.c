@@ -413,6 +413,11 @@ int64_t troupe_time_left(const struct troupe_message *message)
     return left > 0 ? left : 0;
 }
 
+size_t troupe_size(const struct troupe_message *message)
+{
+    return message->size;
+}
+
 unsigned troupe_count(const struct troupe_message *message)
 {
     return message->count;

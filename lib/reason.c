@@ -79,6 +79,32 @@ static bool begins_with(const char *text, const char *head)
     return !strncmp(text, head, strlen(head));
 }
 
+/* The text between head and the next blank, in out; false when reason has no such head. */
+static bool word_after(const char *head, const char *reason, char *out, size_t size)
+{
+    size_t length = strlen(head);
+
+    if (strncmp(reason, head, length) != 0)
+        return false;
+    snprintf(out, size, "%.*s", (int)strcspn(reason + length, " "), reason + length);
+    return true;
+}
+
+int reason_exit_status(const char *reason)
+{
+    char word[24];
+    uint64_t code;
+    int number;
+
+    if (reason_is_orderly(reason))
+        return 0;
+    if (word_after("exit:", reason, word, sizeof word) && text_unsigned(word, 1, 255, &code) == 0)
+        return (int)code;
+    if (word_after("signal:", reason, word, sizeof word) && (number = signal_number(word)) > 0)
+        return 128 + number;
+    return 1;
+}
+
 bool reason_is_defeat(const char *reason)
 {
     return begins_with(reason, "shutdown ") && !begins_with(reason, REASON_AUTO_SHUTDOWN);

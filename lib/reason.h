@@ -32,6 +32,10 @@ void reason_cascade(const char *path, const char *reason, char out[REASON_MAX]);
 /* `normal`, `shutdown` and `shutdown TEXT`: what a transient child is not restarted after (OTP). */
 bool reason_is_orderly(const char *reason);
 
+/* The status with which a process ends that ends for this reason: 0 when it is orderly, N for
+ * `exit:N`, 128 and the signal for `signal:NAME` as a shell has it, else 1. */
+int reason_exit_status(const char *reason);
+
 /* What the reason of a supervisor begins with that its auto_shutdown has ended. */
 #define REASON_AUTO_SHUTDOWN "shutdown auto_shutdown "
 

@@ -161,7 +161,9 @@ TROUPE_EXPORT void troupe_heartbeat(struct troupe *self);
 
 /* Ends the actor after the present handler: terminate() runs, what was replied is sent. The reason
  * is one line: "normal", "shutdown TEXT", "error TEXT" …; need is what it wants of its supervisor:
- * NULL, "restart", "restart_after 30s", "finish" or "abort" (SEMANTICS 4). The last call counts. */
+ * NULL, "restart", "restart_after 30s", "finish" or "abort" (SEMANTICS 4). The last call counts. The
+ * process ends with status 0 when the reason is orderly, N for "exit:N", 128 and the signal's number
+ * for "signal:NAME", else 1: without a need of its own, `exit_codes` of its spec say what it wants. */
 TROUPE_EXPORT void troupe_exit(struct troupe *self, const char *need, const char *reason, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -187,6 +189,8 @@ TROUPE_EXPORT const void *troupe_last_state(struct troupe *self, size_t *size);
 /* What the next one will get, sent at this one's end (not after SIGKILL or a crash): a copy of at
  * most 64 KiB. size 0 takes it back. Returns 0; or -1 with EMSGSIZE or ENOMEM. */
 TROUPE_EXPORT int troupe_set_last_state(struct troupe *self, const void *bytes, size_t size);
+/* Sends it now as well, for what is to outlive SIGKILL and a crash, too. */
+TROUPE_EXPORT void troupe_save_last_state(struct troupe *self);
 
 /* One structured line into the actor's log: level "info", event "cart.full", then keys and texts up
  * to a NULL. Plain stdout and stderr are the log too. */
@@ -226,6 +230,8 @@ TROUPE_EXPORT int64_t troupe_time_left(const struct troupe_message *message);
 TROUPE_EXPORT unsigned troupe_count(const struct troupe_message *message);
 /* The letter of argument number `index`, or '\0' when there is none: for .receive, and for answers. */
 TROUPE_EXPORT char troupe_type(const struct troupe_message *message, unsigned index);
+/* How many bytes its arguments take, as they came. */
+TROUPE_EXPORT size_t troupe_size(const struct troupe_message *message);
 TROUPE_EXPORT int64_t troupe_int(const struct troupe_message *message, unsigned index);
 TROUPE_EXPORT uint64_t troupe_uint(const struct troupe_message *message, unsigned index);
 TROUPE_EXPORT double troupe_double(const struct troupe_message *message, unsigned index);

@@ -201,7 +201,7 @@ PY
     run troupe call 'shop/counter#1' value
     assert_failure 3
     assert_output --partial "it is #2 now"
-    run troupe call 'shop/count*' value
+    run troupe call 'shop/count*#1' value
     assert_failure 2
 }
 
@@ -499,6 +499,56 @@ PY
 
 heard_after_publishing() {
     troupe call shop/teller publish '"hello"' && [[ -s sub.out ]]
+}
+
+@test "a pattern calls each that matches, and sends to each; the worst is the status" {
+    shop "    - {name: counts.1, module: counter, args: {start: 1}}
+    - {name: counts.2, module: counter, args: {start: 2}}
+    - {name: counts.s, supervisor: {children: []}}"
+    run troupe call 'shop/counts.*' add 5
+    assert_success
+    assert_output $'shop/counts.1: 6\nshop/counts.2: 7'
+    run troupe send 'shop/counts.[12]' add 10
+    assert_success
+    refute_output
+    are_told() { [[ $(troupe call -o jsonl 'shop/counts.*' value) == "$1" ]]; }
+    wait_until 5 are_told $'{"path":"shop/counts.1","values":[16]}\n{"path":"shop/counts.2","values":[17]}'
+    troupe call -o json 'shop/counts.*' value >many.json
+    python3 -c 'import json
+d = json.load(open("many.json"))
+assert d == {"troupe": 1, "answers": [{"path": "shop/counts.1", "values": [16]},
+                                      {"path": "shop/counts.2", "values": [17]}]}, d'
+    run --separate-stderr troupe call 'shop/*' value
+    assert_failure 2 # the teller knows no such message, the plain program has no mailbox
+    assert_line "shop/counts.2: 17"
+    refute_line --partial teller
+    [[ $stderr == *"shop/plain: no_mailbox"* ]]
+    run troupe call 'shop/none.*' value
+    assert_failure 3
+    assert_output "troupe: shop/none.*: no actor matches"
+    troupe call -o json 'shop/none.*' value 2>none.err >none.json || true
+    python3 -c 'import json; assert json.load(open("none.json"))["answers"] == []'
+    run troupe call --raw 'shop/counts.*' <<<"value"
+    assert_failure 2
+}
+
+@test "who takes no raw messages says so at once, by name" {
+    shop "    - {name: off, module: counter, raw: off}"
+    for who in shop/off sys/log; do
+        for verb in call send; do
+            run timeout 4 troupe $verb --timeout 30s --raw $who <<<"value"
+            assert_failure 1
+            assert_output "troupe: $who: no_mailbox it takes no raw messages"
+        done
+    done
+    run timeout 4 troupe call --timeout 30s sys/log anything
+    assert_failure 1
+    run troupe call shop/off add 5 # by its own protocol it does
+    assert_output 5
+    kill -STOP "$(pid_of shop/off)" # who is silent does not refuse
+    run timeout 20 troupe call --timeout 300ms --raw shop/off <<<"value"
+    assert_failure 6
+    kill -CONT "$(pid_of shop/off)"
 }
 
 # ---- rights ------------------------------------------------------------------------------

@@ -167,6 +167,28 @@ state_is_of() { # ADDRESS STATE: asked by its own address
     wait_until 5 why_says shop/job shutdown
 }
 
+@test "troupe stop ends what has left the group, too, before the end is told" {
+    shop
+    run_script job "(setsid sh -c 'echo \$\$ >$DIR/daemon.pid; exec sleep 90058' &); wait; sleep 90057" \
+        --name shop/job
+    wait_until 5 test -s daemon.pid
+    run troupe stop shop/job
+    assert_success
+    process_is_gone "$(cat daemon.pid)"
+    wait_for_run
+    assert_equal "$STATUS" 143
+}
+
+@test "what a command leaves behind at its own end is stopped, by force at last" {
+    shop
+    run_script job "(setsid sh -c 'trap \"\" TERM; echo \$\$ >$DIR/daemon.pid; while :; do sleep 0.02; done' &)
+        until [ -s $DIR/daemon.pid ]; do sleep 0.01; done; exit 3" --name shop/job
+    wait_for_run 20
+    assert_equal "$STATUS" 3
+    process_is_gone "$(cat daemon.pid)"
+    wait_until 5 why_says shop/job exit:3
+}
+
 @test "a command that does not heed SIGTERM is killed after 5 seconds" {
     shop
     run_script job "trap '' TERM; while :; do sleep 0.02; done" --name shop/job

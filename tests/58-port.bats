@@ -170,7 +170,10 @@ END
     call say cast no//sense add 5
     call say cast t/nobody add 5
     call say log "TOO LOUD" x
-    wait_until 5 logged "fault=lost_cast what=no//sense"
+    call say publish .hidden 7
+    call say publish "two\\nlines" 7
+    wait_until 5 logged "fault=lost_cast what=\"no//sense add: not an address and a message's name\""
+    wait_until 5 logged "fault=bad_line what=\"publish .hidden: not a topic\""
     wait_until 5 logged "fault=lost_cast what=\"t/nobody add: noproc\""
     wait_until 5 logged "fault=bad_line what=\"log: expected a level"
     assert_unharmed
@@ -193,6 +196,36 @@ END
     assert_output unset
     assert_equal "$(ps -o ppid= -p "$(call pid)" | tr -d ' ')" "$(pid_of t/odd)"
     assert_equal "$(ps -o pgid= -p "$(call pid)" | tr -d ' ')" "$(pid_of t/odd)"
+}
+
+@test "what comes together is written together" {
+    odd "queue: 1000"
+    local port before
+    call echo warm
+    port=$(pid_of t/odd)
+    writes() { awk '/^syscw/ { print $2 }' "/proc/$port/io"; }
+    has_asked() { (($(column_of out t/crowd) >= 500)); }
+    before=$(writes)
+    kill -STOP "$port"
+    in_background asker timeout 20 troupe call --timeout 15s t/crowd ask t/odd echo hello 500 500 10000
+    wait_until 10 has_asked
+    kill -CONT "$port"
+    wait_until 10 grep -q answered=500 "$DIR/asker.out"
+    (($(writes) - before < 100))
+}
+
+@test "what a program says of its messages is printed on a line each, and no line is its own" {
+    odd
+    call say describe '*'
+    call say describe ring i i $'a bell\n* two lines'
+    is_described() { troupe describe t/odd | grep -q ^ring; }
+    wait_until 5 is_described
+    run troupe describe t/odd
+    assert_line --regexp '^ring .* a bell\\n\* two lines$'
+    run troupe describe -o help t/odd
+    assert_line 'a bell\n* two lines'
+    run troupe describe -o json t/odd
+    assert_output --partial '"a bell\n* two lines"'
 }
 
 # ---- beginning and end -------------------------------------------------------------------
@@ -271,6 +304,22 @@ END
     wait_until 10 is_restarted t/odd 2
     run troupe why t/odd
     assert_output --partial "signal:KILL"
+}
+
+@test "what a program wants by its exit code, it gets: the port ends with its status" {
+    odd "" "exit_codes: {75: restart_after 400ms, 78: abort}"
+    local began
+    began=$(now_ms)
+    run call exit 75
+    assert_output --partial "down exit:75"
+    wait_for_state t/odd backoff
+    wait_until 10 is_restarted t/odd 1
+    (($(now_ms) - began >= 400))
+    call exit 76 || true # says nothing of that: restarted as it is declared
+    wait_until 10 is_restarted t/odd 2
+    call exit 78 || true
+    wait_for_state t failed
+    assert_equal "$(column_of last t)" "shutdown abort t/odd"
 }
 
 @test "a program that ends with 0 has ended normally" {
@@ -379,6 +428,19 @@ END
     assert_unharmed
 }
 
+@test "bytes that no line may hold are refused by name, and what is behind them is served" {
+    odd
+    call say describe '*' # the next message is none that it has described
+    call say describe bytes B s
+    is_described() { troupe describe t/odd | grep -q ^bytes; }
+    wait_until 5 is_described
+    printf 'a\0b' >nul
+    run timeout 10 troupe call --raw t/odd bytes <nul
+    assert_failure 8
+    assert_output "troupe: t/odd: bad_message bytes: a NUL byte: a line cannot hold it"
+    assert_unharmed
+}
+
 @test "bytes that no line may hold cost the answer they are in" {
     odd
     run call nul
@@ -428,7 +490,7 @@ END
     kill -STOP "$(pid_of t/other)"
     run timeout 60 troupe call --timeout 50s t/odd spray t/other add 500000
     assert_output sprayed
-    wait_until 5 logged "fault=lost_cast what=t/other"
+    wait_until 5 logged "fault=lost_cast what=\"t/other add: it does not keep up\""
     kill -CONT "$(pid_of t/other)"
     assert_unharmed
 }

@@ -307,6 +307,29 @@ worker_heard() { # WORKER KEYS
     books_balance
 }
 
+@test "bytes: what waits is bounded by its size as well, and large jobs that cannot wait are told so" {
+    pool_up "size: 1, queue: 100, bytes: 1k, full: oldest"
+    wait_until 10 pool_is_up 1
+    occupy 1
+    in_background_ask a work "$(printf '%0400d' 1)"
+    wait_until 10 count_is queued 1
+    in_background_ask b work "$(printf '%0400d' 2)"
+    wait_until 10 count_is queued 2
+    (($(count_of queued_bytes) >= 800 && $(count_of queued_bytes) <= 1024))
+    in_background_ask c work "$(printf '%0900d' 3)"
+    wait_until 10 answered a "overloaded queue full"
+    wait_until 10 answered b "overloaded queue full"
+    run ask work "$(printf '%02000d' 4)"
+    assert_failure 8
+    assert_output "overloaded queue full"
+    release 1
+    wait_until 10 grep -q '^1 0' c.out
+    assert_equal "$(count_of queued_bytes) $(count_of discarded) $(count_of full)" "0 2 1"
+    run ask work "$(printf '%02000d' 5)" # a free worker has it at once
+    assert_success
+    books_balance
+}
+
 @test "priorities: a field of the message says what goes first" {
     pool_up "size: 1, priority: 2"
     wait_until 10 pool_is_up 1
@@ -423,6 +446,20 @@ worker_heard() { # WORKER KEYS
     wait_until 10 tree_is_exactly t t/crew t/crew/{1..3} t/pool t/talker
     assert_equal "$(count_of lost) $(count_of bad)" "0 0"
     books_balance
+}
+
+@test "resize: the size outlives the pool, killed or restarted" {
+    pool_up "size: 1"
+    wait_until 10 pool_is_up 1
+    assert_equal "$(ask resize 3)" 3
+    kill -KILL "$(pid_of t/pool)"
+    wait_until 10 is_restarted t/pool 1
+    wait_until 10 pool_is_up 3
+    assert_equal "$(ask resize 2)" 2
+    troupe restart t/pool
+    wait_until 10 is_restarted t/pool 2
+    wait_until 10 pool_is_up 2
+    wait_until 10 tree_is_exactly t t/crew t/crew/{1,2} t/pool t/talker
 }
 
 @test "resize: what cannot be is said" {

@@ -16,14 +16,20 @@
  * the template; without it, it takes the children that the supervisor has, of whatever kind.
  *
  * A job is handled at most once, unless `retries` says otherwise: then one whose worker went down,
- * for whatever reason, is done again. What an asker is told besides its worker's answer: overloaded
- * queue full          no room, or it had to make room for another overloaded rate limit overloaded
- * draining            the pool is about to end timeout expired in queue       older than `ttl`, or
- * than its asker's patience timeout stuck for 10s in PATH  and that worker is being restarted
+ * for whatever reason, is done again. What an asker is told besides its worker's answer:
+ *
+ *     overloaded queue full          no room, or it had to make room for another
+ *     overloaded rate limit
+ *     overloaded draining            the pool is about to end
+ *     timeout expired in queue       older than `ttl`, or than its asker's patience
+ *     timeout stuck for 10s in PATH  and that worker is being restarted
  *     noproc …, bad_message …        no such worker, no key, no such priority
  *     down REASON                    its worker went down
- * Casts are counted the same way; their senders are told, when they want to be (`undelivered`). What waits
- * is in the pool's memory: when the pool itself is killed, callers hear `down`, and casts are lost.
+ *
+ * Casts are counted the same way; their senders are told, when they want to be (`undelivered`).
+ * What waits is in the pool's memory: when the pool itself is killed, callers hear `down`, and
+ * casts are lost. The size that it was given at run time is kept by its next life, until its spec
+ * says another one.
  */
 #include "pool.h"
 
@@ -49,7 +55,8 @@ static int write_stats(const struct pool *pool, struct buf *text)
     char line[1024];
     int failed;
 
-    pool_stats_write(&pool->counts, pool->queue.count, pool->running, line, sizeof line);
+    pool_stats_write(&pool->counts, pool->queue.count, pool->queue.bytes, pool->running, line,
+                     sizeof line);
     failed = buf_printf(text, "%s workers=%zu", line, pool->crew.count);
     for (worker = pool->crew.all; worker; worker = worker->hh.next) {
         pool_stats_worker(&worker->counts, worker->path, pool_crew_state(worker),
@@ -104,6 +111,10 @@ static void on_drain(struct troupe *self, struct troupe_message *message)
 {
     struct pool *pool = troupe_state(self);
 
+    if (pool->to_drain) {
+        troupe_refuse(message, "overloaded draining");
+        return;
+    }
     pool->to_drain = troupe_keep(message);
     troupe_drain(self, "shutdown drained");
     answer_drain(pool);
@@ -112,6 +123,39 @@ static void on_drain(struct troupe *self, struct troupe_message *message)
 void pool_on_job_end(struct pool *pool)
 {
     answer_drain(pool);
+}
+
+/* ---- its size, in this life and the next --------------------------------------------------- */
+
+/* What the next life is told: a spec that says another size by then counts for more. */
+struct last_size {
+    uint64_t told, reached;
+};
+
+static void recall_size(struct pool *pool)
+{
+    struct last_size last;
+    size_t size;
+    const void *bytes = troupe_last_state(pool->self, &size);
+
+    pool->told_size = pool->args.size;
+    if (!bytes || size != sizeof last)
+        return;
+    memcpy(&last, bytes, sizeof last);
+    if (pool->told_size && last.told == pool->told_size && last.reached >= 1 &&
+        last.reached <= POOL_SIZE_MAX)
+        pool->args.size = last.reached;
+}
+
+static void reach_size(struct pool *pool, uint64_t size)
+{
+    struct last_size last = {pool->told_size, size};
+
+    if (pool->args.size == size)
+        return;
+    pool->args.size = size;
+    if (troupe_set_last_state(pool->self, &last, sizeof last) == 0)
+        troupe_save_last_state(pool->self);
 }
 
 /* ---- the crew ------------------------------------------------------------------------------ */
@@ -133,7 +177,7 @@ static void on_size(struct pool_crew *crew, const char *why)
 
     pool->to_resize = NULL;
     if (!why)
-        pool->args.size = crew->wanted;
+        reach_size(pool, crew->wanted);
     if (message && !why) {
         troupe_reply(message, (uint64_t)crew->wanted);
     } else if (message) {
@@ -189,8 +233,9 @@ static int init(struct troupe *self)
     pool_lane_init(&pool->nowhere);
     if (read_args(self, &pool->args) != TROUPE_READY)
         return TROUPE_ERROR;
+    recall_size(pool);
     pool_rate_init(&pool->rate, pool->args.rate, pool->args.burst);
-    pool_queue_init(&pool->queue, pool->args.queue, pool->args.full);
+    pool_queue_init(&pool->queue, pool->args.queue, pool->args.bytes, pool->args.full);
     if (pool_crew_init(&pool->crew, self, pool->args.workers, pool->args.size, &handlers) < 0)
         return troupe_error(self, "args: workers: the path is too long");
     pool_crew_start(&pool->crew);

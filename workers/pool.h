@@ -20,6 +20,7 @@ TAILQ_HEAD(pool_jobs, pool_job);
 struct pool {
     struct troupe *self;
     struct pool_args args; /* size: that was last reached */
+    uint64_t told_size;    /* by its spec */
     struct pool_crew crew;
 
     struct pool_rate rate;

@@ -81,6 +81,13 @@ static int read_workers(const struct key *key, const char *value, void *at, char
                   key->name, value);
 }
 
+static int read_size(const struct key *key, const char *value, void *at, char why[POOL_WHY_SIZE])
+{
+    if (text_size(value, at) == 0 && *(uint64_t *)at <= key->max)
+        return 0;
+    return refuse(why, "%s: \"%.40s\": expected a size such as 64M", key->name, value);
+}
+
 /* "urgent=0 report=3" */
 static int read_named(const struct key *key, const char *value, void *at, char why[POOL_WHY_SIZE])
 {
@@ -119,6 +126,7 @@ static const struct key keys[] = {
     {"field", read_number, AT(field), 1, ARGUMENTS, NULL},
     {"each", read_number, AT(each), 1, 1000, NULL},
     {"queue", read_number, AT(queue), 0, BIG, NULL},
+    {"bytes", read_size, AT(bytes), 0, SIZE_MAX / 2, NULL},
     {"full", read_choice, AT(full), 0, 0, policies},
     {"priority", read_number, AT(priority), 1, ARGUMENTS, NULL},
     {"priorities", read_named, AT(named), 0, 0, NULL},
@@ -155,7 +163,7 @@ int pool_args_set(struct pool_args *args, const char *key, const char *value,
 
 void pool_args_init(struct pool_args *args)
 {
-    *args = (struct pool_args){.each = 1, .queue = 1000};
+    *args = (struct pool_args){.each = 1, .queue = 1000, .bytes = 64 << 20};
 }
 
 int pool_args_check(struct pool_args *args, char why[POOL_WHY_SIZE])

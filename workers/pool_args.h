@@ -30,6 +30,7 @@ struct pool_args {
     uint64_t field;      /* number of the argument with the key or the worker's name, from 1 */
     uint64_t each;       /* jobs that a worker has at once */
     uint64_t queue;      /* jobs that wait at most */
+    uint64_t bytes;      /* … and bytes of their arguments */
     enum pool_full full; /* what goes when one more comes */
     uint64_t priority;   /* number of the argument that gives it, from 1; 0: none */
     struct pool_named named[POOL_NAMED_MAX];

@@ -263,6 +263,7 @@ static void retry(struct pool_job *job)
 
     pool->counts.retried++;
     job->worker->counts.retried++;
+    job->entry.bytes = troupe_size(job->message);
     job->worker = NULL;
     if (pool_queue_return(&pool->queue, lane_for(pool, choose(pool, job)), &job->entry) < 0)
         refuse(job, POOL_FULL, "overloaded out of memory");
@@ -448,15 +449,30 @@ static struct pool_job *create(struct pool *pool, struct troupe_message *message
     return NULL;
 }
 
-/* It has to wait; or there is no room, and one has to go. */
+/* Others go, as many as have to; or there is no room for it all the same, and it goes: false. */
+static bool make_way(struct pool_job *job)
+{
+    struct pool_entry *victim;
+
+    while ((victim = pool_queue_make_way(&job->pool->queue, &job->entry))) {
+        bool is_this = victim == &job->entry;
+
+        refuse(job_of(victim), is_this ? POOL_FULL : POOL_DISCARDED, "overloaded queue full");
+        if (is_this)
+            return false;
+    }
+    return true;
+}
+
 static void queue(struct pool_job *job, struct pool_lane *lane)
 {
     struct pool *pool = job->pool;
-    struct pool_entry *victim = pool_queue_put(&pool->queue, lane, &job->entry);
 
-    if (victim)
-        refuse(job_of(victim), victim == &job->entry ? POOL_FULL : POOL_DISCARDED,
-               "overloaded queue full");
+    job->entry.bytes = troupe_size(job->message);
+    if (!make_way(job))
+        return;
+    if (pool_queue_put(&pool->queue, lane, &job->entry) < 0)
+        refuse(job, POOL_FULL, "overloaded out of memory");
     set_alarm(pool);
 }
 

@@ -114,8 +114,16 @@ static void insert_in_lane(struct pool_entries *lane, struct pool_entry *entry)
     TAILQ_INSERT_TAIL(lane, entry, in_lane);
 }
 
+static void count_in(struct pool_queue *queue, const struct pool_entry *entry)
+{
+    queue->bytes += entry->bytes;
+    queue->level_bytes[entry->priority] += entry->bytes;
+}
+
 static void leave(struct pool_queue *queue, struct pool_entry *entry)
 {
+    queue->bytes -= entry->bytes;
+    queue->level_bytes[entry->priority] -= entry->bytes;
     TAILQ_REMOVE(&queue->levels[entry->priority], entry, in_level);
     TAILQ_REMOVE(&entry->lane->at[entry->priority], entry, in_lane);
     leave_heap(queue, entry);
@@ -124,16 +132,35 @@ static void leave(struct pool_queue *queue, struct pool_entry *entry)
 
 /* ---- coming -------------------------------------------------------------------------------- */
 
-/* Who goes: NULL is the one that comes. */
-static struct pool_entry *choose_victim(const struct pool_queue *queue, unsigned priority)
+/* The most urgent that may go for one of this priority; POOL_PRIORITIES: none may. */
+static unsigned first_to_go(const struct pool_queue *queue, unsigned priority)
 {
-    unsigned last = POOL_PRIORITIES - 1;
+    if (queue->full == POOL_REFUSE)
+        return POOL_PRIORITIES;
+    return queue->full == POOL_NEWEST ? priority + 1 : priority;
+}
 
-    if (queue->full == POOL_REFUSE || queue->count == 0)
+/* Bytes that would be free if all went that may. */
+static size_t most_free(const struct pool_queue *queue, unsigned priority)
+{
+    size_t bytes = queue->bytes;
+
+    for (unsigned i = first_to_go(queue, priority); i < POOL_PRIORITIES; i++)
+        bytes -= queue->level_bytes[i];
+    return bytes < queue->max_bytes ? queue->max_bytes - bytes : 0;
+}
+
+/* Who goes: NULL is the one that comes. */
+static struct pool_entry *choose_victim(const struct pool_queue *queue,
+                                        const struct pool_entry *entry)
+{
+    unsigned first = first_to_go(queue, entry->priority), last = POOL_PRIORITIES - 1;
+
+    if (queue->count == 0 || entry->bytes > most_free(queue, entry->priority))
         return NULL;
     while (TAILQ_EMPTY(&queue->levels[last]))
         last--;
-    if (priority > last || (priority == last && queue->full == POOL_NEWEST))
+    if (last < first)
         return NULL;
     if (queue->full == POOL_NEWEST)
         return TAILQ_LAST(&queue->levels[last], pool_entries);
@@ -152,23 +179,34 @@ static void enter(struct pool_queue *queue, struct pool_lane *lane, struct pool_
     TAILQ_INSERT_TAIL(&queue->levels[entry->priority], entry, in_level);
     TAILQ_INSERT_TAIL(&lane->at[entry->priority], entry, in_lane);
     rise(queue, entry, queue->count++);
+    count_in(queue, entry);
 }
 
-struct pool_entry *pool_queue_put(struct pool_queue *queue, struct pool_lane *lane,
-                                  struct pool_entry *entry)
+static bool has_room(const struct pool_queue *queue, size_t bytes)
 {
-    struct pool_entry *victim = NULL;
+    return queue->count < queue->max && queue->bytes <= queue->max_bytes &&
+           bytes <= queue->max_bytes - queue->bytes;
+}
 
-    if (queue->count >= queue->max) {
-        victim = choose_victim(queue, entry->priority);
-        if (!victim)
-            return entry;
-        leave(queue, victim);
-    }
-    if (make_room(queue) < 0)
+struct pool_entry *pool_queue_make_way(struct pool_queue *queue, struct pool_entry *entry)
+{
+    struct pool_entry *victim;
+
+    if (has_room(queue, entry->bytes))
+        return NULL;
+    victim = choose_victim(queue, entry);
+    if (!victim)
         return entry;
-    enter(queue, lane, entry);
+    leave(queue, victim);
     return victim;
+}
+
+int pool_queue_put(struct pool_queue *queue, struct pool_lane *lane, struct pool_entry *entry)
+{
+    if (make_room(queue) < 0)
+        return -1;
+    enter(queue, lane, entry);
+    return 0;
 }
 
 int pool_queue_return(struct pool_queue *queue, struct pool_lane *lane, struct pool_entry *entry)
@@ -179,6 +217,7 @@ int pool_queue_return(struct pool_queue *queue, struct pool_lane *lane, struct p
     insert_in_level(&queue->levels[entry->priority], entry);
     insert_in_lane(&lane->at[entry->priority], entry);
     rise(queue, entry, queue->count++);
+    count_in(queue, entry);
     return 0;
 }
 
@@ -238,9 +277,9 @@ void pool_queue_reroute(struct pool_queue *queue, pool_lane_of *lane_of, void *d
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
-void pool_queue_init(struct pool_queue *queue, size_t max, enum pool_full full)
+void pool_queue_init(struct pool_queue *queue, size_t max, size_t max_bytes, enum pool_full full)
 {
-    *queue = (struct pool_queue){.max = max, .full = full};
+    *queue = (struct pool_queue){.max = max, .max_bytes = max_bytes, .full = full};
     init_lists(queue->levels);
 }
 

@@ -28,6 +28,7 @@ struct pool_entry {
     struct pool_lane *lane; /* NULL: it does not wait */
     unsigned priority;      /* set by the caller */
     int64_t due_us;         /* the same: monotonic; INT64_MAX: it may wait for ever */
+    size_t bytes;           /* the same: what it takes of the queue's bytes */
     uint64_t number;        /* in the order of coming; kept when it is put back */
     size_t place;           /* in the heap */
 };
@@ -41,6 +42,8 @@ struct pool_lane {
 struct pool_queue {
     struct pool_entries levels[POOL_PRIORITIES];
     size_t count, max;
+    size_t bytes, max_bytes;
+    size_t level_bytes[POOL_PRIORITIES];
     enum pool_full full;
     uint64_t last;
     struct pool_entry **heap; /* the first to expire in front; as many as wait */
@@ -50,13 +53,14 @@ struct pool_queue {
 void pool_lane_init(struct pool_lane *lane);
 bool pool_lane_is_empty(const struct pool_lane *lane);
 
-void pool_queue_init(struct pool_queue *queue, size_t max, enum pool_full full);
+void pool_queue_init(struct pool_queue *queue, size_t max, size_t max_bytes, enum pool_full full);
 void pool_queue_finish(struct pool_queue *queue);
 
-/* A job comes. Returns the one that has to go, which may be this one, or NULL: there was room.
- * Short memory is no room. */
-struct pool_entry *pool_queue_put(struct pool_queue *queue, struct pool_lane *lane,
-                                  struct pool_entry *entry);
+/* A job is to come. Returns one that has to go before it, and does not wait any more; or this one,
+ * when nothing that may go for it would make room enough; or NULL: there is room. */
+struct pool_entry *pool_queue_make_way(struct pool_queue *queue, struct pool_entry *entry);
+/* It comes. 0, or -1 (ENOMEM). */
+int pool_queue_put(struct pool_queue *queue, struct pool_lane *lane, struct pool_entry *entry);
 /* One comes that need not wait: it has its number all the same, should it come back. */
 void pool_queue_number(struct pool_queue *queue, struct pool_entry *entry);
 /* One that was taken, or had only its number, comes back to where it was; there is always room. 0,

@@ -37,11 +37,11 @@ static int write_fates(const struct pool_counts *counts, enum pool_fate end, cha
                              counts->restarted);
 }
 
-int pool_stats_write(const struct pool_counts *counts, size_t queued, size_t running, char *out,
-                     size_t size)
+int pool_stats_write(const struct pool_counts *counts, size_t queued, size_t bytes, size_t running,
+                     char *out, size_t size)
 {
-    int length = snprintf(out, size, "queued=%zu running=%zu taken=%" PRIu64, queued, running,
-                          counts->taken);
+    int length = snprintf(out, size, "queued=%zu queued_bytes=%zu running=%zu taken=%" PRIu64,
+                          queued, bytes, running, counts->taken);
 
     return write_fates(counts, POOL_FATES, out, size, length);
 }

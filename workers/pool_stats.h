@@ -30,9 +30,10 @@ struct pool_counts {
 
 const char *pool_fate_text(enum pool_fate fate);
 
-/* "queued=0 running=1 taken=9 done=8 …", one line without its end. snprintf's rules. */
-int pool_stats_write(const struct pool_counts *counts, size_t queued, size_t running, char *out,
-                     size_t size);
+/* "queued=0 queued_bytes=0 running=1 taken=9 done=8 …", one line without its end. snprintf's rules.
+ */
+int pool_stats_write(const struct pool_counts *counts, size_t queued, size_t bytes, size_t running,
+                     char *out, size_t size);
 /* The same for one worker, of the fates that are a worker's. */
 int pool_stats_worker(const struct pool_counts *counts, const char *path, const char *state,
                       size_t running, char *out, size_t size);

@@ -155,7 +155,7 @@ static bool wait_for_end(struct port *port, int64_t ms)
     char reason[REASON_MAX];
 
     while ((left = until_ms - port_now_ms()) > 0) {
-        if (!port_tell(port) || !port_requests_front(&port->requests))
+        if (!port_tell(port) || !port_requests_wait(&port->requests))
             port_tell_end(port);
         wait_for_program(port, left);
         if (port_hear(port) || port->is_held)

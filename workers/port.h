@@ -15,6 +15,8 @@
 #include "port_table.h"
 #include "troupe.h"
 
+#include <ev.h>
+
 enum { PORT_STATUS_SIZE = 512 };
 
 struct port {
@@ -29,6 +31,7 @@ struct port {
 
     bool takes_others; /* messages that it has not described; asked only once it has described some
                         */
+    ev_prepare telling;                          /* writes what has come in this turn of the loop */
     uint64_t reading, writing, refusing, ending; /* watches, or 0 */
     uint64_t expiring; /* timer that looks for callers who have given up, or 0 */
     bool is_paused;    /* it has as much as it can hold */

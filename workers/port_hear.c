@@ -120,23 +120,36 @@ static void on_bad(struct port *port, uint64_t ref, enum port_fault fault, const
 
 static void try_again(struct troupe *self, uint64_t count, void *data);
 
+static void lose_cast(struct port *port, const struct port_line *line, int code)
+{
+    char what[512];
+
+    snprintf(what, sizeof what, "%.255s %.64s: %s", line->fields[0], line->fields[1],
+             code == EAGAIN   ? "it does not keep up"
+             : code == EINVAL ? "not an address and a message's name"
+                              : strerror(code));
+    port_fault(port, PORT_FAULT_LOST_CAST, what);
+}
+
 /* Sent, or lost: true. False: the receiver's outbox is full, and there is time. */
 static bool cast(struct port *port, const struct port_line *line, bool is_last_try)
 {
     struct troupe_value values[WIRE_VALUES_MAX + 1];
     const char *to = line->fields[0];
+    int code;
 
     if (troupe_cast_values(port->self, to, line->fields[1],
                            values_of(line->fields + 2, "", values)) == 0) {
         port_deaf_remove(&port->deaf, to);
         return true;
     }
-    if (errno == EAGAIN) {
+    code = errno;
+    if (code == EAGAIN) {
         if (!is_last_try && !port_deaf_is(&port->deaf, to))
             return false;
         port_deaf_add(&port->deaf, to);
     }
-    port_fault(port, PORT_FAULT_LOST_CAST, to);
+    lose_cast(port, line, code);
     return true;
 }
 
@@ -162,8 +175,14 @@ static void on_cast(struct port *port, const struct port_line *line)
 static void on_publish(struct port *port, const struct port_line *line)
 {
     struct troupe_value values[WIRE_VALUES_MAX + 1];
+    char why[128];
 
-    troupe_publish_values(port->self, line->fields[0], values_of(line->fields + 1, "", values));
+    if (troupe_publish_values(port->self, line->fields[0],
+                              values_of(line->fields + 1, "", values)) >= 0)
+        return;
+    snprintf(why, sizeof why, "publish %.64s: %s", line->fields[0],
+             errno == EINVAL ? "not a topic" : strerror(errno));
+    on_bad(port, 0, PORT_FAULT_BAD_LINE, why);
 }
 
 static void on_log(struct port *port, const struct port_line *line)

@@ -1,5 +1,7 @@
 #include "port_program.h"
 
+#include "newborn.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -59,27 +61,6 @@ static _Noreturn void fail(int pipe)
     _exit(127);
 }
 
-/* The names of descriptors that are the port's, and not handed down. */
-static void forget_environment(void)
-{
-    static const char *const names[] = {"TROUPE_CONTROL", "TROUPE_STATS", "TROUPE_READY_FD",
-                                        "NOTIFY_SOCKET",  "LISTEN_FDS",   "LISTEN_PID",
-                                        "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"};
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        unsetenv(names[i]);
-}
-
-static void reset_signals(void)
-{
-    sigset_t none;
-
-    for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static _Noreturn void become(char *const *words, const struct ends *ends, pid_t parent)
 {
     int failure = fcntl(ends->failure[1], F_DUPFD_CLOEXEC, 3);
@@ -89,12 +70,12 @@ static _Noreturn void become(char *const *words, const struct ends *ends, pid_t 
     if (dup3(failure, 3, O_CLOEXEC) < 0 && errno != EINVAL) /* EINVAL: it is there already */
         fail(failure);
     close_range(4, ~0u, 0);
-    reset_signals();
+    newborn_reset_signals();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         fail(3);
     if (getppid() != parent)
         _exit(126);
-    forget_environment();
+    newborn_forget_environment();
     execvp(words[0], words);
     fail(3);
 }

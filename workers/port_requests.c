@@ -79,21 +79,46 @@ void port_requests_finish(struct port_requests *requests)
     }
 }
 
-const struct port_request *port_requests_front(const struct port_requests *requests)
+bool port_requests_wait(const struct port_requests *requests)
 {
-    return TAILQ_FIRST(&requests->unwritten);
+    return !TAILQ_EMPTY(&requests->unwritten);
+}
+
+int port_requests_pieces(const struct port_requests *requests, struct iovec *pieces, int most)
+{
+    const struct port_request *request;
+    int n = 0;
+
+    TAILQ_FOREACH(request, &requests->unwritten, in_unwritten)
+    {
+        if (n == most)
+            break;
+        pieces[n++] = (struct iovec){request->line + request->written,
+                                     request->size - request->written};
+    }
+    return n;
+}
+
+/* Of the first line, at most to its end: how many. */
+static size_t wrote_of_first(struct port_requests *requests, size_t n)
+{
+    struct port_request *request = TAILQ_FIRST(&requests->unwritten);
+    size_t left = request->size - request->written;
+
+    if (n < left) {
+        request->written += n;
+        requests->bytes -= n;
+        return n;
+    }
+    drop_line(requests, request);
+    settle(requests, request);
+    return left;
 }
 
 void port_requests_wrote(struct port_requests *requests, size_t n)
 {
-    struct port_request *request = TAILQ_FIRST(&requests->unwritten);
-
-    request->written += n;
-    requests->bytes -= n;
-    if (request->written < request->size)
-        return;
-    drop_line(requests, request);
-    settle(requests, request);
+    while (n > 0)
+        n -= wrote_of_first(requests, n);
 }
 
 struct troupe_message *port_requests_answered(struct port_requests *requests, uint64_t ref)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/uio.h>
 #include <uthash.h>
 
 struct troupe_message;
@@ -43,9 +44,11 @@ uint64_t port_requests_next_ref(const struct port_requests *requests);
 int port_requests_add(struct port_requests *requests, struct troupe_message *message,
                       int64_t until_ms, char *line, size_t size);
 
-/* The request whose line is to be written now, or NULL; then how much of it the program has taken.
- */
-const struct port_request *port_requests_front(const struct port_requests *requests);
+/* The program has not taken all lines yet. */
+bool port_requests_wait(const struct port_requests *requests);
+/* What is to be written now, at most so many pieces: how many; then how many bytes of them the
+ * program has taken. The pieces are valid until the next call here. */
+int port_requests_pieces(const struct port_requests *requests, struct iovec *pieces, int most);
 void port_requests_wrote(struct port_requests *requests, size_t n);
 
 /* The message of call ref, which is no longer asked; or NULL. */

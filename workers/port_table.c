@@ -1,5 +1,6 @@
 #include "port_table.h"
 
+#include "text.h"
 #include "wire.h"
 
 #include <stdlib.h>
@@ -15,6 +16,18 @@ const struct troupe_handler *port_table_find(const struct port_table *table, con
     return NULL;
 }
 
+/* Those that begin with a dot, and `describe`, are the runtime's own. */
+static bool is_name(const char *text)
+{
+    size_t length = strlen(text);
+
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+            return false;
+    return length > 0 && length <= NAME_BYTES && *text != '.' && strcmp(text, "describe") != 0 &&
+           text_is_utf8(text, length);
+}
+
 static bool are_types(const char *format)
 {
     return strlen(format) <= WIRE_VALUES_MAX && !format[strspn(format, "iuIUfsB")];
@@ -22,7 +35,7 @@ static bool are_types(const char *format)
 
 static const char *fault(const struct port_table *table, char *const texts[4])
 {
-    if (!*texts[0] || strlen(texts[0]) > NAME_BYTES || strcmp(texts[0], "describe") == 0)
+    if (!is_name(texts[0]))
         return "describe: not a name for a message";
     if (port_table_find(table, texts[0]))
         return "describe: said twice";

@@ -1,6 +1,7 @@
 /* Messages become lines, and lines go to the program as it takes them. */
 #include "port.h"
 
+#include "loop.h"
 #include "raw.h"
 #include "wire.h"
 
@@ -9,12 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/uio.h>
 
 enum {
     UNLIMITED_MS =
         60000, /* a caller that did not say how long it waits: as for raw calls (PROTOCOL 1) */
     EXPIRE_MS = 100,
+    PIECES = 64, /* lines that are written at once */
 };
 
 /* ---- as a line ----------------------------------------------------------------------------- */
@@ -107,6 +109,13 @@ void port_balance(struct port *port)
         troupe_resume(port->self);
 }
 
+/* At the end of the loop's turn, so that what comes together is written together. */
+static void tell_soon(struct port *port)
+{
+    if (!port->writing && !port->is_over)
+        ev_prepare_start(troupe_loop(port->self), &port->telling);
+}
+
 /* The line is the port's from here on. */
 static void take_on(struct port *port, struct troupe_message *message, struct buf *line)
 {
@@ -125,8 +134,7 @@ static void take_on(struct port *port, struct troupe_message *message, struct bu
     }
     if (kept && !port->expiring)
         port->expiring = troupe_after(port->self, EXPIRE_MS, on_expiring, port);
-    if (!port->writing)
-        port_tell(port);
+    tell_soon(port);
     port_balance(port);
 }
 
@@ -175,6 +183,7 @@ static void watch(struct port *port, bool wanted)
 
 void port_tell_end(struct port *port)
 {
+    ev_prepare_stop(troupe_loop(port->self), &port->telling);
     watch(port, false);
     troupe_unwatch(port->self, port->refusing);
     port->refusing = 0;
@@ -197,28 +206,39 @@ static void on_refused(struct troupe *self, int fd, unsigned events, void *data)
     refused(data);
 }
 
+static void on_turn_end(struct ev_loop *loop, ev_prepare *prepare, int events)
+{
+    (void)events;
+    ev_prepare_stop(loop, prepare);
+    port_tell(container_of(prepare, struct port, telling));
+}
+
 bool port_tell_begin(struct port *port)
 {
+    ev_prepare_init(&port->telling, on_turn_end);
     port->refusing = troupe_watch(port->self, port->program.in, 1, on_refused, port);
     return port->refusing != 0;
 }
 
+/* False: the pipe is full, or nothing is to be written. */
+static bool write_some(struct port *port)
+{
+    struct iovec pieces[PIECES];
+    int count = port_requests_pieces(&port->requests, pieces, PIECES);
+    ssize_t n = count ? writev(port->program.in, pieces, count) : 0;
+
+    if (n > 0)
+        port_requests_wrote(&port->requests, (size_t)n);
+    else if (n < 0 && errno != EAGAIN && errno != EINTR)
+        refused(port);
+    return n > 0 || (n < 0 && errno == EINTR);
+}
+
 bool port_tell(struct port *port)
 {
-    const struct port_request *request;
-
-    while (port->program.in >= 0 && (request = port_requests_front(&port->requests))) {
-        ssize_t n = write(port->program.in, request->line + request->written,
-                          request->size - request->written);
-
-        if (n >= 0)
-            port_requests_wrote(&port->requests, (size_t)n);
-        else if (errno == EAGAIN)
-            break;
-        else if (errno != EINTR)
-            refused(port);
-    }
-    watch(port, port->program.in >= 0 && port_requests_front(&port->requests));
+    while (port->program.in >= 0 && write_some(port))
+        ;
+    watch(port, port->program.in >= 0 && port_requests_wait(&port->requests));
     port_balance(port);
     return port->program.in >= 0;
 }

@@ -122,12 +122,44 @@ static void test_stop(void)
     command_stop(&command);
     command_stop(&command);
     wait_for_end(&command);
-    tap_is_int(command_exit_status(&command), 128 + SIGTERM, "told to stop, it is ended by SIGTERM");
+    tap_is_int(command_exit_status(&command), 128 + SIGTERM,
+               "told to stop, it is ended by SIGTERM");
     fcntl(there[0], F_SETFL, O_NONBLOCK);
     left = (int)read(there[0], script, 1);
     tap_is_int(left, 0, "and with it all of its group, before the end is told");
     tap_is_int(end_count, 1, "once");
     close(there[0]);
+}
+
+/* Left by one that ended by itself: behind a double fork and setsid, with a trap that takes its
+ * time. */
+static void test_rest(void)
+{
+    char script[256], *argv[] = {"sh", "-c", script, NULL};
+    struct command command;
+    int begun[2];
+    pid_t stranger = fork();
+
+    if (stranger == 0)
+        for (;;)
+            pause();
+    CHECK(pipe(begun) == 0, "a pipe");
+    snprintf(script, sizeof script,
+             "(setsid sh -c 'trap \"sleep 0.2; exit 0\" TERM; printf x >&%d; "
+             "while :; do sleep 0.01; done' &) ; head -c 1 <&%d >/dev/null; exit 4",
+             begun[1], begun[0]);
+    CHECK(start(&command, argv) == 0, "it is started");
+    wait_for_end(&command);
+    tap_is_int(command_exit_status(&command), 4,
+               "one that leaves a daemon behind has its own status");
+    CHECK(!command.is_killed && !command.is_stopping, "nobody has ended it");
+    fcntl(begun[0], F_SETFL, O_NONBLOCK);
+    close(begun[1]);
+    tap_is_int((int)read(begun[0], script, 1), 0, "the daemon has ended before the end was told");
+    tap_is_int(kill(stranger, 0), 0, "a child that was there before it is none of its");
+    kill(stranger, SIGKILL);
+    waitpid(stranger, NULL, 0);
+    close(begun[0]);
 }
 
 int main(void)
@@ -137,6 +169,7 @@ int main(void)
     test_environment();
     test_signals();
     test_stop();
+    test_rest();
     ev_loop_destroy(loop);
     return tap_done();
 }

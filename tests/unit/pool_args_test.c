@@ -18,7 +18,7 @@ static void test_defaults(void)
     CHECK(set(&args, "workers", "crew") == 0 && pool_args_check(&args, why) == 0,
           "the workers are all that has to be said");
     CHECK(args.route == POOL_FIRST_FREE && args.full == POOL_REFUSE && args.each == 1 &&
-              args.queue == 1000 && args.retries == 0,
+              args.queue == 1000 && args.bytes == 64 << 20 && args.retries == 0,
           "first_free, one job at a time, a thousand that wait, none of them again");
     CHECK(args.size == 0 && args.rate == 0 && args.ttl_ms == 0 && args.stuck_ms == 0,
           "nothing else is limited");
@@ -32,16 +32,16 @@ static void test_values(void)
     CHECK(set(&args, "workers", "shop/crew") == 0 && set(&args, "size", "4") == 0 &&
               set(&args, "route", "key") == 0 && set(&args, "field", "2") == 0 &&
               set(&args, "each", "8") == 0 && set(&args, "queue", "0") == 0 &&
-              set(&args, "full", "oldest") == 0 && set(&args, "priority", "3") == 0 &&
-              set(&args, "ttl", "2s") == 0 && set(&args, "rate", "50") == 0 &&
-              set(&args, "burst", "5") == 0 && set(&args, "retries", "2") == 0 &&
-              set(&args, "stuck", "500ms") == 0,
+              set(&args, "bytes", "8M") == 0 && set(&args, "full", "oldest") == 0 &&
+              set(&args, "priority", "3") == 0 && set(&args, "ttl", "2s") == 0 &&
+              set(&args, "rate", "50") == 0 && set(&args, "burst", "5") == 0 &&
+              set(&args, "retries", "2") == 0 && set(&args, "stuck", "500ms") == 0,
           "every argument is read");
     CHECK(pool_args_check(&args, why) == 0, "and all together are right");
     CHECK(!strcmp(args.workers, "shop/crew") && args.size == 4 && args.route == POOL_BY_KEY &&
-              args.field == 2 && args.each == 8 && args.queue == 0 && args.full == POOL_OLDEST &&
-              args.priority == 3 && args.ttl_ms == 2000 && args.rate == 50 && args.burst == 5 &&
-              args.retries == 2 && args.stuck_ms == 500,
+              args.field == 2 && args.each == 8 && args.queue == 0 && args.bytes == 8 << 20 &&
+              args.full == POOL_OLDEST && args.priority == 3 && args.ttl_ms == 2000 &&
+              args.rate == 50 && args.burst == 5 && args.retries == 2 && args.stuck_ms == 500,
           "as they were written");
 }
 
@@ -100,6 +100,7 @@ static void test_errors(void)
         {"size", "many", "size: \"many\": expected a number from 1 to 10000"},
         {"route", "keys", "route: \"keys\": expected first_free, round_robin, key or field"},
         {"full", "drop", "full: \"drop\": expected refuse, newest or oldest"},
+        {"bytes", "much", "bytes: \"much\": expected a size such as 64M"},
         {"ttl", "5", "ttl: \"5\": expected a duration such as 500ms or 10s, at most 24h"},
         {"stuck", "0", "stuck: \"0\": expected a duration such as 500ms or 10s, at most 24h"},
         {"workers", "/crew",

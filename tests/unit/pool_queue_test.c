@@ -12,7 +12,7 @@ static struct pool_lane lanes[LANES];
 
 static void make(struct pool_queue *queue, size_t max, enum pool_full full)
 {
-    pool_queue_init(queue, max, full);
+    pool_queue_init(queue, max, SIZE_MAX, full);
     for (int i = 0; i < LANES; i++)
         pool_lane_init(&lanes[i]);
 }
@@ -20,6 +20,20 @@ static void make(struct pool_queue *queue, size_t max, enum pool_full full)
 static struct pool_entry entry_of(unsigned priority, int64_t due_us)
 {
     return (struct pool_entry){.priority = priority, .due_us = due_us};
+}
+
+/* Who had to go for it, the last of them; NULL: nobody. */
+static struct pool_entry *put_one(struct pool_queue *queue, struct pool_lane *lane,
+                                  struct pool_entry *entry)
+{
+    struct pool_entry *victim, *last = NULL;
+
+    while ((victim = pool_queue_make_way(queue, entry))) {
+        last = victim;
+        if (victim == entry)
+            return entry;
+    }
+    return pool_queue_put(queue, lane, entry) < 0 ? entry : last;
 }
 
 /* ---- examples ------------------------------------------------------------------------------ */
@@ -31,10 +45,10 @@ static void test_order(void)
     struct pool_queue queue;
 
     make(&queue, 10, POOL_REFUSE);
-    pool_queue_put(&queue, &lanes[0], &d);
-    pool_queue_put(&queue, &lanes[0], &a);
-    pool_queue_put(&queue, &lanes[1], &b);
-    pool_queue_put(&queue, &lanes[1], &c);
+    put_one(&queue, &lanes[0], &d);
+    put_one(&queue, &lanes[0], &a);
+    put_one(&queue, &lanes[1], &b);
+    put_one(&queue, &lanes[1], &c);
     CHECK(pool_queue_take(&queue, &lanes[0], &lanes[1]) == &c, "the most urgent comes first");
     CHECK(pool_queue_take(&queue, &lanes[0], &lanes[1]) == &a, "then the oldest of either lane");
     CHECK(pool_queue_return(&queue, &lanes[0], &a) == 0 &&
@@ -53,12 +67,11 @@ static void test_refuse(void)
     struct pool_queue queue;
 
     make(&queue, 1, POOL_REFUSE);
-    CHECK(pool_queue_put(&queue, &lanes[0], &a) == NULL, "refuse: there is room for one");
-    CHECK(pool_queue_put(&queue, &lanes[0], &b) == &b,
-          "and the next one has to go, however urgent");
+    CHECK(put_one(&queue, &lanes[0], &a) == NULL, "refuse: there is room for one");
+    CHECK(put_one(&queue, &lanes[0], &b) == &b, "and the next one has to go, however urgent");
     pool_queue_finish(&queue);
     make(&queue, 0, POOL_OLDEST);
-    CHECK(pool_queue_put(&queue, &lanes[0], &a) == &a, "where none may wait, none does");
+    CHECK(put_one(&queue, &lanes[0], &a) == &a, "where none may wait, none does");
     pool_queue_finish(&queue);
 }
 
@@ -71,14 +84,13 @@ static void test_make_room(enum pool_full full, const char *name)
     bool is_oldest = full == POOL_OLDEST;
 
     make(&queue, 2, full);
-    pool_queue_put(&queue, &lanes[0], &first);
-    pool_queue_put(&queue, &lanes[0], &second);
-    CHECK(pool_queue_put(&queue, &lanes[0], &lazy) == &lazy,
-          "%s: the least urgent goes, if it is new too", name);
-    CHECK(pool_queue_put(&queue, &lanes[0], &third) == (is_oldest ? &first : &third),
-          "%s: of equals, the %s goes", name, name);
-    CHECK(pool_queue_put(&queue, &lanes[0], &urgent) == &second, "%s: an urgent one has its place",
+    put_one(&queue, &lanes[0], &first);
+    put_one(&queue, &lanes[0], &second);
+    CHECK(put_one(&queue, &lanes[0], &lazy) == &lazy, "%s: the least urgent goes, if it is new too",
           name);
+    CHECK(put_one(&queue, &lanes[0], &third) == (is_oldest ? &first : &third),
+          "%s: of equals, the %s goes", name, name);
+    CHECK(put_one(&queue, &lanes[0], &urgent) == &second, "%s: an urgent one has its place", name);
     pool_queue_finish(&queue);
 }
 
@@ -89,14 +101,44 @@ static void test_expiry(void)
 
     make(&queue, 10, POOL_REFUSE);
     CHECK(pool_queue_due(&queue) == INT64_MAX, "an empty queue is never due");
-    pool_queue_put(&queue, &lanes[0], &a);
-    pool_queue_put(&queue, &lanes[1], &b);
-    pool_queue_put(&queue, &lanes[2], &c);
+    put_one(&queue, &lanes[0], &a);
+    put_one(&queue, &lanes[1], &b);
+    put_one(&queue, &lanes[2], &c);
     CHECK(pool_queue_due(&queue) == 100, "the first to expire is known");
     CHECK(pool_queue_expire(&queue, 99) == NULL, "not before its time");
     CHECK(pool_queue_expire(&queue, 200) == &c && pool_queue_expire(&queue, 200) == &b &&
               pool_queue_expire(&queue, 200) == NULL,
           "all whose time is up, the first in front");
+    pool_queue_finish(&queue);
+}
+
+static struct pool_entry sized(unsigned priority, size_t bytes)
+{
+    return (struct pool_entry){.priority = priority, .due_us = INT64_MAX, .bytes = bytes};
+}
+
+static void test_bytes(void)
+{
+    struct pool_entry a = sized(2, 40), b = sized(2, 40), c = sized(1, 10), huge = sized(1, 101),
+                      big = sized(2, 91), urgent = sized(0, 70), small = sized(3, 10);
+    struct pool_queue queue;
+
+    make(&queue, 10, POOL_OLDEST);
+    queue.max_bytes = 100;
+    put_one(&queue, &lanes[0], &a);
+    put_one(&queue, &lanes[0], &b);
+    put_one(&queue, &lanes[0], &c);
+    CHECK(!pool_queue_make_way(&queue, &small) && queue.bytes == 90, "bytes: what fits may wait");
+    CHECK(pool_queue_make_way(&queue, &huge) == &huge && queue.count == 3,
+          "bytes: what never fits goes, and nothing before it");
+    CHECK(pool_queue_make_way(&queue, &big) == &big && queue.count == 3,
+          "bytes: nor does anything go when all that may go would not be enough");
+    CHECK(pool_queue_make_way(&queue, &urgent) == &a &&
+              pool_queue_make_way(&queue, &urgent) == &b && !pool_queue_make_way(&queue, &urgent),
+          "bytes: as many go as have to");
+    CHECK(put_one(&queue, &lanes[0], &urgent) == NULL && queue.bytes == 80, "then there is room");
+    CHECK(pool_queue_any(&queue) && pool_queue_any(&queue) && queue.bytes == 0,
+          "in the end no byte is left");
     pool_queue_finish(&queue);
 }
 
@@ -145,19 +187,39 @@ static struct job *model_next(struct world *world, int own, int common)
     return best;
 }
 
-/* Who has to go when one of this priority comes: NULL is that one. */
-static struct job *model_victim(struct world *world, unsigned priority)
+static bool may_go(const struct world *world, const struct job *job, const struct job *comer)
+{
+    bool is_newest = world->queue.full == POOL_NEWEST;
+
+    if (!job->waits || world->queue.full == POOL_REFUSE)
+        return false;
+    return job->entry.priority > comer->entry.priority ||
+           (!is_newest && job->entry.priority == comer->entry.priority);
+}
+
+static size_t model_bytes(const struct world *world, const struct job *without_those_for)
+{
+    size_t bytes = 0;
+
+    for (int i = 0; i < JOBS; i++)
+        if (world->jobs[i].waits &&
+            !(without_those_for && may_go(world, &world->jobs[i], without_those_for)))
+            bytes += world->jobs[i].entry.bytes;
+    return bytes;
+}
+
+/* Who has to go when this one comes: NULL is that one. */
+static struct job *model_victim(struct world *world, const struct job *comer)
 {
     struct job *victim = NULL;
 
-    if (world->queue.full == POOL_REFUSE)
+    if (model_bytes(world, comer) + comer->entry.bytes > world->queue.max_bytes)
         return NULL;
     for (int i = 0; i < JOBS; i++) {
         struct job *job = &world->jobs[i];
         bool is_newest = world->queue.full == POOL_NEWEST;
 
-        if (!job->waits || job->entry.priority < priority ||
-            (is_newest && job->entry.priority == priority))
+        if (!may_go(world, job, comer))
             continue;
         if (!victim || job->entry.priority > victim->entry.priority ||
             (job->entry.priority == victim->entry.priority &&
@@ -180,25 +242,38 @@ static struct job *job_of(struct pool_entry *entry)
     return entry ? (struct job *)entry : NULL; /* its first member */
 }
 
+/* False: it is the one that has to go. */
+static bool make_way(struct world *world, struct job *job)
+{
+    for (;;) {
+        bool is_full = world->queue.count >= world->queue.max ||
+                       model_bytes(world, NULL) + job->entry.bytes > world->queue.max_bytes;
+        struct job *expected = is_full ? model_victim(world, job) : NULL;
+        struct job *got = job_of(pool_queue_make_way(&world->queue, &job->entry));
+
+        if (is_full && !expected)
+            expected = job;
+        world->wrong += got != expected;
+        if (!got || got == job)
+            return !got;
+        got->waits = false;
+    }
+}
+
 static void put(struct world *world)
 {
-    struct job *job = idle_job(world), *expected = NULL, *got;
-    bool is_full = world->queue.count >= world->queue.max;
+    struct job *job = idle_job(world);
 
     if (!job)
         return;
     job->entry = entry_of((unsigned)random() % POOL_PRIORITIES,
                           random() % 4 ? world->now + random() % 500 : INT64_MAX);
+    job->entry.bytes = (size_t)random() % 200;
     job->lane = (int)(random() % LANES);
-    if (is_full)
-        expected = model_victim(world, job->entry.priority);
-    got = job_of(pool_queue_put(&world->queue, &lanes[job->lane], &job->entry));
-    if (is_full && !expected)
-        expected = job;
-    world->wrong += got != expected;
+    if (!make_way(world, job))
+        return;
+    world->wrong += pool_queue_put(&world->queue, &lanes[job->lane], &job->entry) < 0;
     job->waits = true;
-    if (got)
-        got->waits = false;
 }
 
 static void take(struct world *world)
@@ -240,11 +315,12 @@ static struct pool_lane *any_lane(struct pool_entry *entry, void *data)
     return &lanes[job->lane];
 }
 
-static void test_life(enum pool_full full, size_t max, const char *name)
+static void test_life(enum pool_full full, size_t max, size_t max_bytes, const char *name)
 {
     struct world world = {.now = 1000};
 
     make(&world.queue, max, full);
+    world.queue.max_bytes = max_bytes;
     for (int i = 0; i < STEPS; i++) {
         long what = random() % 20;
 
@@ -257,6 +333,7 @@ static void test_life(enum pool_full full, size_t max, const char *name)
         else
             pool_queue_reroute(&world.queue, any_lane, NULL);
         world.wrong += world.queue.count != count_waiting(&world);
+        world.wrong += world.queue.bytes != model_bytes(&world, NULL);
     }
     tap_is_int(world.wrong, 0, name);
     pool_queue_finish(&world.queue);
@@ -270,8 +347,10 @@ int main(void)
     test_make_room(POOL_OLDEST, "oldest");
     test_make_room(POOL_NEWEST, "newest");
     test_expiry();
-    test_life(POOL_REFUSE, 30, "refuse: a long life is as the model says");
-    test_life(POOL_NEWEST, 30, "newest: a long life is as the model says");
-    test_life(POOL_OLDEST, 100, "oldest: a long life is as the model says");
+    test_bytes();
+    test_life(POOL_REFUSE, 30, 2500, "refuse: a long life is as the model says");
+    test_life(POOL_NEWEST, 30, 2500, "newest: a long life is as the model says");
+    test_life(POOL_OLDEST, 100, 9000, "oldest: a long life is as the model says");
+    test_life(POOL_OLDEST, 30, SIZE_MAX, "oldest: nor do bytes matter where they have no bound");
     return tap_done();
 }

@@ -24,20 +24,28 @@ static void add(struct port_requests *requests, struct troupe_message *call, int
     port_requests_add(requests, call, until_ms, strdup(line), strlen(line));
 }
 
+/* The line to be written now, from where it is written on; NULL: none. */
+static const char *next_line(const struct port_requests *requests)
+{
+    struct iovec piece;
+
+    return port_requests_pieces(requests, &piece, 1) ? piece.iov_base : NULL;
+}
+
 static void test_life(void)
 {
     struct port_requests requests;
 
     port_requests_init(&requests);
-    CHECK(!port_requests_front(&requests) && port_requests_next_ref(&requests) == 1,
+    CHECK(!port_requests_wait(&requests) && port_requests_next_ref(&requests) == 1,
           "at first there is nothing, and the first call will be number 1");
     add(&requests, message(1), 1000, "1\tadd\n");
     add(&requests, NULL, 0, "-\tcast\n");
     add(&requests, message(2), 1000, "2\tadd\n");
     CHECK(requests.count == 3 && requests.bytes == 19, "lines and calls are counted");
-    CHECK(!strcmp(port_requests_front(&requests)->line, "1\tadd\n"), "the first is written first");
+    CHECK(!strcmp(next_line(&requests), "1\tadd\n"), "the first is written first");
     port_requests_wrote(&requests, 2);
-    CHECK(port_requests_front(&requests)->written == 2 && requests.bytes == 17,
+    CHECK(!strcmp(next_line(&requests), "add\n") && requests.bytes == 17,
           "as far as it is taken");
     port_requests_wrote(&requests, 4);
     CHECK(requests.count == 3 && requests.bytes == 13, "a call that was written is asked still");
@@ -52,8 +60,31 @@ static void test_life(void)
     port_requests_wrote(&requests, 7);
     tap_is_int((long long)requests.count, 1, "a cast is done when it is written");
     port_requests_wrote(&requests, 6);
-    CHECK(requests.count == 0 && requests.bytes == 0 && !port_requests_front(&requests),
+    CHECK(requests.count == 0 && requests.bytes == 0 && !port_requests_wait(&requests),
           "and in the end nothing is left");
+    port_requests_finish(&requests);
+}
+
+static void test_several(void)
+{
+    struct port_requests requests;
+    struct iovec pieces[3];
+
+    port_requests_init(&requests);
+    tap_is_int(port_requests_pieces(&requests, pieces, 3), 0, "nothing is no piece");
+    add(&requests, message(1), 1000, "1\ta\n");
+    add(&requests, NULL, 0, "-\tb\n");
+    add(&requests, message(2), 1000, "2\tc\n");
+    add(&requests, message(3), 1000, "3\td\n");
+    CHECK(port_requests_pieces(&requests, pieces, 3) == 3 && pieces[2].iov_len == 4 &&
+              !memcmp(pieces[2].iov_base, "2\tc\n", 4),
+          "several lines are written at once, in order, and no more than are asked for");
+    port_requests_wrote(&requests, 9);
+    CHECK(port_requests_pieces(&requests, pieces, 3) == 2 && pieces[0].iov_len == 3 &&
+              !memcmp(pieces[0].iov_base, "\tc\n", 3) && requests.count == 3,
+          "what was taken of them may end within one");
+    port_requests_wrote(&requests, 7);
+    CHECK(!port_requests_wait(&requests) && requests.count == 3, "or with the last");
     port_requests_finish(&requests);
 }
 
@@ -70,10 +101,10 @@ static void test_expiry(void)
     tap_is_int(gone, 0, "nobody has given up before the time");
     port_requests_expire(&requests, 100, expired);
     CHECK(gone == 2 && !port_requests_answered(&requests, 1), "then they have, each once");
-    CHECK(requests.count == 2 && port_requests_front(&requests)->written == 2,
+    CHECK(requests.count == 2 && !strcmp(next_line(&requests), "a\n"),
           "a line that was begun is finished");
     port_requests_wrote(&requests, 2);
-    CHECK(!strcmp(port_requests_front(&requests)->line, "3\tc\n"),
+    CHECK(!strcmp(next_line(&requests), "3\tc\n"),
           "one that was not is never begun");
     port_requests_finish(&requests);
     CHECK(requests.count == 0 && requests.bytes == 0, "the rest is freed");
@@ -89,7 +120,7 @@ static void test_property(void)
     srand(7);
     port_requests_init(&requests);
     for (int i = 0; i < 20000; i++) {
-        const struct port_request *front = port_requests_front(&requests), *at;
+        const struct port_request *at;
         size_t bytes = 0, unwritten = 0, written_calls = 0;
         struct port_request *call, *next;
 
@@ -102,8 +133,8 @@ static void test_property(void)
             add(&requests, NULL, 0, "-\tx\n");
             break;
         case 2:
-            if (front)
-                port_requests_wrote(&requests, 1 + (size_t)rand() % (front->size - front->written));
+            if (requests.bytes)
+                port_requests_wrote(&requests, 1 + (size_t)rand() % (requests.bytes < 20 ? requests.bytes : 20));
             break;
         case 3:
             port_requests_answered(&requests, asked - (uint64_t)rand() % 20);
@@ -128,6 +159,7 @@ static void test_property(void)
 int main(void)
 {
     test_life();
+    test_several();
     test_expiry();
     test_property();
     return tap_done();

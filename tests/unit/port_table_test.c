@@ -40,6 +40,10 @@ int main(void)
     CHECK(strstr(add("", "", ""), "name") && strstr(add("describe", "", ""), "name") &&
               strstr(add(name, "", ""), "name"),
           "a name is not empty, nor too long, nor the runtime's own");
+    CHECK(strstr(add(".dot", "", ""), "name") && strstr(add("two\nlines", "", ""), "name") &&
+              strstr(add("tab\t", "", ""), "name") && strstr(add("caf\xe9", "", ""), "name") &&
+              strstr(add("\x7f", "", ""), "name"),
+          "nor a name that begins with a dot, or does not fit on a line");
     while (many < 1000 && !add((snprintf(name, sizeof name, "m%d", many), name), "", ""))
         many++;
     tap_is_int(many + 2, PORT_TABLE_MAX, "there is an end to their number");

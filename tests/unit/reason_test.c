@@ -91,8 +91,25 @@ static void test_needs_and_signals(void)
           "others are refused");
 }
 
+static void test_exit_statuses(void)
+{
+    CHECK(reason_exit_status("normal") == 0 && reason_exit_status("shutdown") == 0 &&
+              reason_exit_status("shutdown drained") == 0,
+          "an orderly end has status 0");
+    CHECK(reason_exit_status("exit:75") == 75 && reason_exit_status("exit:255 of old age") == 255,
+          "exit:N has status N");
+    CHECK(reason_exit_status("signal:KILL") == 128 + SIGKILL &&
+              reason_exit_status("signal:SEGV core") == 128 + SIGSEGV,
+          "a signal has 128 and its number");
+    CHECK(reason_exit_status("error exit:3") == 1 && reason_exit_status("exit:0") == 1 &&
+              reason_exit_status("exit:256") == 1 && reason_exit_status("exit:") == 1 &&
+              reason_exit_status("signal:NOPE") == 1 && reason_exit_status("cascade a exit:3") == 1,
+          "whatever else was wrong has 1");
+}
+
 int main(void)
 {
+    test_exit_statuses();
     test_statuses();
     test_texts();
     test_needs_and_signals();
