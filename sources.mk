@@ -7,7 +7,8 @@ LIB_SOURCES += \
     lib/actor.c lib/agenda.c lib/attach.c lib/audience.c lib/call.c lib/cast.c lib/contact.c lib/crash.c \
     lib/ctl.c lib/descriptors.c lib/grant.c lib/helper.c lib/logline.c lib/lookup.c lib/mailbox.c lib/message.c \
     lib/notify.c lib/nursery.c lib/parent.c lib/parent_peer.c lib/parent_socket.c lib/publish.c \
-    lib/reply.c lib/subscription.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c
+    lib/reply.c lib/seat.c lib/subscription.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c \
+    lib/yield.c
 LIB_SOURCES += lib/table.c lib/reserve.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
@@ -69,7 +70,7 @@ TEST_PRELOADS := timejump
 TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer errand onlooker
 FUZZERS      :=
 
-UNIT_TESTS += actor_test parent_test crash_test ctl_test subscription_test talk_test timing_test
+UNIT_TESTS += actor_test parent_test crash_test ctl_test seat_test subscription_test talk_test timing_test
 FUZZERS += ctl_fuzz rawcall_fuzz
 ctl_fuzz_FUZZED = lib/ctl.c
 rawcall_fuzz_FUZZED = $(LIB_SOURCES)

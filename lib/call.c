@@ -295,6 +295,16 @@ void call_move(struct contact *contact, uint64_t from, uint64_t to)
     call->place = call->place - from + to;
 }
 
+void call_hand_over(struct contact *from, struct contact *to)
+{
+    struct call *call;
+
+    TAILQ_FOREACH(call, &from->calls, in_contact)
+    call->contact = to;
+    TAILQ_CONCAT(&from->calls, &to->calls, in_contact);
+    TAILQ_CONCAT(&to->calls, &from->calls, in_contact);
+}
+
 void call_fail_all(struct contact *contact, const char *failure)
 {
     struct call *call;

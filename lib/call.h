@@ -65,6 +65,8 @@ void call_fail_all(struct contact *contact, const char *failure);
 void call_on_lost(struct contact *contact, uint64_t written, const char *remote);
 /* The others have moved: what stood at place `from` stands at `to` now. */
 void call_move(struct contact *contact, uint64_t from, uint64_t to);
+/* The calls on one connection are another contact's now, before its own. */
+void call_hand_over(struct contact *from, struct contact *to);
 void call_abandon_all(struct contact *contact);
 
 #endif

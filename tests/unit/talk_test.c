@@ -8,6 +8,7 @@
 #include "loop.h"
 #include "peer.h"
 #include "rundir.h"
+#include "seat.h"
 #include "tap.h"
 #include "troupe.h"
 
@@ -237,8 +238,10 @@ TROUPE_ACTOR(.state_size = sizeof(struct subject), .messages = messages, .receiv
 struct other {
     struct sp_listener *listener;
     struct peer *peer; /* the newest connection */
+    struct peer *left; /* the one before, when the actor was asked to leave it */
     int came, casts;
     uint64_t ref;
+    char heard[256]; /* the names of all that came, in order, each with its connection: "1:small " */
 };
 
 struct stage {
@@ -410,8 +413,12 @@ static bool answers(const char *line, const char *answer)
 
 static void other_envelope(struct peer *peer, const struct envelope *env, int fd)
 {
-    (void)peer;
+    char *heard = stage.other.heard;
+    size_t length = strlen(heard);
+
     (void)fd;
+    snprintf(heard + length, sizeof stage.other.heard - length, "%d:%.*s ", *(int *)peer_data(peer),
+             (int)env->type.length, env->type.at);
     stage.other.casts += env->kind == ENVELOPE_CAST;
     if (env->kind == ENVELOPE_CALL)
         stage.other.ref = env->ref;
@@ -422,6 +429,8 @@ static void other_closed(struct peer *peer, const char *why)
     (void)why;
     if (stage.other.peer == peer)
         stage.other.peer = NULL;
+    if (stage.other.left == peer)
+        stage.other.left = NULL;
 }
 
 static bool other_open(struct sp_conn *conn)
@@ -429,8 +438,11 @@ static bool other_open(struct sp_conn *conn)
     static const struct peer_handlers handlers = {.on_envelope = other_envelope,
                                                   .on_close = other_closed};
 
-    stage.other.peer = peer_accept(conn, OTHER "@east#1", &handlers, NULL);
-    stage.other.came++;
+    static int numbers[16];
+    int *number = &numbers[stage.other.came++ % 16];
+
+    *number = stage.other.came;
+    stage.other.peer = peer_accept(conn, OTHER "@east#1", &handlers, number);
     sp_conn_flush(conn);
     return true;
 }
@@ -477,6 +489,28 @@ static void other_hangs_up(void)
     stage.other.ref = 0;
 }
 
+static bool other_heard(const char *names)
+{
+    struct mono deadline = mono_add_ms(mono_now(), PATIENCE_MS);
+
+    while (strlen(stage.other.heard) < strlen(names) && mono_diff_ms(deadline, mono_now()) > 0)
+        loop_run_for(stage.loop, 5);
+    if (strcmp(stage.other.heard, names) == 0)
+        return true;
+    tap_note("heard: %s", stage.other.heard);
+    return false;
+}
+
+/* On the connection that is there now: .yield, or that all was taken that came by it. */
+static void other_makes_room(struct peer *peer, const char *event)
+{
+    struct envelope env = {.kind = ENVELOPE_EVENT, .type = envelope_text(event)};
+
+    stage.other.left = peer;
+    peer_send(peer, &env, -1);
+    run_for(50);
+}
+
 /* The number of the question how the other ended; 0: it is not asked. */
 static uint64_t end_is_asked(void)
 {
@@ -507,6 +541,7 @@ static void stage_down(void)
         say("STOP\n");
         CHECK(ends_well(), "… and the actor ends in order");
     }
+    peer_close(stage.other.left != stage.other.peer ? stage.other.left : NULL, false);
     peer_close(stage.other.peer, false);
     sp_listener_destroy(stage.other.listener, false);
     if (stage.client)
@@ -732,6 +767,73 @@ static void test_strangers(void)
     stage_down();
 }
 
+static void test_room(void)
+{
+    uint64_t first;
+
+    stage_up(10000);
+    other_up();
+    ask("one");
+    CHECK(other_heard("1:one "), "somebody is asked");
+    first = stage.other.ref;
+    other_makes_room(stage.other.peer, SEAT_YIELD);
+    ask("two");
+    CHECK(other_heard("1:one 1:.yielded ") && stage.other.came == 1,
+          "who is asked to make room says that nothing follows, and nothing does");
+    run_for(50);
+    ask("three");
+    run_for(50);
+    CHECK(other_heard("1:one 1:.yielded "), "… before the other says that it has taken all");
+    other_makes_room(stage.other.peer, SEAT_YIELDED);
+    CHECK(other_heard("1:one 1:.yielded 2:two 2:three "), "… then all goes by another connection");
+    other_answers();
+    CHECK(reaches(&stage.answers, 1), "… on which it is answered");
+    stage.answers = 0;
+    peer_send(stage.other.left, &(struct envelope){.kind = ENVELOPE_REPLY, .ref = first}, -1);
+    CHECK(reaches(&stage.answers, 1), "… as what was asked before is on the first");
+    run_for(50);
+    CHECK(!stage.other.left, "… which is closed then");
+    stage_down();
+}
+
+static void test_room_while_subscribed(void)
+{
+    stage_up(10000);
+    other_up();
+    ask("subscribe");
+    CHECK(other_has_call(), "a subscription is asked for");
+    other_answers();
+    other_makes_room(stage.other.peer, SEAT_YIELD);
+    ask("one");
+    CHECK(other_heard("1:.subscribe 1:one "), "a connection with a subscription is not left");
+    stage.other.left = NULL;
+    stage_down();
+}
+
+/* What is not whole with the other goes again, before what was held back. */
+static void test_end_while_leaving(void)
+{
+    uint64_t ref;
+
+    stage_up(10000);
+    other_up();
+    ask("one");
+    CHECK(other_heard("1:one "), "somebody is asked");
+    peer_pause(stage.other.peer, true);
+    ask("large");
+    run_for(50);
+    other_makes_room(stage.other.peer, SEAT_YIELD);
+    ask("two");
+    run_for(50);
+    stage.other.left = NULL;
+    other_hangs_up();
+    ref = end_is_asked();
+    CHECK(other_heard("1:one 2:large 2:.yielded 2:two "),
+          "who dies before it has taken all: what it had not got goes again, in its order");
+    stage_down();
+    CHECK(ref != 0, "… and of what it had got it is asked how it ended");
+}
+
 int main(void)
 {
     test_retry();
@@ -748,5 +850,8 @@ int main(void)
     test_later();
     test_forever();
     test_strangers();
+    test_room();
+    test_room_while_subscribed();
+    test_end_while_leaving();
     return tap_done();
 }
