@@ -35,7 +35,7 @@ SUPERVISORD_SOURCES += \
     supervisord/child.c supervisord/end.c supervisord/fellows.c supervisord/linking.c \
     supervisord/party.c supervisord/watches.c \
     supervisord/environment.c supervisord/events.c supervisord/files.c supervisord/guard.c \
-    supervisord/links.c supervisord/logpipes.c supervisord/mailbox_file.c supervisord/main.c \
+    supervisord/inquiries.c supervisord/links.c supervisord/logpipes.c supervisord/mailbox_file.c supervisord/main.c \
     supervisord/members.c supervisord/module.c supervisord/module_exec.c supervisord/outcome.c \
     supervisord/probe.c supervisord/reap.c supervisord/requests.c supervisord/root.c \
     supervisord/slots.c supervisord/spawn.c supervisord/status.c supervisord/stop.c supervisord/store.c \
@@ -120,7 +120,7 @@ wire_fuzz_FUZZED     = lib/wire.c
 sp_fuzz_FUZZED       = lib/sp.c lib/buf.c lib/rundir.c lib/addr.c lib/error.c lib/loop.c lib/mono.c
 
 # Messages for the conformance scenarios.
-TEST_HELPERS += say stranger
+TEST_HELPERS += say stranger oracle
 UNIT_TESTS += log_line_test log_plan_test log_ring_test
 log_line_test_UNITS := workers/log_line.c
 log_plan_test_UNITS := workers/log_plan.c
