@@ -77,10 +77,67 @@ void contact_go_on(struct contact *contact, uint64_t end, const struct buf *fram
         call_move(contact, end, peer_place(contact->peer));
 }
 
+static bool has_taken_a_frame(const struct contact *contact, const struct peer *peer,
+                              const struct buf *leftover)
+{
+    return peer_place(peer) - buf_length(leftover) > contact->begin;
+}
+
+void contact_send_held(struct contact *contact)
+{
+    struct buf held = contact->held;
+
+    contact->held = (struct buf){0};
+    contact_go_on(contact, buf_length(&held), &held);
+    buf_finish(&held);
+}
+
+static void on_redial(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    (void)loop;
+    (void)revents;
+    contact_send_held(container_of(timer, struct contact, redial));
+}
+
+static int64_t redial_ms(unsigned cuts)
+{
+    int64_t ms = CONTACT_REDIAL_MS;
+
+    while (--cuts > 0 && ms < CONTACT_REDIAL_MAX_MS)
+        ms *= 2;
+    return ms < CONTACT_REDIAL_MAX_MS ? ms : CONTACT_REDIAL_MAX_MS;
+}
+
+/* Who greets, and cuts the same frame again and again, is dialled ever more seldom, and then no more. */
+static void redial_later(struct contact *contact, struct peer *peer, struct buf *leftover)
+{
+    struct troupe *self = contact->self;
+    struct mono now = mono_now();
+
+    if (contact->cuts++ == 0)
+        contact->cut_since = now;
+    if (mono_diff_ms(now, contact->cut_since) >= CONTACT_GIVE_UP_MS) {
+        contact->cuts = 0;
+        contact_fail(contact, leftover, "end of stream");
+        return;
+    }
+    call_move(contact, peer_place(peer), buf_length(leftover));
+    contact->held = *leftover;
+    *leftover = (struct buf){0};
+    ev_now_update(self->loop);
+    ev_timer_set(&contact->redial, (double)redial_ms(contact->cuts) / 1000, 0.);
+    ev_timer_start(self->loop, &contact->redial);
+}
+
 /* What the kernel had not taken goes again; calls that it had taken are asked after. */
-static void go_on(struct contact *contact, struct peer *peer, const struct buf *leftover)
+static void go_on(struct contact *contact, struct peer *peer, struct buf *leftover)
 {
     call_on_lost(contact, peer_written(peer), peer_remote(peer));
+    if (buf_length(leftover) > 0 && !has_taken_a_frame(contact, peer, leftover)) {
+        redial_later(contact, peer, leftover);
+        return;
+    }
+    contact->cuts = 0;
     contact_go_on(contact, peer_place(peer), leftover);
 }
 
@@ -139,14 +196,21 @@ static int dial(struct contact *contact, const struct buf *leftover)
                                       leftover, &handlers, contact);
     if (!contact->peer)
         return -1;
+    contact->begin = peer_place(contact->peer) - (leftover ? buf_length(leftover) : 0);
     start_sweep(self);
     return 0;
+}
+
+/* Is there to be no connection yet? What is sent waits. */
+static bool is_held(const struct contact *contact)
+{
+    return contact->old || ev_is_active(&contact->redial);
 }
 
 static bool is_in_use(const struct contact *contact)
 {
     return !TAILQ_EMPTY(&contact->calls) || contact->subscribers > 0 ||
-           !LIST_EMPTY(&contact->lookups) || contact->old || (contact->peer && peer_queued(contact->peer) > 0);
+           !LIST_EMPTY(&contact->lookups) || is_held(contact) || (contact->peer && peer_queued(contact->peer) > 0);
 }
 
 static void forget(struct contact *contact)
@@ -199,6 +263,7 @@ struct contact *contact_make(struct troupe *self, const char *path)
     TAILQ_INIT(&contact->calls);
     LIST_INIT(&contact->lookups);
     TAILQ_INIT(&contact->subscriptions);
+    ev_init(&contact->redial, on_redial);
     return contact;
 }
 
@@ -258,7 +323,7 @@ static void set_to(const struct contact *contact, uint64_t incarnation, struct e
 
 bool contact_is_dialled(const struct contact *contact)
 {
-    return contact->peer || contact->old;
+    return contact->peer || is_held(contact);
 }
 
 int contact_connect(struct contact *contact)
@@ -266,11 +331,19 @@ int contact_connect(struct contact *contact)
     return contact_is_dialled(contact) ? 0 : dial(contact, NULL);
 }
 
+static int hold(struct contact *contact, const struct envelope *env, uint64_t *place)
+{
+    if (peer_frame_append(&contact->held, env) < 0)
+        return -1;
+    *place = buf_length(&contact->held);
+    return 0;
+}
+
 /* Behind what was sent before; *place is where it ends. */
 static int queue(struct contact *contact, const struct envelope *env, uint64_t *place)
 {
-    if (contact->old)
-        return yield_hold(contact, env, place);
+    if (is_held(contact))
+        return hold(contact, env, place);
     if (contact_connect(contact) < 0 || peer_send(contact->peer, env, -1) < 0)
         return -1;
     *place = peer_place(contact->peer);
@@ -321,7 +394,7 @@ void contacts_init(struct troupe *self)
 static bool has_unsent(const struct troupe *self)
 {
     for (const struct contact *c = self->contacts.all; c; c = c->hh.next)
-        if (c->old || (c->peer && peer_queued(c->peer) > 0))
+        if (is_held(c) || (c->peer && peer_queued(c->peer) > 0))
             return true;
     return false;
 }
@@ -339,6 +412,7 @@ void contacts_drain(struct troupe *self, int64_t ms)
 static void discard(struct contact *contact)
 {
     call_abandon_all(contact);
+    ev_timer_stop(contact->self->loop, &contact->redial);
     peer_close(contact->peer, false);
     buf_finish(&contact->held);
     free(contact);

@@ -22,6 +22,9 @@ struct subscription;
 
 enum {
     CONTACT_FLUSH_BYTES = 64 * 1024, /* after so many it is tried to write, not at the turn's end only */
+    CONTACT_REDIAL_MS = 10,          /* after a connection that has taken nothing; then twice that … */
+    CONTACT_REDIAL_MAX_MS = 1000,
+    CONTACT_GIVE_UP_MS = 5000,       /* so long it is tried */
 };
 
 /* What was not used between two of these is closed; a variable for the tests. */
@@ -42,9 +45,14 @@ struct contact {
     uint64_t flushed; /* the place in the stream up to which it was tried to write at once */
     bool is_used; /* since the last sweep */
 
+    struct buf held; /* frames, while there is to be no connection yet; places count from its beginning */
+    uint64_t begin;  /* place where the first frame behind HELLO begins */
+    unsigned cuts;   /* connections, one after the other, that ended without having taken a frame */
+    struct mono cut_since;
+    ev_timer redial;
+
     /* yield.c: a connection that is left is a contact by itself, which nobody finds by its path */
     struct contact *old; /* what is being left: until all that went on it was taken, what is sent is held */
-    struct buf held;     /* … here, as whole frames; places count from its beginning */
     bool is_old;
     struct contact *successor; /* of an old one: whose `old` it is; NULL when that waits no more */
     LIST_ENTRY(contact) in_leaving;
@@ -88,6 +96,8 @@ const char *contact_remote(const struct contact *contact);
 struct contact *contact_make(struct troupe *self, const char *path);
 /* Sends whole frames, the last of which ended at place `end` of another stream, by a new connection. */
 void contact_go_on(struct contact *contact, uint64_t end, const struct buf *frames);
+/* The same with what is held. */
+void contact_send_held(struct contact *contact);
 /* All that was sent to it has failed, these frames too. */
 void contact_fail(struct contact *contact, const struct buf *frames, const char *why);
 

@@ -69,15 +69,11 @@ static void rejoin(struct contact *contact)
 static void on_taken(struct contact *old)
 {
     struct contact *contact = old->successor;
-    struct buf held;
 
     if (!contact)
         return;
     rejoin(contact);
-    held = contact->held;
-    contact->held = (struct buf){0};
-    contact_go_on(contact, buf_length(&held), &held);
-    buf_finish(&held);
+    contact_send_held(contact);
 }
 
 void yield_on_event(struct contact *contact, const struct envelope *env)
@@ -86,14 +82,6 @@ void yield_on_event(struct contact *contact, const struct envelope *env)
         on_asked(contact);
     else if (envelope_text_equals(env->type, SEAT_YIELDED) && contact->is_old)
         on_taken(contact);
-}
-
-int yield_hold(struct contact *contact, const struct envelope *env, uint64_t *place)
-{
-    if (peer_frame_append(&contact->held, env) < 0)
-        return -1;
-    *place = buf_length(&contact->held);
-    return 0;
 }
 
 /* First what the kernel had not taken, then what was held back: both in places of one stream. */

@@ -7,15 +7,11 @@
 #ifndef TROUPE_YIELD_H
 #define TROUPE_YIELD_H
 
-#include <stdint.h>
-
 struct contact;
 struct envelope;
 
 /* An EVENT without a number has come. */
 void yield_on_event(struct contact *contact, const struct envelope *env);
-/* Keeps one envelope back; else as contact_send(). Only while contact->old is set. */
-int yield_hold(struct contact *contact, const struct envelope *env, uint64_t *place);
 /* The connection that is being left has ended by itself. */
 void yield_on_close(struct contact *old);
 /* Frees one that is left and no longer needed; nothing while it is. */

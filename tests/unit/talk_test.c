@@ -11,6 +11,7 @@
 #include "seat.h"
 #include "tap.h"
 #include "troupe.h"
+#include "undelivered.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -191,6 +192,26 @@ static void on_huge(struct troupe *self, struct troupe_message *message)
     munmap(nothing, size);
 }
 
+static void on_flood_away(struct troupe *self, struct troupe_message *message)
+{
+    for (int i = 0; i < 5 * UNDELIVERED_MAX; i++)
+        troupe_cast(self, OTHER "@elsewhere", "away");
+    troupe_reply(message, "flooded");
+}
+
+static void keep_answer(struct troupe *self, struct troupe_message *answer, void *data)
+{
+    (void)self;
+    (void)data;
+    troupe_keep(answer);
+}
+
+static void on_keep_answer(struct troupe *self, struct troupe_message *message)
+{
+    (void)message;
+    troupe_ask(self, "nobody", 20000, keep_answer, NULL, "small");
+}
+
 static void on_ping(struct troupe *self, struct troupe_message *message)
 {
     (void)self;
@@ -225,6 +246,8 @@ static const struct troupe_handler messages[] = {
     {"later", "", "", on_later, NULL},
     {"forever", "", "s", on_forever, NULL},
     {"huge", "", "s", on_huge, NULL},
+    {"flood_away", "", "s", on_flood_away, NULL},
+    {"keep_answer", "", "", on_keep_answer, NULL},
     {"ping", "", "s", on_ping, NULL},
     {0},
 };
@@ -240,6 +263,7 @@ struct other {
     struct peer *peer; /* the newest connection */
     struct peer *left; /* the one before, when the actor was asked to leave it */
     int came, casts;
+    bool is_rude; /* reads nothing, so that a long frame is cut */
     uint64_t ref;
     char heard[256]; /* the names of all that came, in order, each with its connection: "1:small " */
 };
@@ -443,6 +467,7 @@ static bool other_open(struct sp_conn *conn)
 
     *number = stage.other.came;
     stage.other.peer = peer_accept(conn, OTHER "@east#1", &handlers, number);
+    peer_pause(stage.other.peer, stage.other.is_rude);
     sp_conn_flush(conn);
     return true;
 }
@@ -834,6 +859,66 @@ static void test_end_while_leaving(void)
     CHECK(ref != 0, "… and of what it had got it is asked how it ended");
 }
 
+/* Greets, and cuts the same frame, for as long as it is dialled. */
+static void test_rude(void)
+{
+    struct mono begin;
+    struct ctl_line line;
+
+    stage_up(10000);
+    stage.other.is_rude = true;
+    other_up();
+    ask("large");
+    begin = mono_now();
+    while (mono_diff_ms(mono_now(), begin) < 2000) {
+        run_for(5);
+        if (stage.other.peer)
+            other_hangs_up();
+    }
+    CHECK(stage.other.came > 3 && stage.other.came < 30,
+          "who greets and then cuts each time is dialled ever more seldom");
+    tap_note("%d times in 2 s", stage.other.came);
+    while (stage.other.came < 100 && mono_diff_ms(mono_now(), begin) < 12000 &&
+           recv(stage.control, &line, 1, MSG_PEEK | MSG_DONTWAIT) < 0) {
+        run_for(5);
+        if (stage.other.peer)
+            other_hangs_up();
+    }
+    CHECK(status_is("large down unknown"), "… and given up");
+    CHECK(answers("ping", "+pong"), "… and the actor lives on");
+    stage_down();
+}
+
+static void test_many_undelivered(void)
+{
+    char wanted[128];
+    struct ctl_line line;
+    int told = 0;
+
+    stage_up(10000);
+    CHECK(answers("flood_away", "+flooded"), "casts that go nowhere, more than can wait to be told");
+    while (wait_line(CTL_STATUS, &line) && strstr(line.rest, "noconnection"))
+        told++;
+    snprintf(wanted, sizeof wanted, "undelivered  : overloaded %d more", 4 * UNDELIVERED_MAX);
+    CHECK(told == UNDELIVERED_MAX && strcmp(line.rest, wanted) == 0,
+          "… are told up to a bound, and then how many there were besides");
+    stage_down();
+}
+
+static void test_keep_answer(void)
+{
+    struct mono deadline = mono_add_ms(mono_now(), PATIENCE_MS);
+    int status;
+
+    stage_up(10000);
+    ask("keep_answer");
+    while (stage.client && mono_diff_ms(deadline, mono_now()) > 0)
+        run_for(5);
+    status = wait_end();
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "an answer that is kept ends the actor");
+    stage_down();
+}
+
 int main(void)
 {
     test_retry();
@@ -850,6 +935,9 @@ int main(void)
     test_later();
     test_forever();
     test_strangers();
+    test_rude();
+    test_many_undelivered();
+    test_keep_answer();
     test_room();
     test_room_while_subscribed();
     test_end_while_leaving();
