@@ -168,6 +168,11 @@ hangs() { # ADDRESS
     # answered in its turn, behind the one that was dropped
     answers '!unknown_message nonsense' t/b call t/a 20000 nonsense
     answers 10 t/b call t/counter 2000 value
+    # both were counted
+    assert_equal "$(column_of expired t/a) $(column_of dropped t/a)" "1 1"
+    assert_equal "$(troupe status -o expired,dropped t/a)" $'1\t1'
+    run troupe ps -o json t/a
+    assert_output --regexp '"expired": ?1[,}]'
 }
 
 @test "who sends to one that never reads is told when enough waits" {
