@@ -28,6 +28,7 @@ struct call_request {
     call_done *done;             /* the runtime's own: also called while the actor is busy or waits */
     troupe_on_answer *on_answer; /* or the author's, for whom the actor must be free */
     void *data;
+    void (*drop)(void *data); /* frees it when the actor has ended before; or NULL */
 };
 
 struct calls {

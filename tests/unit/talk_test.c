@@ -919,6 +919,29 @@ static void test_keep_answer(void)
     stage_down();
 }
 
+static void test_one_question(void)
+{
+    struct ctl_line line;
+    uint64_t ref;
+    char down[64];
+
+    stage_up(10000);
+    other_up();
+    ask("ask");
+    ask("ask");
+    CHECK(other_heard("1:small 1:small "), "somebody is asked twice, and dies");
+    other_hangs_up();
+    ref = end_is_asked();
+    snprintf(down, sizeof down, "DOWN %" PRIu64 " " OTHER "#1 killed\n", ref);
+    say(down);
+    CHECK(status_is("small down killed") && status_is("small down killed"),
+          "both hear how it ended");
+    CHECK(answers("ping", "+pong") && !ctl_next(stage.lines, stage.size, &stage.at, &line) &&
+              recv(stage.control, stage.lines, sizeof stage.lines - 1, MSG_DONTWAIT) < 0,
+          "… for which one question was asked");
+    stage_down();
+}
+
 int main(void)
 {
     test_retry();
@@ -935,6 +958,7 @@ int main(void)
     test_later();
     test_forever();
     test_strangers();
+    test_one_question();
     test_rude();
     test_many_undelivered();
     test_keep_answer();
