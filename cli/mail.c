@@ -171,9 +171,8 @@ static int send_envelope(struct delivery *delivery)
     };
 
     if (delivery->to->incarnation)
-        snprintf(to, sizeof to, "%s#%" PRIu64, delivery->to->path, delivery->to->incarnation);
-    if (strlen(to) <= UINT8_MAX)
-        env.to = envelope_text(to);
+        addr_write(delivery->to->path, delivery->to->incarnation, to, sizeof to);
+    env.to = envelope_text(to);
     if (peer_send(delivery->peer, &env, -1) != 0)
         return -1;
     delivery->place = peer_place(delivery->peer);

@@ -202,6 +202,14 @@ bool addr_is_within(const char *path, const char *ancestor)
            (!strncmp(path, ancestor, length) && (!path[length] || path[length] == '/'));
 }
 
+/* FNV-1a alone leaves the last letters of a text in a few bits. */
+static uint64_t scatter(uint64_t hash)
+{
+    hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccdu;
+    hash = (hash ^ hash >> 33) * 0xc4ceb9fe1a85ec53u;
+    return hash ^ hash >> 33;
+}
+
 uint64_t addr_hash(const struct addr *addr)
 {
     char text[ADDR_TEXT_MAX + 1];
@@ -210,5 +218,5 @@ uint64_t addr_hash(const struct addr *addr)
     addr_format(addr, text, sizeof text);
     for (const char *c = text; *c; c++)
         hash = (hash ^ (uint8_t)*c) * 0x100000001b3u;
-    return hash;
+    return scatter(hash);
 }

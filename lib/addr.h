@@ -55,7 +55,8 @@ int addr_join(const char *parent, const char *name, char *out, size_t size);
 /* Is path equal to, or below, ancestor? "" is above everything. */
 bool addr_is_within(const char *path, const char *ancestor);
 
-/* 64-bit FNV-1a hash of path@node#incarnation, as a call's chain lists it (PROTOCOL 2, `blocked`). */
+/* 64-bit hash of path@node#incarnation: FNV-1a, then MurmurHash3's last steps, so that those of similar
+ * addresses lie far apart, also when small numbers are added to them (call.c). */
 uint64_t addr_hash(const struct addr *addr);
 
 #endif

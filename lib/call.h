@@ -28,6 +28,7 @@ struct call_request {
     call_done *done;             /* the runtime's own: also called while the actor is busy or waits */
     troupe_on_answer *on_answer; /* or the author's, for whom the actor must be free */
     void *data;
+    void (*drop)(void *data); /* frees it when the actor has ended before; or NULL */
 };
 
 struct calls {
@@ -45,6 +46,9 @@ void calls_finish(struct troupe *self);
 /* Sends it. What can be said at once (deadlock, another node) is also told through done, later. 0; or -1
  * with errno: EINVAL, EAGAIN, EMSGSIZE, ENOMEM: then done is not called. */
 int call_start(struct troupe *self, const struct call_request *request);
+/* Is this a wait of ours, and do we wait in it still (PROTOCOL 2, `blocked`)? A call that lists such a one
+ * would never be answered. */
+bool call_is_waited_in(const struct troupe *self, uint64_t wait);
 /* Puts it into the chain of the message that is being handled. */
 void call_continue_chain(const struct troupe *self, struct call_request *request);
 /* The caller no longer wants to hear of calls with this data. */
@@ -62,6 +66,8 @@ void call_fail_all(struct contact *contact, const char *failure);
 void call_on_lost(struct contact *contact, uint64_t written, const char *remote);
 /* The others have moved: what stood at place `from` stands at `to` now. */
 void call_move(struct contact *contact, uint64_t from, uint64_t to);
+/* The calls on one connection are another contact's now, before its own. */
+void call_hand_over(struct contact *from, struct contact *to);
 void call_abandon_all(struct contact *contact);
 
 #endif

@@ -8,12 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_MAX_LENGTH = 255 };
-
 /* Names that begin with a dot are the runtime's own. */
 static bool is_name(const char *name)
 {
-    if (*name && *name != '.' && strlen(name) <= NAME_MAX_LENGTH)
+    if (*name && *name != '.' && strlen(name) <= ENVELOPE_NAME_MAX)
         return true;
     errno = EINVAL;
     return false;
@@ -119,8 +117,6 @@ const char *cast_failure(int code)
         return "overloaded";
     case EMSGSIZE:
         return "bad_message too large";
-    case ENAMETOOLONG:
-        return "bad_message an address of more than 255 bytes";
     default:
         return "error cannot be sent";
     }
@@ -248,6 +244,12 @@ static void relay(struct troupe *self, struct troupe_message **answer, void *dat
     troupe_relay(message, *answer);
 }
 
+/* Nobody will answer it any more: the actor has ended. */
+static void drop_forwarded(void *data)
+{
+    mailbox_forget(data);
+}
+
 static int pack_again(const struct troupe_message *message, struct payload *payload)
 {
     if (message->origin == MESSAGE_ENVELOPE) {
@@ -279,7 +281,7 @@ static int call_again(const struct troupe_message *message, const struct payload
 static int forward_call(struct troupe_message *message, const char *to, const struct payload *payload)
 {
     struct call_request request = {
-        .to = to, .deadline = message->deadline, .done = relay, .data = message};
+        .to = to, .deadline = message->deadline, .done = relay, .data = message, .drop = drop_forwarded};
     bool was_kept = message->is_kept, was_handled = message->is_handled;
     int result;
 

@@ -14,9 +14,9 @@ enum {
     AT_REF = 8,
     AT_DEADLINE = 16,
     AT_BLOCKED = 24,
-    AT_TO = 25,
-    AT_FROM = 26,
-    AT_TYPE = 27,
+    AT_TO = 26,
+    AT_FROM = 28,
+    AT_TYPE = 30,
 };
 
 /* Little-endian words; at one that the machine has, the compiler makes a single load of each. */
@@ -41,6 +41,12 @@ static int bad(const char **why, const char *phrase)
     return -1;
 }
 
+/* The four counts; each is 16 bits. */
+static inline uint16_t count_at(const uint8_t *bytes, unsigned at)
+{
+    return (uint16_t)get(bytes + at, 2);
+}
+
 static int check(const uint8_t *bytes, size_t size, const char **why)
 {
     uint64_t length;
@@ -53,14 +59,18 @@ static int check(const uint8_t *bytes, size_t size, const char **why)
         return bad(why, "kind: not a known one");
     if (get(bytes + AT_FLAGS, 2) & ~(uint64_t)KNOWN_FLAGS)
         return bad(why, "flags: unknown ones are set");
-    if (bytes[AT_BLOCKED] > ENVELOPE_MAX_BLOCKED)
+    if (count_at(bytes, AT_BLOCKED) > ENVELOPE_MAX_BLOCKED)
         return bad(why, "blocked: more than 32");
-    length = ENVELOPE_FIXED_SIZE + 8u * bytes[AT_BLOCKED] + bytes[AT_TO] + bytes[AT_FROM] +
-             bytes[AT_TYPE] + get(bytes + AT_PAYLOAD_SIZE, 4);
+    if (count_at(bytes, AT_TO) > ENVELOPE_ADDRESS_MAX ||
+        count_at(bytes, AT_FROM) > ENVELOPE_ADDRESS_MAX ||
+        count_at(bytes, AT_TYPE) > ENVELOPE_NAME_MAX)
+        return bad(why, "text: an address or a name that is too long");
+    length = ENVELOPE_FIXED_SIZE + 8u * count_at(bytes, AT_BLOCKED) + count_at(bytes, AT_TO) +
+             count_at(bytes, AT_FROM) + count_at(bytes, AT_TYPE) + get(bytes + AT_PAYLOAD_SIZE, 4);
     return length == size ? 0 : bad(why, "length: not the sum of the parts");
 }
 
-static struct envelope_text take_text(const uint8_t **at, uint8_t length)
+static struct envelope_text take_text(const uint8_t **at, uint16_t length)
 {
     struct envelope_text text = {(const char *)*at, length};
 
@@ -78,15 +88,22 @@ int envelope_decode(const uint8_t *bytes, size_t size, struct envelope *env, con
     env->flags = (uint16_t)get(bytes + AT_FLAGS, 2);
     env->ref = get(bytes + AT_REF, 8);
     env->deadline_us = get(bytes + AT_DEADLINE, 8);
-    env->blocked_count = bytes[AT_BLOCKED];
+    env->blocked_count = count_at(bytes, AT_BLOCKED);
     for (unsigned i = 0; i < env->blocked_count; i++, at += 8)
         env->blocked[i] = get(at, 8);
-    env->to = take_text(&at, bytes[AT_TO]);
-    env->from = take_text(&at, bytes[AT_FROM]);
-    env->type = take_text(&at, bytes[AT_TYPE]);
+    env->to = take_text(&at, count_at(bytes, AT_TO));
+    env->from = take_text(&at, count_at(bytes, AT_FROM));
+    env->type = take_text(&at, count_at(bytes, AT_TYPE));
     env->payload = at;
     env->payload_size = (uint32_t)get(bytes + AT_PAYLOAD_SIZE, 4);
     return 0;
+}
+
+static struct envelope_text cut(struct envelope_text text, uint16_t length)
+{
+    if (text.length > length)
+        text.length = length;
+    return text;
 }
 
 static uint8_t *put_text(uint8_t *at, struct envelope_text text)
@@ -98,7 +115,11 @@ static uint8_t *put_text(uint8_t *at, struct envelope_text text)
 
 size_t envelope_encode_header(const struct envelope *env, uint8_t header[ENVELOPE_HEADER_MAX])
 {
-    uint8_t blocked = env->blocked_count, *at = header;
+    struct envelope_text to = cut(env->to, ENVELOPE_ADDRESS_MAX);
+    struct envelope_text from = cut(env->from, ENVELOPE_ADDRESS_MAX);
+    struct envelope_text type = cut(env->type, ENVELOPE_NAME_MAX);
+    uint16_t blocked = env->blocked_count;
+    uint8_t *at = header;
 
     if (blocked > ENVELOPE_MAX_BLOCKED)
         blocked = ENVELOPE_MAX_BLOCKED;
@@ -108,23 +129,23 @@ size_t envelope_encode_header(const struct envelope *env, uint8_t header[ENVELOP
     at = put(at, 4, env->payload_size);
     at = put(at, 8, env->ref);
     at = put(at, 8, env->deadline_us);
-    at = put(at, 1, blocked);
-    at = put(at, 1, env->to.length);
-    at = put(at, 1, env->from.length);
-    at = put(at, 1, env->type.length);
+    at = put(at, 2, blocked);
+    at = put(at, 2, to.length);
+    at = put(at, 2, from.length);
+    at = put(at, 2, type.length);
     for (unsigned i = 0; i < blocked; i++)
         at = put(at, 8, env->blocked[i]);
-    at = put_text(at, env->to);
-    at = put_text(at, env->from);
-    at = put_text(at, env->type);
+    at = put_text(at, to);
+    at = put_text(at, from);
+    at = put_text(at, type);
     return (size_t)(at - header);
 }
 
 struct envelope_text envelope_text(const char *nul_terminated)
 {
-    size_t length = strnlen(nul_terminated, 255);
+    size_t length = strnlen(nul_terminated, ENVELOPE_ADDRESS_MAX);
 
-    return (struct envelope_text){nul_terminated, (uint8_t)length};
+    return (struct envelope_text){nul_terminated, (uint16_t)length};
 }
 
 int envelope_text_copy(struct envelope_text text, char *out, size_t size)

@@ -106,7 +106,7 @@ static int dial(struct asking *asking, struct ev_loop *loop, const char *supervi
 {
     static const struct peer_handlers handlers = {.on_envelope = on_envelope, .on_close = on_close};
     struct grant *grant = asking->grant;
-    char mailbox[ADDR_PATH_MAX + 1];
+    char mailbox[ADDR_PATH_MAX + sizeof RUNDIR_SUPERVISOR + 2];
     struct mono deadline = mono_add_ms(mono_now(), GRANT_MS);
 
     if (addr_join(supervisor, RUNDIR_SUPERVISOR, mailbox, sizeof mailbox) < 0)

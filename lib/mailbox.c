@@ -4,6 +4,7 @@
 #include "raw.h"
 #include "rights.h"
 #include "runtime.h"
+#include "seat.h"
 #include "values.h"
 
 #include <errno.h>
@@ -21,7 +22,7 @@ int64_t mailbox_raw_call_ms = 60000;
 /* The id of a raw call: the REQ header words. */
 struct call_id {
     unsigned size;
-    uint8_t bytes[MESSAGE_HEADER_MAX];
+    uint8_t bytes[SP_REQUEST_HEADER_MAX];
 };
 
 /* One connection. */
@@ -38,6 +39,7 @@ struct channel {
     unsigned next_answered;
     uint64_t last_place; /* of what is taken still, once the actor drains */
     bool is_choked;
+    struct seat seat;
 };
 
 /* ---- pressure ------------------------------------------------------------------------------ */
@@ -146,6 +148,7 @@ static void channel_was_served(struct channel *channel)
 static void admit(struct channel *channel, struct troupe_message *message)
 {
     channel_was_served(channel);
+    channel->seat.served = mono_lately();
     message->channel = channel;
     message->uid = sp_conn_creds(channel->conn)->uid;
     TAILQ_INSERT_TAIL(&channel->messages, message, in_channel);
@@ -293,15 +296,6 @@ static void on_spin(struct ev_loop *loop, ev_idle *watcher, int revents)
 
 /* ---- ids of raw calls ---------------------------------------------------------------------- */
 
-/* Words of 4 bytes, the last one with the top bit. Returns their length, or 0. */
-static unsigned header_size(const uint8_t *body, size_t size)
-{
-    for (unsigned at = 0; at + 4 <= size && at + 4 <= MESSAGE_HEADER_MAX; at += 4)
-        if (body[at] & 0x80)
-            return at + 4;
-    return 0;
-}
-
 /* nng sends a request again when it is impatient: one that is being worked on, or was answered a
  * moment ago, must not be done twice. */
 static bool is_repeated(struct channel *channel, const uint8_t *header, unsigned size)
@@ -407,7 +401,7 @@ static void channel_close(struct channel *channel);
 
 static void on_request(struct channel *channel, const uint8_t *body, size_t size)
 {
-    unsigned head = header_size(body, size);
+    unsigned head = (unsigned)sp_request_header(body, size);
 
     if (head == 0) {
         channel_close(channel);
@@ -433,10 +427,10 @@ static bool is_for_us(struct troupe *self, const struct envelope *env)
 /* We wait in this very call: it would never be answered (SEMANTICS 6). */
 static bool is_deadlock(const struct troupe *self, const struct envelope *env)
 {
-    if (!self->waiting || env->kind != ENVELOPE_CALL)
+    if (env->kind != ENVELOPE_CALL)
         return false;
     for (unsigned i = 0; i < env->blocked_count; i++)
-        if (env->blocked[i] == self->hash)
+        if (call_is_waited_in(self, env->blocked[i]))
             return true;
     return false;
 }
@@ -497,6 +491,63 @@ static void refuse_others(struct channel *channel, const struct envelope *env)
     refuse(channel->peer, env->ref, env->type, text);
 }
 
+/* ---- seats --------------------------------------------------------------------------------- */
+
+static int say(struct channel *channel, const char *event)
+{
+    struct envelope env = {.kind = ENVELOPE_EVENT, .type = envelope_text(event)};
+
+    return peer_send(channel->peer, &env, -1);
+}
+
+static bool may_be_asked(const struct channel *channel, struct mono now, bool urgent)
+{
+    return channel->peer && *peer_remote(channel->peer) && channel->audience.count == 0 &&
+           seat_may_be_asked(&channel->seat, now, TAILQ_EMPTY(&channel->messages), urgent);
+}
+
+/* Begins with whoever was served least lately; returns how many were asked. */
+static unsigned ask_for_seats(struct mailbox *mailbox, bool urgent)
+{
+    struct mono now = mono_now();
+    struct channel *channel;
+    unsigned asked = 0;
+
+    TAILQ_FOREACH_REVERSE(channel, &mailbox->channels, channel_list, in_mailbox)
+    {
+        if (!may_be_asked(channel, now, urgent) || say(channel, SEAT_YIELD) < 0)
+            continue;
+        channel->seat.asked = now;
+        if (++asked == SEAT_ASKED_MAX)
+            break;
+    }
+    return asked;
+}
+
+static void on_crowded(struct sp_listener *listener, void *data)
+{
+    struct troupe *self = data;
+
+    (void)listener;
+    if (!self->mailbox.is_closing && ask_for_seats(&self->mailbox, false) == 0)
+        ask_for_seats(&self->mailbox, true);
+}
+
+static bool is_goodbye(const struct envelope *env)
+{
+    return env->kind == ENVELOPE_CAST && envelope_text_equals(env->type, SEAT_YIELDED);
+}
+
+/* All that came before has been taken. One that was not asked by us had asked of it another incarnation. */
+static void let_leave(struct channel *channel)
+{
+    if (!mono_is_set(channel->seat.asked))
+        return;
+    channel->seat.is_left = true;
+    if (say(channel, SEAT_YIELDED) < 0)
+        sp_conn_break(channel->conn); /* its end says as much */
+}
+
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 {
     struct channel *channel = peer_data(peer);
@@ -510,7 +561,9 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     }
     if (env->kind != ENVELOPE_CAST && env->kind != ENVELOPE_CALL)
         return;
-    if (is_for_us(channel->self, env))
+    if (is_goodbye(env))
+        let_leave(channel);
+    else if (is_for_us(channel->self, env))
         on_message_envelope(channel, env);
     else if (is_request)
         refuse_others(channel, env);
@@ -605,6 +658,7 @@ static bool on_open(struct sp_conn *conn)
         return false;
     channel->self = self;
     channel->conn = conn;
+    channel->seat.taken = channel->seat.served = mono_now();
     TAILQ_INIT(&channel->messages);
     if (protocol == SP_PAIR0) {
         channel->peer = peer_accept(conn, self->address, &PEER, channel);
@@ -654,7 +708,8 @@ static void on_drain(struct sp_conn *conn)
 }
 
 static const struct sp_handlers HANDLERS = {
-    .on_open = on_open, .on_message = on_message, .on_close = on_close, .on_drain = on_drain};
+    .on_open = on_open, .on_message = on_message, .on_close = on_close, .on_drain = on_drain,
+    .on_crowded = on_crowded};
 
 /* ---- answers ------------------------------------------------------------------------------- */
 

@@ -11,6 +11,7 @@
 
 #include "envelope.h"
 #include "mono.h"
+#include "sp.h"
 #include "troupe.h"
 #include "wire.h"
 
@@ -20,7 +21,6 @@
 enum {
     MESSAGE_ARGUMENTS_MAX = WIRE_VALUES_MAX,
     MESSAGE_WHY_SIZE = 256,
-    MESSAGE_HEADER_MAX = 32, /* bytes of REQ header words */
     MESSAGE_INLINE = 8,      /* values that need no memory of their own */
 };
 
@@ -54,7 +54,7 @@ struct troupe_message {
     const char *failure; /* of an answer; NULL: it is none */
     uint64_t sequence;   /* of an event; of a gap that of the last missing one */
     uint64_t lost;       /* how many a gap lacks */
-    const uint64_t *blocked; /* the actors that wait in this call (PROTOCOL 2) */
+    const uint64_t *blocked; /* the waits that this call is part of (PROTOCOL 2) */
     unsigned blocked_count;
     const char *format; /* of the arguments: the handler's, or own_format */
     union wire_value *values; /* NULL: none; few_values, or on the heap */
@@ -70,7 +70,7 @@ struct troupe_message {
     UT_hash_handle hh; /* in channel->pending, by header */
     TAILQ_ENTRY(troupe_message) in_unanswered;
     unsigned header_size;
-    uint8_t header[MESSAGE_HEADER_MAX];
+    uint8_t header[SP_REQUEST_HEADER_MAX];
     char name_room[64];
     char own_format[MESSAGE_ARGUMENTS_MAX + 1];
     union wire_value few_values[MESSAGE_INLINE];

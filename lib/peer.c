@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 enum {
-    ADDRESS_MAX = 255, /* what an envelope's `from` holds */
     FEATURES = 0,
     MAX_MESSAGE = 16 << 20,
     HELLO_PAYLOAD = 8,
@@ -24,7 +23,7 @@ struct peer {
     uint64_t last_ref;
     struct buf leftover; /* of a mailbox's dialer, while on_close runs */
     uint64_t place, written; /* the same */
-    char remote[ADDRESS_MAX + 1];
+    char remote[ENVELOPE_ADDRESS_MAX + 1];
 };
 
 /* ---- life --------------------------------------------------------------------------------- */
@@ -156,7 +155,7 @@ static int send_hello(struct peer *peer, const char *self)
 
 static bool is_too_long(const char *self)
 {
-    if (strlen(self) <= ADDRESS_MAX)
+    if (strlen(self) <= ENVELOPE_ADDRESS_MAX)
         return false;
     errno = ENAMETOOLONG;
     return true;
@@ -255,6 +254,15 @@ int peer_send(struct peer *peer, const struct envelope *env, int fd)
         return sp_send(peer->conn, parts, 2, fd);
     errno = ENOTCONN;
     return -1;
+}
+
+int peer_frame_append(struct buf *frames, const struct envelope *env)
+{
+    uint8_t header[ENVELOPE_HEADER_MAX];
+    struct iovec parts[2] = {{header, envelope_encode_header(env, header)},
+                             {(void *)env->payload, env->payload_size}};
+
+    return sp_frame_append(frames, parts, 2);
 }
 
 /* Sends an image as the payload, and frees it. */

@@ -23,6 +23,7 @@
 #include "ties.h"
 #include "timing.h"
 #include "troupe.h"
+#include "undelivered.h"
 #include "work.h"
 
 enum { TROUPE_NEED_MAX = 64, TROUPE_LAST_STATE_MAX = 65536 };
@@ -34,7 +35,7 @@ struct troupe {
     void *state;
     char address[ADDR_TEXT_MAX + 1];
 
-    uint64_t hash; /* of its address, as `blocked` lists it */
+    uint64_t hash; /* of its address */
 
     struct parent parent;
     struct mailbox mailbox;
@@ -47,6 +48,7 @@ struct troupe {
     struct timing timing;
     struct descriptors descriptors;
     struct works works;
+    struct undelivered undelivered;
     struct troupe_message spare; /* for one view at a time */
     bool has_spare;
     struct troupe_message *current; /* the one whose handler runs, or NULL */

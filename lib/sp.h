@@ -27,7 +27,10 @@ enum sp_protocol {
     SP_PULL = 0x51,
 };
 
-enum { SP_FRAME_HEADER = 9 }; /* 01, then the length of the body */
+enum {
+    SP_FRAME_HEADER = 9,        /* 01, then the length of the body */
+    SP_REQUEST_HEADER_MAX = 64, /* bytes of the words before a REQ body: nng's own bound is 15 hops */
+};
 enum { SP_HANDSHAKE_MS = 5000, SP_PARTIAL_MS = 30000, SP_IDLE_MS = 10000 };
 
 struct sp_limits {
@@ -55,6 +58,9 @@ struct sp_handlers {
     /* The outbox has fallen under half of its bound after sp_send() had said EAGAIN, or as far as
      * sp_conn_ask_drain() wanted. May be NULL. */
     void (*on_drain)(struct sp_conn *conn);
+    /* Listener: as many are connected as may be, and others wait in the queue; said every 20 ms while
+     * that is so. May be NULL. */
+    void (*on_crowded)(struct sp_listener *listener, void *data);
 };
 
 /* Serves a listening descriptor (taken over). Returns NULL with errno. */
@@ -85,6 +91,9 @@ void sp_conn_settle(struct sp_conn *conn);
 struct buf sp_conn_leftover(struct sp_conn *conn);
 /* Queues frames that came from there. 0, or -1 with ENOMEM or ENOTCONN. */
 int sp_conn_send_frames(struct sp_conn *conn, const void *frames, size_t size);
+/* Puts a frame made of n parts behind others in a buffer, for that. It is bounded as an outbox is. 0; or
+ * -1 with EAGAIN, EMSGSIZE or ENOMEM. */
+int sp_frame_append(struct buf *frames, const struct iovec *parts, int n);
 /* Places in the stream of what is sent: where the last queued frame ends, and how far the kernel has
  * taken it. */
 uint64_t sp_conn_place(const struct sp_conn *conn);
@@ -137,7 +146,8 @@ int sp_header_read(const uint8_t in[8]);
 /* The size of the whole frame at the beginning of these bytes, header included. -1: not a whole one. */
 int sp_frame_size(const uint8_t *at, size_t have, size_t *size);
 /* How many bytes of a REQ body are header words: they end with the first that has the top bit, the
- * request id, and go back first in the reply. 0 when there is no such word among the first 16. */
+ * request id, and go back first in the reply. 0 when there is no such word within
+ * SP_REQUEST_HEADER_MAX. */
 size_t sp_request_header(const uint8_t *body, size_t size);
 
 #endif

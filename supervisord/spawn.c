@@ -501,17 +501,23 @@ static void finish_birth(struct birth *birth)
     free(birth->last_state);
 }
 
-/* Forks into the child's cgroup, if there is one. */
+/* Forks into the child's cgroup, if there is one. A signal to the newborn waits until reset_signals():
+ * before that it would run a handler of ours, and be lost. */
 static pid_t fork_into_cgroup(struct birth *birth, bool *stillborn)
 {
     const struct child *child = birth->child;
     int cgroup = cgroup_open(&child->supervisor->node->cgroup, child->path), saved;
+    sigset_t all, before;
     pid_t pid;
 
     *stillborn = false;
     birth->cgroup = cgroup;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before);
     pid = thinfork(&birth->cgroup, stillborn);
     saved = errno;
+    if (pid)
+        sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid)
         close_fd(cgroup);
     errno = saved;

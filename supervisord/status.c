@@ -96,6 +96,8 @@ static void read_stats(const struct child *child, struct row *row)
 
     row->messages_in = page.messages_in;
     row->messages_out = page.messages_out;
+    row->expired = page.expired;
+    row->dropped = page.dropped;
     row->mailbox_depth = (uint32_t)page.mailbox_depth;
     row->mailbox_bytes = page.mailbox_bytes;
     if (page.busy_since_us && page.busy_since_us < now_us)
@@ -344,6 +346,8 @@ static void add_process(struct facts *facts, struct child *child)
     facts_addf(facts, 'n', "mailbox", "%u", row.mailbox_depth);
     facts_addf(facts, 'n', "messages_in", "%llu", (unsigned long long)row.messages_in);
     facts_addf(facts, 'n', "messages_out", "%llu", (unsigned long long)row.messages_out);
+    facts_addf(facts, 'n', "expired", "%llu", (unsigned long long)row.expired);
+    facts_addf(facts, 'n', "dropped", "%llu", (unsigned long long)row.dropped);
     facts_addf(facts, 'd', "busy", "%llu", (unsigned long long)row.busy_us / 1000);
 }
 

@@ -79,6 +79,68 @@ answers() { # ANSWER ADDRESS MESSAGE ARG…
     answers deadlock t/a chain t/b t/a
 }
 
+# part LETTER COUNT: a part of a path, of so many letters.
+part() {
+    printf "$1%.0s" $(seq "$2")
+}
+
+# The longest path that a config may have, 511 characters, of an actor called KIND; BELOW is what it is under.
+deep() { # KIND
+    echo "$BELOW/$1$(part x $((56 - ${#1})))"
+}
+
+# An application, six supervisors below each other, and at the bottom two talkers and a counter.
+deep_stage() {
+    local level indent='  ' name
+    name=$(part d 64)
+    BELOW=$name
+    {
+        printf 'troupe: 1\napplication: %s\nsupervisor:\n' "$name"
+        for level in 1 2 3 4 5 6; do
+            printf '%schildren:\n%s  - name: %s\n%s    supervisor:\n' "$indent" "$indent" "$name" "$indent"
+            indent+='      '
+            BELOW+=/$name
+        done
+        printf '%schildren:\n' "$indent"
+        printf "$indent  - {name: %s, module: %s, restart: temporary}\n" "$(basename "$(deep one)")" talker \
+            "$(basename "$(deep two)")" talker "$(basename "$(deep counter)")" counter
+    } >deep.yaml
+    node_up deep.yaml
+}
+
+@test "an actor of the longest path is called, answers, links and watches like any other" {
+    local one two counter
+    deep_stage
+    one=$(deep one) two=$(deep two) counter=$(deep counter)
+    assert_equal "${#one}" 511
+    answers 0 "$one" call "$counter" 2000 value
+    answers 0 "$one" call "$counter@local#1" 2000 value
+    answers 5 "$counter@local#1" add 5
+    answers 5 "$one" ask "$counter" 2000 value
+    answers cast "$two" cast "$counter" add 1
+    answers 6 "$two" call "$counter" 2000 value
+    answers watched "$two" monitor "$one"
+    answers linked "$two" link "$counter"
+    kill -KILL "$(pid_of "$one")"
+    wait_until 5 has_heard "$two" "down $one#1 signal:KILL"
+    kill -KILL "$(pid_of "$counter")"
+    wait_until 5 has_cascaded "$two" "cascade ${counter:0:240}" # a reason is cut at 255 bytes
+}
+
+has_heard() { # ADDRESS TEXT
+    [[ $(ask "$1" heard) == "$2" ]]
+}
+
+has_cascaded() { # ADDRESS REASON
+    troupe why "$1" | grep -qF "$2"
+}
+
+@test "who waits no more, but in another call, is called by the first without a deadlock" {
+    stage "    - {name: c, module: talker}"
+    answers $'timeout\tanswered' t/a two t/b t/c 500
+    wait_until 10 has_heard t/b answered
+}
+
 @test "a call that comes back by a forward is a deadlock" {
     yaml d.yaml <<END
 troupe: 1
@@ -106,6 +168,11 @@ hangs() { # ADDRESS
     # answered in its turn, behind the one that was dropped
     answers '!unknown_message nonsense' t/b call t/a 20000 nonsense
     answers 10 t/b call t/counter 2000 value
+    # both were counted
+    assert_equal "$(column_of expired t/a) $(column_of dropped t/a)" "1 1"
+    assert_equal "$(troupe status -o expired,dropped t/a)" $'1\t1'
+    run troupe ps -o json t/a
+    assert_output --regexp '"expired": ?1[,}]'
 }
 
 @test "who sends to one that never reads is told when enough waits" {
@@ -116,4 +183,27 @@ hangs() { # ADDRESS
     assert_output --partial 'Resource temporarily unavailable'
     sent=${output%%[!0-9]*}
     ((sent > 64 && sent < 400)) # 8 MiB, and what the kernel takes
+}
+
+questions_are() { # COUNT
+    [[ $(grep -c '^asked ended .* other/x#1$' oracle.out) == "$1" ]]
+}
+
+all_were_told() { # COUNT ANSWER
+    [[ $(cat call.*.out | grep -c -x -e "$2") == "$1" ]]
+}
+
+@test "how somebody elsewhere ended is asked once, however many want to know" {
+    local i
+    stage "    - {name: many, module: talker, replicas: 20}"
+    in_background oracle oracle 20 exit:7
+    wait_until 5 grep -q ready oracle.out
+    for i in {1..20}; do
+        in_background "call.$i" timeout 20 troupe call --timeout 15s "t/many.$i" call other/x 10000 value
+    done
+    wait_until 10 all_were_told 20 '!down exit:7'
+    questions_are 1
+    # and whoever learns of it later has its answer from memory
+    answers '!down exit:7' t/a call other/x 10000 value
+    questions_are 1
 }

@@ -133,6 +133,39 @@ static void on_heard(struct troupe *self, struct troupe_message *message)
     troupe_reply(message, talker->heard);
 }
 
+/* Calls that, whenever it hears of it, only after MS. */
+static void on_later(struct troupe *self, struct troupe_message *message)
+{
+    struct troupe_message *answer;
+
+    usleep((useconds_t)troupe_int(message, 1) * 1000);
+    answer = troupe_call(self, troupe_text(message, 0), 20000, "nothing");
+    hear(self, troupe_failure(answer) ? troupe_failure(answer) : "answered");
+    troupe_free(answer);
+}
+
+static void on_nothing(struct troupe *self, struct troupe_message *message)
+{
+    (void)self;
+    (void)message;
+}
+
+/* Waits for the first, in vain, then for the second: the first calls back meanwhile. */
+static void on_two(struct troupe *self, struct troupe_message *message)
+{
+    int64_t ms = troupe_int(message, 2);
+    struct troupe_message *first =
+        troupe_call(self, troupe_text(message, 0), ms, "later", troupe_path(self), 2 * ms);
+    struct troupe_message *second =
+        troupe_call(self, troupe_text(message, 1), 20000, "hang", 4 * ms);
+    const char *failure = troupe_failure(first);
+
+    troupe_reply(message, failure ? failure : "answered",
+                 troupe_failure(second) ? troupe_failure(second) : "answered");
+    troupe_free(first);
+    troupe_free(second);
+}
+
 /* Calls the address, and that one is asked to call the next … a chain by hand. */
 static void on_chain(struct troupe *self, struct troupe_message *message)
 {
@@ -142,6 +175,34 @@ static void on_chain(struct troupe *self, struct troupe_message *message)
 
     troupe_reply(message, failure ? failure : troupe_text(answer, 0));
     troupe_free(answer);
+}
+
+/* Who the kernel says has sent this, and who that says it is. */
+static void on_who(struct troupe *self, struct troupe_message *message)
+{
+    (void)self;
+    troupe_reply(message, troupe_from_uid(message), troupe_from(message));
+}
+
+static void on_monitor(struct troupe *self, struct troupe_message *message)
+{
+    troupe_reply(message, troupe_monitor(self, troupe_text(message, 0)) ? "watched" : "not watched");
+}
+
+static void on_link(struct troupe *self, struct troupe_message *message)
+{
+    const char *failure = troupe_link(self, TROUPE_LINK_PEER, troupe_text(message, 0));
+
+    troupe_reply(message, failure ? failure : "linked");
+}
+
+static void down(struct troupe *self, uint64_t monitor, const char *who, const char *reason)
+{
+    char text[1200];
+
+    (void)monitor;
+    snprintf(text, sizeof text, "down %s %s", who, reason);
+    hear(self, text);
 }
 
 static void undelivered(struct troupe *self, const char *to, const char *name, const char *why)
@@ -162,8 +223,15 @@ static const struct troupe_handler messages[] = {
     {"hang", "I", "", on_hang, "sleeps for MS"},
     {"add", "I", "I", on_forward, "forwards to t/counter"},
     {"chain", "ss", "s", on_chain, "calls chain of the first with the second"},
+    {"who", "", "us", on_who, "tells the user and the address of its sender"},
+    {"monitor", "s", "s", on_monitor, "watches ADDRESS"},
+    {"link", "s", "s", on_link, "links to ADDRESS, both ways"},
+    {"later", "sI", "", on_later, "after MS, calls nothing of ADDRESS"},
+    {"nothing", "", "", on_nothing, "is answered"},
+    {"two", "ssI", "ss", on_two, "waits MS for the first to call back later, then for the second"},
     {"heard", "", "s", on_heard, "tells what it was told"},
     {0},
 };
 
-TROUPE_ACTOR(.state_size = sizeof(struct talker), .messages = messages, .undelivered = undelivered);
+TROUPE_ACTOR(.state_size = sizeof(struct talker), .messages = messages, .down = down,
+             .undelivered = undelivered);

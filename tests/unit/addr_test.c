@@ -115,7 +115,8 @@ static void test_text_and_hash(void)
     addr_parse("shop@a#2", &again, &why);
     CHECK(addr_hash(&addr) != addr_hash(&again), "two incarnations have two hashes");
     addr_parse("a", &addr, &why);
-    CHECK(addr_hash(&addr) == 0xaf63dc4c8601ec8cu, "the hash is FNV-1a of the text");
+    CHECK(addr_hash(&addr) == 0x82a2a958a9bece5bu,
+          "the hash is FNV-1a of the text, scattered");
 }
 
 static void test_supervisors(void)

@@ -47,7 +47,7 @@ static void test_round_trip(void)
     env = (struct envelope){.kind = ENVELOPE_CAST};
     CHECK(encode(&env, bytes) == ENVELOPE_FIXED_SIZE &&
               !envelope_decode(bytes, ENVELOPE_FIXED_SIZE, &got, &why) && got.to.length == 0,
-          "an empty one is 28 bytes");
+          "an empty one is 32 bytes");
 }
 
 static bool refuses(size_t at, uint8_t value, const char *word)
@@ -72,9 +72,11 @@ static void test_refusals(void)
     CHECK(refuses(0, 9, "version"), "another version is refused");
     CHECK(refuses(1, 0, "kind") && refuses(1, 9, "kind"), "an unknown kind is refused");
     CHECK(refuses(2, 4, "flags") && refuses(3, 128, "flags"), "unknown flags are refused");
-    CHECK(refuses(24, 33, "blocked"), "more than 32 blocked actors are refused");
-    CHECK(refuses(4, 8, "length") && refuses(7, 0xff, "length") && refuses(25, 200, "length"),
+    CHECK(refuses(24, 33, "blocked") && refuses(25, 1, "blocked"), "more than 32 blocked actors are refused");
+    CHECK(refuses(4, 8, "length") && refuses(7, 0xff, "length") && refuses(26, 200, "length"),
           "lengths that do not add up are refused");
+    CHECK(refuses(27, 3, "text") && refuses(29, 3, "text") && refuses(31, 1, "text"),
+          "so are addresses of over 597 bytes, and names of over 255");
     for (size_t n = 0; n < size; n++) {
         uint8_t *exact = malloc(n ? n : 1); /* so that a sanitizer sees a read past the end */
 
@@ -88,12 +90,9 @@ static void test_refusals(void)
 
 static void test_texts(void)
 {
-    char name[300], out[256];
+    char out[256];
     struct envelope_text text;
 
-    memset(name, 'n', sizeof name);
-    name[sizeof name - 1] = '\0';
-    CHECK(envelope_text(name).length == 255, "a text has at most 255 bytes");
     text = envelope_text("abc");
     CHECK(!envelope_text_copy(text, out, 4) && !strcmp(out, "abc"), "a text that fits is copied");
     CHECK(envelope_text_copy(text, out, 3) == -1, "one that does not fit is not");
@@ -101,10 +100,30 @@ static void test_texts(void)
           "texts of other lengths differ");
 }
 
+/* The longest that there are; and longer ones, which no caller should have, stay inside the header. */
+static void test_longest(void)
+{
+    char address[2 * ENVELOPE_ADDRESS_MAX];
+    uint8_t bytes[ENVELOPE_HEADER_MAX];
+    struct envelope env = {.kind = ENVELOPE_CALL, .blocked_count = 4000}, got;
+    const char *why;
+
+    memset(address, 'a', sizeof address);
+    address[sizeof address - 1] = '\0';
+    CHECK(envelope_text(address).length == ENVELOPE_ADDRESS_MAX, "a text is cut at an address's length");
+    env.to = env.from = env.type = (struct envelope_text){address, sizeof address - 1};
+    CHECK(envelope_encode_header(&env, bytes) == ENVELOPE_HEADER_MAX &&
+              !envelope_decode(bytes, ENVELOPE_HEADER_MAX, &got, &why) &&
+              got.blocked_count == ENVELOPE_MAX_BLOCKED && got.to.length == ENVELOPE_ADDRESS_MAX &&
+              got.from.length == ENVELOPE_ADDRESS_MAX && got.type.length == ENVELOPE_NAME_MAX,
+          "the longest header holds the longest of all its parts");
+}
+
 int main(void)
 {
     test_round_trip();
     test_refusals();
     test_texts();
+    test_longest();
     return tap_done();
 }

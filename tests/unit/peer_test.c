@@ -217,10 +217,10 @@ static void test_hostile(void)
           "so is who sends no envelope");
     size = envelope_encode_header(&hello, bytes);
     tap_is_text(why_after(bytes, size), "bad hello", "and whose hello has no payload");
-    CHECK(!peer_dial(loop, dir, "x", (char[]){[0 ... 299] = 'a', 0}, (struct mono){0}, &handlers,
+    CHECK(!peer_dial(loop, dir, "x", (char[]){[0 ... ENVELOPE_ADDRESS_MAX] = 'a', 0}, (struct mono){0}, &handlers,
                      &client) &&
               errno == ENAMETOOLONG,
-          "an address over 255 bytes is refused");
+          "an address that is longer than any is refused");
 }
 
 int main(void)

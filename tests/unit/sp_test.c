@@ -77,7 +77,8 @@ static void on_drain(struct sp_conn *conn)
     seen_of(conn)->drained++;
 }
 
-static const struct sp_handlers handlers = {on_open, on_message, on_close, on_drain};
+static const struct sp_handlers handlers = {
+    .on_open = on_open, .on_message = on_message, .on_close = on_close, .on_drain = on_drain};
 
 static void turns(int n)
 {
@@ -760,7 +761,7 @@ static void test_mute(void)
 static void test_codec(void)
 {
     static const uint8_t request[] = {0, 0, 0, 1, 0x80, 0, 0, 5, 'h', 'i'}, endless[128];
-    uint8_t header[8];
+    uint8_t header[8], hops[128];
 
     sp_header_write(SP_REQ, header);
     CHECK(!memcmp(header, "\0SP\0\0\x30\0\0", 8) && sp_header_read(header) == SP_REQ,
@@ -768,6 +769,10 @@ static void test_codec(void)
     header[7] = 1;
     CHECK(sp_header_read(header) == -1, "its last bytes are zero");
     CHECK(sp_request_header(request, sizeof request) == 8, "a request's header ends with its id");
+    memset(hops, 0, sizeof hops);
+    hops[SP_REQUEST_HEADER_MAX - 4] = 0x80;
+    CHECK(sp_request_header(hops, sizeof hops) == SP_REQUEST_HEADER_MAX,
+          "also behind as many hops as nng lets it go");
     CHECK(sp_request_header(request, 7) == 0 && sp_request_header(endless, sizeof endless) == 0,
           "a request without an id is none");
 }
