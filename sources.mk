@@ -7,7 +7,8 @@ LIB_SOURCES += \
     lib/actor.c lib/agenda.c lib/attach.c lib/audience.c lib/call.c lib/cast.c lib/contact.c lib/crash.c \
     lib/ctl.c lib/descriptors.c lib/grant.c lib/newborn.c lib/helper.c lib/logline.c lib/lookup.c lib/mailbox.c lib/message.c \
     lib/notify.c lib/nursery.c lib/parent.c lib/parent_peer.c lib/parent_socket.c lib/publish.c \
-    lib/reply.c lib/subscription.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c
+    lib/reply.c lib/seat.c lib/subscription.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c \
+    lib/yield.c
 LIB_SOURCES += lib/group.c lib/joining.c lib/table.c lib/views.c lib/reserve.c lib/control_right.c lib/url.c lib/group_name.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
@@ -34,10 +35,10 @@ SUPERVISORD_SOURCES += \
     supervisord/askers.c supervisord/attached.c supervisord/backplane.c supervisord/batch.c supervisord/cgroup.c \
     supervisord/child.c supervisord/end.c supervisord/fellows.c supervisord/linking.c \
     supervisord/party.c supervisord/watches.c \
-    supervisord/environment.c supervisord/events.c supervisord/files.c supervisord/guard.c \
-    supervisord/links.c supervisord/logpipes.c supervisord/mailbox_file.c supervisord/main.c \
+    supervisord/environment.c supervisord/events.c supervisord/falling.c supervisord/files.c supervisord/guard.c \
+    supervisord/inquiries.c supervisord/links.c supervisord/logpipes.c supervisord/mailbox_file.c supervisord/main.c \
     supervisord/members.c supervisord/memberships.c supervisord/module.c supervisord/module_exec.c supervisord/outcome.c \
-    supervisord/probe.c supervisord/reap.c supervisord/requests.c supervisord/root.c \
+    supervisord/pages.c supervisord/probe.c supervisord/reap.c supervisord/requests.c supervisord/root.c \
     supervisord/slots.c supervisord/spawn.c supervisord/status.c supervisord/stop.c supervisord/store.c \
     supervisord/supervisor.c supervisord/sys_tree.c supervisord/talk.c supervisord/thinfork.c \
     supervisord/title.c supervisord/why.c
@@ -70,7 +71,7 @@ TEST_PRELOADS := timejump
 TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer errand onlooker
 FUZZERS      :=
 
-UNIT_TESTS += actor_test parent_test crash_test ctl_test subscription_test talk_test timing_test
+UNIT_TESTS += actor_test parent_test crash_test ctl_test seat_test subscription_test talk_test timing_test
 FUZZERS += ctl_fuzz rawcall_fuzz
 ctl_fuzz_FUZZED = lib/ctl.c
 rawcall_fuzz_FUZZED = $(LIB_SOURCES)
@@ -107,8 +108,11 @@ FUZZERS += config_fuzz
 config_fuzz_FUZZED = $(config_test_UNITS) $(LIB_SOURCES)
 config_fuzz_LIBS   = -lyaml
 
-UNIT_TESTS += watches_test
+UNIT_TESTS += watches_test members_test table_test probe_test cgroup_test
 watches_test_UNITS := supervisord/watches.c
+probe_test_UNITS   := supervisord/probe.c
+cgroup_test_UNITS  := supervisord/cgroup.c
+members_test_UNITS := supervisord/members.c supervisord/cgroup.c supervisord/files.c
 
 # The SP endpoint against libnng.
 TEST_HELPERS += sp_echo nng_client
@@ -120,7 +124,7 @@ wire_fuzz_FUZZED     = lib/wire.c
 sp_fuzz_FUZZED       = lib/sp.c lib/buf.c lib/rundir.c lib/addr.c lib/error.c lib/loop.c lib/mono.c
 
 # Messages for the conformance scenarios.
-TEST_HELPERS += say stranger
+TEST_HELPERS += say stranger liar oracle
 UNIT_TESTS += log_line_test log_plan_test log_ring_test
 log_line_test_UNITS := workers/log_line.c
 log_plan_test_UNITS := workers/log_plan.c

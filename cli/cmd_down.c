@@ -20,8 +20,9 @@ static int make_words(struct cli *cli, struct words *words)
 }
 
 /* A node that boots holds its lock before it can be reached, one that ends for a while after: what
- * reached nobody is asked again while the node lives. A connection that breaks later may also be one
- * that the node had no memory for: a few times more. */
+ * reached nobody is asked again while the node lives. A connection that breaks later may be one that
+ * the node was too busy or too poor for. Whether it has heard to go down itself, it shows by its end:
+ * until then it is asked again. Of an application a few times more are enough. */
 static int ask(struct cli *cli, const struct words *words, struct answer *answer)
 {
     const struct timespec pause = {.tv_nsec = 20000000};
@@ -31,7 +32,7 @@ static int ask(struct cli *cli, const struct words *words, struct answer *answer
         if (client_call(&cli->client, RUNDIR_SUPERVISOR, CONTROL_DOWN, words, 0, answer) != 0)
             return -1;
         if (answer->kind != ANSWER_CLOSED || !rundir_is_alive(&cli->client.dir) ||
-            (strcmp(answer->text, CONTROL_E_NOPROC) != 0 && --tries == 0))
+            (words->count && strcmp(answer->text, CONTROL_E_NOPROC) != 0 && --tries == 0))
             return 0;
         answer_finish(answer);
         nanosleep(&pause, NULL);

@@ -159,6 +159,18 @@ VALUE(out)
     return number_of_process(row, scratch, row->messages_out);
 }
 
+VALUE(expired)
+{
+    UNUSED();
+    return number_of_process(row, scratch, row->expired);
+}
+
+VALUE(dropped)
+{
+    UNUSED();
+    return number_of_process(row, scratch, row->dropped);
+}
+
 VALUE(node)
 {
     (void)row;
@@ -284,6 +296,10 @@ const struct column columns[] = {
      cpu_show},
     {"in", "IN", 'n', true, true, 0, "messages received", in_value, NULL},
     {"out", "OUT", 'n', true, true, 0, "messages sent", out_value, NULL},
+    {"expired", "EXP", 'n', true, true, 0, "messages whose time was up before their turn",
+     expired_value, NULL},
+    {"dropped", "DROP", 'n', true, true, 0, "messages that were refused, or events that were missed",
+     dropped_value, NULL},
     {"node", "NODE", 's', true, false, 0, "the node that it belongs to", node_value, NULL},
     {"user", "USER", 's', true, false, 0, "the user that it runs as", user_value, NULL},
     {"threads", "THR", 'n', true, true, 0, "its threads", threads_value, NULL},

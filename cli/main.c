@@ -242,13 +242,25 @@ static int dispatch(struct cli *cli, int argc, char **argv)
     return run(cli);
 }
 
+/* Whoever started us may have ignored SIGCHLD, which takes the ends of our own children from us, or blocked
+ * what is to interrupt us. What else it ignores (nohup) stays so. */
+static void set_signals(void)
+{
+    sigset_t none;
+
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 int main(int argc, char **argv)
 {
     struct cli cli = {0};
     struct buf text = {0};
     int status;
 
-    signal(SIGPIPE, SIG_IGN);
+    set_signals();
     raise_descriptor_limit();
     if (argc < 2) {
         help_overview(&text);

@@ -317,11 +317,14 @@ static void format_address(struct troupe *self)
     self->hash = addr_hash(&addr);
 }
 
+/* The descriptor leads to the pages of others, too: what the author's code gets wrong shall not. */
 static void map_stats(struct troupe *self)
 {
     self->stats = NULL;
-    if (self->boot->stats_fd >= 0)
+    if (self->boot->stats_fd >= 0) {
         self->stats = stats_map_one(self->boot->stats_fd, self->boot->stats_offset);
+        close(self->boot->stats_fd);
+    }
     if (!self->stats)
         self->stats = &self->own_stats;
 }

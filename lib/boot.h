@@ -16,7 +16,7 @@ enum { TROUPE_BOOT_ABI = 1 };
 enum {
     BOOT_FD_MAILBOX = 3, /* listening socket; absent without a mailbox */
     BOOT_FD_CONTROL = 4, /* SEQPACKET to the supervisor */
-    BOOT_FD_STATS = 5,   /* the supervisor's memfd of stats pages */
+    BOOT_FD_STATS = 5,   /* a memfd of stats pages; a module closes it when it has mapped its own */
     BOOT_FD_SPARE = 6,   /* readiness pipe, or the pipe that tells an exec's failure */
 };
 

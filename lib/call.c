@@ -10,17 +10,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A connection that has ended: what it had taken, until it is known how its receiver ended. */
+struct ending {
+    struct call_list calls;
+    uint64_t question; /* 0: answered */
+};
+
 struct call {
-    TAILQ_ENTRY(call) in_contact;
+    TAILQ_ENTRY(call) in_contact; /* or in ending */
     struct troupe *self;
     struct contact *contact; /* NULL: it is not on any connection any more */
+    struct ending *ending;   /* or NULL */
     uint64_t ref, place;
     bool blocks; /* the actor waits in it */
     struct mono deadline;
-    uint64_t end_asked; /* number of our question how its receiver ended; 0 */
     call_done *done;
     troupe_on_answer *on_answer;
     void *data;
+    void (*drop)(void *data);
     struct agenda_item owed;        /* an answer that waits for the actor to be free */
     struct troupe_message *answer; /* … this one */
 };
@@ -81,12 +88,31 @@ static void leave(struct calls *calls, const struct call *call)
 
 /* ---- the end of a call --------------------------------------------------------------------- */
 
-static void call_free(struct call *call)
+/* Nobody waits for the reason of an end when the last has left. */
+static void leave_ending(struct call *call)
+{
+    struct ending *ending = call->ending;
+
+    call->ending = NULL;
+    TAILQ_REMOVE(&ending->calls, call, in_contact);
+    if (!TAILQ_EMPTY(&ending->calls) || !ending->question)
+        return;
+    ties_forget_question(call->self, ending->question);
+    free(ending);
+}
+
+static void leave_connection(struct call *call)
 {
     if (call->contact)
         TAILQ_REMOVE(&call->contact->calls, call, in_contact);
-    if (call->end_asked)
-        ties_forget_question(call->self, call->end_asked);
+    call->contact = NULL;
+    if (call->ending)
+        leave_ending(call);
+}
+
+static void call_free(struct call *call)
+{
+    leave_connection(call);
     agenda_withdraw(call->self, &call->owed);
     message_destroy(call->answer);
     free(call);
@@ -139,12 +165,7 @@ static void finish(struct call *call, struct troupe_message *answer)
     struct troupe *self = call->self;
 
     leave(&self->calls, call);
-    if (call->contact)
-        TAILQ_REMOVE(&call->contact->calls, call, in_contact);
-    call->contact = NULL;
-    if (call->end_asked)
-        ties_forget_question(self, call->end_asked);
-    call->end_asked = 0;
+    leave_connection(call);
     if (call->done) {
         tell(call, answer);
     } else if (agenda_is_free(self)) {
@@ -260,31 +281,55 @@ struct mono call_deadline(int64_t timeout_ms)
 
 static void on_end_known(struct troupe *self, const char *reason, void *data)
 {
-    struct call *call = data;
+    struct ending *ending = data;
     char failure[REASON_MAX + 8];
+    struct call *call;
 
-    (void)self;
-    call->end_asked = 0;
+    ending->question = 0;
     if (strcmp(reason, "noproc") == 0)
         reason = "unknown";
     snprintf(failure, sizeof failure, "down %s", reason);
-    fail(call, failure);
+    agenda_hold(self); /* all of them, before anybody who hears of one asks again */
+    while ((call = TAILQ_FIRST(&ending->calls)))
+        fail(call, failure);
+    agenda_let_go(self);
+    free(ending);
+}
+
+/* One question for all of them. Without memory for it they have no reason. */
+static void ask_end(struct troupe *self, struct ending *ending, const char *remote)
+{
+    if (TAILQ_EMPTY(&ending->calls)) {
+        free(ending);
+        return;
+    }
+    ending->question = ties_ask_end(self, remote, CALL_END_MS, on_end_known, ending);
+    if (!ending->question)
+        on_end_known(self, "unknown", ending);
 }
 
 void call_on_lost(struct contact *contact, uint64_t written, const char *remote)
 {
+    struct ending *ending = calloc(1, sizeof *ending);
     struct call *call, *next;
 
+    if (ending)
+        TAILQ_INIT(&ending->calls);
     for (call = TAILQ_FIRST(&contact->calls); call; call = next) {
         next = TAILQ_NEXT(call, in_contact);
         if (call->place > written)
             continue;
+        if (!ending) {
+            fail(call, "down unknown");
+            continue;
+        }
         TAILQ_REMOVE(&contact->calls, call, in_contact);
         call->contact = NULL;
-        call->end_asked = ties_ask_end(contact->self, remote, CALL_END_MS, on_end_known, call);
-        if (!call->end_asked)
-            fail(call, "down unknown");
+        call->ending = ending;
+        TAILQ_INSERT_TAIL(&ending->calls, call, in_contact);
     }
+    if (ending)
+        ask_end(contact->self, ending, remote);
 }
 
 void call_move(struct contact *contact, uint64_t from, uint64_t to)
@@ -293,6 +338,16 @@ void call_move(struct contact *contact, uint64_t from, uint64_t to)
 
     TAILQ_FOREACH(call, &contact->calls, in_contact)
     call->place = call->place - from + to;
+}
+
+void call_hand_over(struct contact *from, struct contact *to)
+{
+    struct call *call;
+
+    TAILQ_FOREACH(call, &from->calls, in_contact)
+    call->contact = to;
+    TAILQ_CONCAT(&from->calls, &to->calls, in_contact);
+    TAILQ_CONCAT(&to->calls, &from->calls, in_contact);
 }
 
 void call_fail_all(struct contact *contact, const char *failure)
@@ -366,6 +421,7 @@ static struct call *create(struct troupe *self, const struct call_request *reque
     call->done = request->done;
     call->on_answer = request->on_answer;
     call->data = request->data;
+    call->drop = request->drop;
     call->owed = (struct agenda_item){.run = on_owed, .drop = drop_owed};
     if (enter(&self->calls, call) < 0) {
         free(call);
@@ -434,6 +490,8 @@ void calls_init(struct troupe *self)
 static void abandon(struct call *call)
 {
     leave(&call->self->calls, call);
+    if (call->drop)
+        call->drop(call->data);
     call_free(call);
 }
 

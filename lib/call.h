@@ -28,6 +28,7 @@ struct call_request {
     call_done *done;             /* the runtime's own: also called while the actor is busy or waits */
     troupe_on_answer *on_answer; /* or the author's, for whom the actor must be free */
     void *data;
+    void (*drop)(void *data); /* frees it when the actor has ended before; or NULL */
 };
 
 struct calls {
@@ -65,6 +66,8 @@ void call_fail_all(struct contact *contact, const char *failure);
 void call_on_lost(struct contact *contact, uint64_t written, const char *remote);
 /* The others have moved: what stood at place `from` stands at `to` now. */
 void call_move(struct contact *contact, uint64_t from, uint64_t to);
+/* The calls on one connection are another contact's now, before its own. */
+void call_hand_over(struct contact *from, struct contact *to);
 void call_abandon_all(struct contact *contact);
 
 #endif

@@ -264,6 +264,12 @@ static void relay(struct troupe *self, struct troupe_message **answer, void *dat
     troupe_relay(message, *answer);
 }
 
+/* Nobody will answer it any more: the actor has ended. */
+static void drop_forwarded(void *data)
+{
+    mailbox_forget(data);
+}
+
 static int pack_again(const struct troupe_message *message, struct payload *payload)
 {
     if (message->origin == MESSAGE_ENVELOPE) {
@@ -295,7 +301,7 @@ static int call_again(const struct troupe_message *message, const struct payload
 static int forward_call(struct troupe_message *message, const char *to, const struct payload *payload)
 {
     struct call_request request = {
-        .to = to, .deadline = message->deadline, .done = relay, .data = message};
+        .to = to, .deadline = message->deadline, .done = relay, .data = message, .drop = drop_forwarded};
     bool was_kept = message->is_kept, was_handled = message->is_handled;
     int result;
 

@@ -4,6 +4,7 @@
 #include "runtime.h"
 #include "subscription.h"
 #include "undelivered.h"
+#include "yield.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 
     if (fd >= 0)
         close(fd);
+    contact->visits++;
     switch (env->kind) {
     case ENVELOPE_REPLY:
         call_on_answer(contact, env);
@@ -32,11 +34,17 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
             undelivered_refused(contact->self, contact->path, env);
         break;
     case ENVELOPE_EVENT:
-        subscription_on_event(contact, env);
+        if (env->ref)
+            subscription_on_event(contact, env);
+        else
+            yield_on_event(contact, env);
         break;
     default: /* requests flow from dialer to listener only */
         break;
     }
+    contact->visits--;
+    if (contact->is_old)
+        yield_check(contact);
 }
 
 /* ---- the end of a connection --------------------------------------------------------------- */
@@ -53,44 +61,118 @@ static const char *failure_of(const char *why)
 }
 
 /* Nobody was reached: nothing of all this will ever be handled. */
-static void fail_all(struct contact *contact, const struct buf *leftover, const char *why)
+void contact_fail(struct contact *contact, const struct buf *frames, const char *why)
 {
     const char *failure = failure_of(why);
 
-    undelivered_frames(contact->self, contact->path, leftover, failure);
+    undelivered_frames(contact->self, contact->path, frames, failure);
     call_fail_all(contact, failure);
     lookup_on_nobody(contact);
 }
 
 static int dial(struct contact *contact, const struct buf *leftover);
 
-/* What the kernel had not taken goes again; calls that it had taken are asked after. */
-static void go_on(struct contact *contact, struct peer *peer, const struct buf *leftover)
+void contact_go_on(struct contact *contact, uint64_t end, const struct buf *frames)
 {
-    uint64_t written = peer_written(peer);
-
-    call_on_lost(contact, written, peer_remote(peer));
-    if (buf_length(leftover) == 0)
+    if (buf_length(frames) == 0)
         return;
-    if (dial(contact, leftover) < 0)
-        fail_all(contact, leftover, "down unknown");
+    if (dial(contact, frames) < 0)
+        contact_fail(contact, frames, "down unknown");
     else
-        call_move(contact, peer_place(peer), peer_place(contact->peer));
+        call_move(contact, end, peer_place(contact->peer));
+}
+
+static bool has_taken_a_frame(const struct contact *contact, const struct peer *peer,
+                              const struct buf *leftover)
+{
+    return peer_place(peer) - buf_length(leftover) > contact->begin;
+}
+
+void contact_send_held(struct contact *contact)
+{
+    struct buf held = contact->held;
+
+    contact->held = (struct buf){0};
+    contact_go_on(contact, buf_length(&held), &held);
+    buf_finish(&held);
+}
+
+static void on_redial(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    (void)loop;
+    (void)revents;
+    contact_send_held(container_of(timer, struct contact, redial));
+}
+
+static int64_t redial_ms(unsigned cuts)
+{
+    int64_t ms = CONTACT_REDIAL_MS;
+
+    while (--cuts > 0 && ms < CONTACT_REDIAL_MAX_MS)
+        ms *= 2;
+    return ms < CONTACT_REDIAL_MAX_MS ? ms : CONTACT_REDIAL_MAX_MS;
+}
+
+/* Who greets, and cuts the same frame again and again, is dialled ever more seldom, and then no more. */
+static void redial_later(struct contact *contact, struct peer *peer, struct buf *leftover)
+{
+    struct troupe *self = contact->self;
+    struct mono now = mono_now();
+
+    if (contact->cuts++ == 0)
+        contact->cut_since = now;
+    if (mono_diff_ms(now, contact->cut_since) >= CONTACT_GIVE_UP_MS) {
+        contact->cuts = 0;
+        contact_fail(contact, leftover, "end of stream");
+        return;
+    }
+    call_move(contact, peer_place(peer), buf_length(leftover));
+    contact->held = *leftover;
+    *leftover = (struct buf){0};
+    ev_now_update(self->loop);
+    ev_timer_set(&contact->redial, (double)redial_ms(contact->cuts) / 1000, 0.);
+    ev_timer_start(self->loop, &contact->redial);
+}
+
+/* What the kernel had not taken goes again; calls that it had taken are asked after. */
+static void go_on(struct contact *contact, struct peer *peer, struct buf *leftover)
+{
+    call_on_lost(contact, peer_written(peer), peer_remote(peer));
+    if (buf_length(leftover) > 0 && !has_taken_a_frame(contact, peer, leftover)) {
+        redial_later(contact, peer, leftover);
+        return;
+    }
+    contact->cuts = 0;
+    contact_go_on(contact, peer_place(peer), leftover);
+}
+
+static void on_old_close(struct contact *old)
+{
+    struct troupe *self = old->self;
+
+    agenda_hold(self);
+    yield_on_close(old);
+    agenda_let_go(self);
 }
 
 static void on_close(struct peer *peer, const char *why)
 {
     struct contact *contact = peer_data(peer);
     struct troupe *self = contact->self;
-    struct buf leftover = peer_leftover(peer);
+    struct buf leftover;
 
+    if (contact->is_old) {
+        on_old_close(contact);
+        return;
+    }
+    leftover = peer_leftover(peer);
     contact->peer = NULL;
     agenda_hold(self); /* who hears of this may send here again: not before all of it is over */
     subscription_on_lost(contact, peer_remote(peer));
     if (*peer_remote(peer))
         go_on(contact, peer, &leftover);
     else
-        fail_all(contact, &leftover, why);
+        contact_fail(contact, &leftover, why);
     agenda_let_go(self);
     buf_finish(&leftover);
 }
@@ -119,14 +201,21 @@ static int dial(struct contact *contact, const struct buf *leftover)
                                       leftover, &handlers, contact);
     if (!contact->peer)
         return -1;
+    contact->begin = peer_place(contact->peer) - (leftover ? buf_length(leftover) : 0);
     start_sweep(self);
     return 0;
+}
+
+/* Is there to be no connection yet? What is sent waits. */
+static bool is_held(const struct contact *contact)
+{
+    return contact->old || ev_is_active(&contact->redial);
 }
 
 static bool is_in_use(const struct contact *contact)
 {
     return !TAILQ_EMPTY(&contact->calls) || contact->subscribers > 0 ||
-           !LIST_EMPTY(&contact->lookups) || (contact->peer && peer_queued(contact->peer) > 0);
+           !LIST_EMPTY(&contact->lookups) || is_held(contact) || (contact->peer && peer_queued(contact->peer) > 0);
 }
 
 static void forget(struct contact *contact)
@@ -145,6 +234,10 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int revents)
     struct contact *contact, *next;
 
     (void)revents;
+    for (contact = LIST_FIRST(&contacts->leaving); contact; contact = next) {
+        next = LIST_NEXT(contact, in_leaving);
+        yield_check(contact);
+    }
     HASH_ITER(hh, contacts->all, contact, next)
     {
         if (!contact->is_used && !is_in_use(contact))
@@ -152,7 +245,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int revents)
         else
             contact->is_used = false;
     }
-    if (!contacts->all)
+    if (!contacts->all && LIST_EMPTY(&contacts->leaving))
         ev_timer_stop(loop, timer);
 }
 
@@ -163,7 +256,7 @@ static bool is_elsewhere(const struct troupe *self, const struct addr *addr)
     return *addr->node && strcmp(addr->node, self->boot->node ? self->boot->node : "") != 0;
 }
 
-static struct contact *create(struct troupe *self, const char *path)
+struct contact *contact_make(struct troupe *self, const char *path)
 {
     size_t length = strlen(path);
     struct contact *contact = calloc(1, sizeof *contact + length + 1);
@@ -175,7 +268,16 @@ static struct contact *create(struct troupe *self, const char *path)
     TAILQ_INIT(&contact->calls);
     LIST_INIT(&contact->lookups);
     TAILQ_INIT(&contact->subscriptions);
-    HASH_ADD_KEYPTR(hh, self->contacts.all, contact->path, length, contact);
+    ev_init(&contact->redial, on_redial);
+    return contact;
+}
+
+static struct contact *create(struct troupe *self, const char *path)
+{
+    struct contact *contact = contact_make(self, path);
+
+    if (contact)
+        HASH_ADD_KEYPTR(hh, self->contacts.all, contact->path, strlen(path), contact);
     return contact;
 }
 
@@ -225,18 +327,46 @@ static void set_to(const struct contact *contact, uint64_t incarnation, struct e
     env->to = envelope_text(to);
 }
 
+bool contact_is_dialled(const struct contact *contact)
+{
+    return contact->peer || is_held(contact);
+}
+
 int contact_connect(struct contact *contact)
 {
-    return contact->peer ? 0 : dial(contact, NULL);
+    return contact_is_dialled(contact) ? 0 : dial(contact, NULL);
+}
+
+static int hold(struct contact *contact, const struct envelope *env, uint64_t *place)
+{
+    if (peer_frame_append(&contact->held, env) < 0)
+        return -1;
+    *place = buf_length(&contact->held);
+    return 0;
+}
+
+/* Behind what was sent before; *place is where it ends. */
+static int queue(struct contact *contact, const struct envelope *env, uint64_t *place)
+{
+    if (is_held(contact))
+        return hold(contact, env, place);
+    if (contact_connect(contact) < 0 || peer_send(contact->peer, env, -1) < 0)
+        return -1;
+    *place = peer_place(contact->peer);
+    return 0;
 }
 
 static int transmit(struct contact *contact, const struct envelope *env, uint64_t *place)
 {
-    if (contact_connect(contact) < 0 || peer_send(contact->peer, env, -1) < 0)
+    uint64_t end;
+
+    if (queue(contact, env, &end) < 0)
         return -1;
     contact->is_used = true;
     if (place)
-        *place = peer_place(contact->peer);
+        *place = end;
+    if (!contact->peer)
+        return 0;
     if (peer_place(contact->peer) - contact->flushed > CONTACT_FLUSH_BYTES) {
         contact->flushed = peer_place(contact->peer);
         peer_flush(contact->peer);
@@ -261,6 +391,13 @@ int contact_send_as(struct contact *contact, const char *to, struct envelope *en
     return transmit(contact, env, NULL);
 }
 
+const char *contact_remote(const struct contact *contact)
+{
+    const struct contact *at = contact->old ? contact->old : contact;
+
+    return at->peer ? peer_remote(at->peer) : "";
+}
+
 void contact_flush(struct contact *contact)
 {
     if (contact->peer)
@@ -269,13 +406,14 @@ void contact_flush(struct contact *contact)
 
 void contacts_init(struct troupe *self)
 {
+    LIST_INIT(&self->contacts.leaving);
     ev_timer_init(&self->contacts.sweep, on_sweep, 0., (double)contact_sweep_ms / 1000);
 }
 
 static bool has_unsent(const struct troupe *self)
 {
     for (const struct contact *c = self->contacts.all; c; c = c->hh.next)
-        if (c->peer && peer_queued(c->peer) > 0)
+        if (is_held(c) || (c->peer && peer_queued(c->peer) > 0))
             return true;
     return false;
 }
@@ -290,16 +428,27 @@ void contacts_drain(struct troupe *self, int64_t ms)
         loop_run_for(self->loop, 20);
 }
 
+static void discard(struct contact *contact)
+{
+    call_abandon_all(contact);
+    ev_timer_stop(contact->self->loop, &contact->redial);
+    peer_close(contact->peer, false);
+    buf_finish(&contact->held);
+    free(contact);
+}
+
 void contacts_finish(struct troupe *self)
 {
     struct contact *contact, *next;
 
+    while ((contact = LIST_FIRST(&self->contacts.leaving))) {
+        LIST_REMOVE(contact, in_leaving);
+        discard(contact);
+    }
     HASH_ITER(hh, self->contacts.all, contact, next)
     {
-        call_abandon_all(contact);
         HASH_DEL(self->contacts.all, contact);
-        peer_close(contact->peer, false);
-        free(contact);
+        discard(contact);
     }
     ev_timer_stop(self->loop, &self->contacts.sweep);
 }

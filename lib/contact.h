@@ -22,6 +22,9 @@ struct subscription;
 
 enum {
     CONTACT_FLUSH_BYTES = 64 * 1024, /* after so many it is tried to write, not at the turn's end only */
+    CONTACT_REDIAL_MS = 10,          /* after a connection that has taken nothing; then twice that … */
+    CONTACT_REDIAL_MAX_MS = 1000,
+    CONTACT_GIVE_UP_MS = 5000,       /* so long it is tried */
 };
 
 /* What was not used between two of these is closed; a variable for the tests. */
@@ -29,6 +32,7 @@ extern int64_t contact_sweep_ms;
 
 TAILQ_HEAD(call_list, call);
 TAILQ_HEAD(subscription_list, subscription);
+LIST_HEAD(contact_list, contact);
 
 struct contact {
     UT_hash_handle hh;
@@ -40,11 +44,25 @@ struct contact {
     unsigned subscribers; /* subscriptions that know this contact: with one, it is never forgotten */
     uint64_t flushed; /* the place in the stream up to which it was tried to write at once */
     bool is_used; /* since the last sweep */
+
+    struct buf held; /* frames, while there is to be no connection yet; places count from its beginning */
+    uint64_t begin;  /* place where the first frame behind HELLO begins */
+    unsigned cuts;   /* connections, one after the other, that ended without having taken a frame */
+    struct mono cut_since;
+    ev_timer redial;
+
+    /* yield.c: a connection that is left is a contact by itself, which nobody finds by its path */
+    struct contact *old; /* what is being left: until all that went on it was taken, what is sent is held */
+    bool is_old;
+    struct contact *successor; /* of an old one: whose `old` it is; NULL when that waits no more */
+    LIST_ENTRY(contact) in_leaving;
+    unsigned visits; /* callbacks of its connection that are under way */
     char path[]; /* the key: PATH, or PATH@NODE when that is another node */
 };
 
 struct contacts {
     struct contact *all;
+    struct contact_list leaving; /* old ones */
     ev_timer sweep; /* runs only while there are connections */
     /* the address that was sent to last, as it was written: the next is the same, as a rule */
     struct contact *last;
@@ -71,5 +89,18 @@ int contact_send_as(struct contact *contact, const char *to, struct envelope *en
 int contact_connect(struct contact *contact);
 /* Writes what is queued now. */
 void contact_flush(struct contact *contact);
+/* Does what was sent go somewhere, or has everything been lost? */
+bool contact_is_dialled(const struct contact *contact);
+/* The address of the other, with its incarnation, as far as it is known; else "". */
+const char *contact_remote(const struct contact *contact);
+
+/* For yield.c. One that is not found by its path; NULL when memory is short. */
+struct contact *contact_make(struct troupe *self, const char *path);
+/* Sends whole frames, the last of which ended at place `end` of another stream, by a new connection. */
+void contact_go_on(struct contact *contact, uint64_t end, const struct buf *frames);
+/* The same with what is held. */
+void contact_send_held(struct contact *contact);
+/* All that was sent to it has failed, these frames too. */
+void contact_fail(struct contact *contact, const struct buf *frames, const char *why);
 
 #endif

@@ -77,8 +77,8 @@ int troupe_lookup(struct troupe *self, const char *path, int64_t timeout_ms, cha
 
     if (!contact || contact_connect(contact) < 0)
         return -1;
-    if (*peer_remote(contact->peer))
-        return copy(peer_remote(contact->peer), out, size);
+    if (*contact_remote(contact))
+        return copy(contact_remote(contact), out, size);
     wait_for(&lookup, contact, timeout_ms > 0 ? timeout_ms : CALL_DEFAULT_MS);
     if (!lookup.failure)
         return copy(lookup.address, out, size);

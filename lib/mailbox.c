@@ -4,6 +4,7 @@
 #include "raw.h"
 #include "rights.h"
 #include "runtime.h"
+#include "seat.h"
 #include "values.h"
 
 #include <errno.h>
@@ -38,6 +39,7 @@ struct channel {
     unsigned next_answered;
     uint64_t last_place; /* of what is taken still, once the actor drains */
     bool is_choked;
+    struct seat seat;
 };
 
 /* ---- pressure ------------------------------------------------------------------------------ */
@@ -146,6 +148,7 @@ static void channel_was_served(struct channel *channel)
 static void admit(struct channel *channel, struct troupe_message *message)
 {
     channel_was_served(channel);
+    channel->seat.served = mono_lately();
     message->channel = channel;
     message->uid = sp_conn_creds(channel->conn)->uid;
     TAILQ_INSERT_TAIL(&channel->messages, message, in_channel);
@@ -502,6 +505,63 @@ static void refuse_others(struct channel *channel, const struct envelope *env)
     refuse(channel->peer, env->ref, env->type, text);
 }
 
+/* ---- seats --------------------------------------------------------------------------------- */
+
+static int say(struct channel *channel, const char *event)
+{
+    struct envelope env = {.kind = ENVELOPE_EVENT, .type = envelope_text(event)};
+
+    return peer_send(channel->peer, &env, -1);
+}
+
+static bool may_be_asked(const struct channel *channel, struct mono now, bool urgent)
+{
+    return channel->peer && *peer_remote(channel->peer) && channel->audience.count == 0 &&
+           seat_may_be_asked(&channel->seat, now, TAILQ_EMPTY(&channel->messages), urgent);
+}
+
+/* Begins with whoever was served least lately; returns how many were asked. */
+static unsigned ask_for_seats(struct mailbox *mailbox, bool urgent)
+{
+    struct mono now = mono_now();
+    struct channel *channel;
+    unsigned asked = 0;
+
+    TAILQ_FOREACH_REVERSE(channel, &mailbox->channels, channel_list, in_mailbox)
+    {
+        if (!may_be_asked(channel, now, urgent) || say(channel, SEAT_YIELD) < 0)
+            continue;
+        channel->seat.asked = now;
+        if (++asked == SEAT_ASKED_MAX)
+            break;
+    }
+    return asked;
+}
+
+static void on_crowded(struct sp_listener *listener, void *data)
+{
+    struct troupe *self = data;
+
+    (void)listener;
+    if (!self->mailbox.is_closing && ask_for_seats(&self->mailbox, false) == 0)
+        ask_for_seats(&self->mailbox, true);
+}
+
+static bool is_goodbye(const struct envelope *env)
+{
+    return env->kind == ENVELOPE_CAST && envelope_text_equals(env->type, SEAT_YIELDED);
+}
+
+/* All that came before has been taken. One that was not asked by us had asked of it another incarnation. */
+static void let_leave(struct channel *channel)
+{
+    if (!mono_is_set(channel->seat.asked))
+        return;
+    channel->seat.is_left = true;
+    if (say(channel, SEAT_YIELDED) < 0)
+        sp_conn_break(channel->conn); /* its end says as much */
+}
+
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 {
     struct channel *channel = peer_data(peer);
@@ -515,7 +575,9 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     }
     if (env->kind != ENVELOPE_CAST && env->kind != ENVELOPE_CALL)
         return;
-    if (is_for_us(channel->self, env))
+    if (is_goodbye(env))
+        let_leave(channel);
+    else if (is_for_us(channel->self, env))
         on_message_envelope(channel, env);
     else if (is_request)
         refuse_others(channel, env);
@@ -610,6 +672,7 @@ static bool on_open(struct sp_conn *conn)
         return false;
     channel->self = self;
     channel->conn = conn;
+    channel->seat.taken = channel->seat.served = mono_now();
     TAILQ_INIT(&channel->messages);
     if (protocol == SP_PAIR0) {
         channel->peer = peer_accept(conn, self->address, &PEER, channel);
@@ -659,7 +722,8 @@ static void on_drain(struct sp_conn *conn)
 }
 
 static const struct sp_handlers HANDLERS = {
-    .on_open = on_open, .on_message = on_message, .on_close = on_close, .on_drain = on_drain};
+    .on_open = on_open, .on_message = on_message, .on_close = on_close, .on_drain = on_drain,
+    .on_crowded = on_crowded};
 
 /* ---- answers ------------------------------------------------------------------------------- */
 

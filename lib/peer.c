@@ -314,6 +314,15 @@ int peer_send(struct peer *peer, const struct envelope *env, int fd)
     return -1;
 }
 
+int peer_frame_append(struct buf *frames, const struct envelope *env)
+{
+    uint8_t header[ENVELOPE_HEADER_MAX];
+    struct iovec parts[2] = {{header, envelope_encode_header(env, header)},
+                             {(void *)env->payload, env->payload_size}};
+
+    return sp_frame_append(frames, parts, 2);
+}
+
 /* Sends an image as the payload, and frees it. */
 static int send_image(struct peer *peer, struct envelope *env, struct wire_image *image, int fd)
 {

@@ -70,6 +70,9 @@ void peer_close(struct peer *peer, bool flush);
 /* 0, or -1 with errno of sp_send(). The payload is copied. */
 int peer_send(struct peer *peer, const struct envelope *env, int fd);
 
+/* Puts it behind others in a buffer, as a frame for peer_dial_mailbox(). As sp_frame_append(). */
+int peer_frame_append(struct buf *frames, const struct envelope *env);
+
 /* CONTROL with a fresh ref: verb and words (NULL: none). Returns the ref, or 0 with errno. */
 uint64_t peer_request(struct peer *peer, const char *verb, const struct words *words, int fd);
 /* CONTROL_REPLY to env_ref. type tells the asker the shape: "words", "facts", "rows". */

@@ -3,8 +3,9 @@
 #include "values.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <stdarg.h>
 #include <string.h>
 
 /* After the one answer that a kept message is owed. */
@@ -89,8 +90,19 @@ int troupe_refuse(struct troupe_message *message, const char *format, ...)
     return result;
 }
 
+/* An answer and an event are their giver's again when the function that hears them returns. */
+static void __attribute__((noreturn)) misused(const struct troupe_message *message)
+{
+    fprintf(stderr, "bug: %s: kept, though it is no message that came, but an answer or an event\n",
+            message->failure ? message->failure : message->name);
+    fflush(stderr);
+    abort();
+}
+
 struct troupe_message *troupe_keep(struct troupe_message *message)
 {
+    if (message->origin == MESSAGE_ANSWER)
+        misused(message);
     if (message_settle(message) < 0) {
         mailbox_answer_error(message, "error out of memory");
         return NULL;

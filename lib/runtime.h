@@ -24,6 +24,7 @@
 #include "ties.h"
 #include "timing.h"
 #include "troupe.h"
+#include "undelivered.h"
 #include "views.h"
 #include "work.h"
 
@@ -51,6 +52,7 @@ struct troupe {
     struct timing timing;
     struct descriptors descriptors;
     struct works works;
+    struct undelivered undelivered;
     struct troupe_message spare; /* for one view at a time */
     bool has_spare;
     struct troupe_message *current; /* the one whose handler runs, or NULL */

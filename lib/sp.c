@@ -27,6 +27,7 @@ enum {
     UNHEARD_MS = 5000, /* of connections that end before a word is said */
     FLUSH_MS = 5000,
     ACCEPT_RETRY_MS = 1000,
+    CROWDED_MS = 20, /* while others wait for a connection to be closed */
     FDS_MAX = 8,          /* of one recvmsg */
     FDS_WAITING_MAX = 32, /* received and not yet handed over */
     DEFAULT_MAX_MESSAGE = 16 << 20,
@@ -835,11 +836,11 @@ static size_t total_size(const struct iovec *parts, int n)
 }
 
 /* An outbox that is less than half full takes any message, however large. */
-static bool has_no_room(const struct sp_conn *conn, size_t size)
+static bool has_no_room(const struct buf *out, size_t size, size_t limit)
 {
-    size_t queued = buf_length(&conn->out);
+    size_t queued = buf_length(out);
 
-    return queued >= conn->limits.max_outbox / 2 && queued + size > conn->limits.max_outbox;
+    return queued >= limit / 2 && queued + size > limit;
 }
 
 static int refuse(int code)
@@ -848,25 +849,11 @@ static int refuse(int code)
     return -1;
 }
 
-int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd)
+static int put_frame(struct buf *out, const struct iovec *parts, int n, size_t size)
 {
-    size_t queued = sp_conn_queued(conn), size = total_size(parts, n);
-    struct passenger passenger = {.start = conn->out_written + queued, .fd = fd};
-    uint8_t *to;
+    uint8_t *to = buf_reserve(out, FRAME_HEADER_SIZE + size);
 
-    if (conn->state >= FLUSHING || (conn->broken && !conn->limits.again))
-        return refuse(ENOTCONN); /* where it goes again, it may wait for the next connection */
-    if (size > conn->limits.max_message)
-        return refuse(EMSGSIZE);
-    if (fd >= 0 && conn->limits.again)
-        return refuse(EINVAL); /* a descriptor goes once */
-    if (has_no_room(conn, size)) {
-        sp_conn_ask_drain(conn, conn->limits.max_outbox / 2);
-        return refuse(EAGAIN);
-    }
-    to = buf_reserve(&conn->out, FRAME_HEADER_SIZE + size);
-    passenger.end = passenger.start + FRAME_HEADER_SIZE + size;
-    if (!to || (fd >= 0 && passengers_add(&conn->departing, passenger)))
+    if (!to)
         return refuse(ENOMEM);
     *to++ = FRAME_MESSAGE;
     put_length(to, size);
@@ -875,7 +862,41 @@ int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd)
         if (parts[i].iov_len)
             memcpy(to, parts[i].iov_base, parts[i].iov_len);
     }
-    conn->out.end += FRAME_HEADER_SIZE + size;
+    out->end += FRAME_HEADER_SIZE + size;
+    return 0;
+}
+
+int sp_frame_append(struct buf *frames, const struct iovec *parts, int n)
+{
+    size_t size = total_size(parts, n);
+
+    if (size > DEFAULT_MAX_MESSAGE)
+        return refuse(EMSGSIZE);
+    if (has_no_room(frames, size, DEFAULT_MAX_OUTBOX))
+        return refuse(EAGAIN);
+    return put_frame(frames, parts, n, size);
+}
+
+int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd)
+{
+    size_t queued = sp_conn_queued(conn), size = total_size(parts, n);
+    struct passenger passenger = {.start = conn->out_written + queued, .fd = fd};
+
+    if (conn->state >= FLUSHING || (conn->broken && !conn->limits.again))
+        return refuse(ENOTCONN); /* where it goes again, it may wait for the next connection */
+    if (size > conn->limits.max_message)
+        return refuse(EMSGSIZE);
+    if (fd >= 0 && conn->limits.again)
+        return refuse(EINVAL); /* a descriptor goes once */
+    if (has_no_room(&conn->out, size, conn->limits.max_outbox)) {
+        sp_conn_ask_drain(conn, conn->limits.max_outbox / 2);
+        return refuse(EAGAIN);
+    }
+    passenger.end = passenger.start + FRAME_HEADER_SIZE + size;
+    if (!buf_reserve(&conn->out, FRAME_HEADER_SIZE + size) ||
+        (fd >= 0 && passengers_add(&conn->departing, passenger)))
+        return refuse(ENOMEM);
+    put_frame(&conn->out, parts, n, size); /* there is room */
     if (conn->idle_ms)
         conn->active_at = mono_now();
     if (conn->fd >= 0 && !ev_is_active(&conn->writer))
@@ -1106,23 +1127,47 @@ static bool is_passing(int code)
     return code == EAGAIN || code == EINTR || code == ECONNABORTED;
 }
 
+/* Until one of ours closes, or some time has passed. */
+static void accept_later(struct sp_listener *listener, int64_t ms)
+{
+    ev_io_stop(listener->loop, &listener->acceptor);
+    ev_timer_stop(listener->loop, &listener->retry);
+    ev_timer_set(&listener->retry, (double)ms / 1000, 0);
+    ev_timer_start(listener->loop, &listener->retry);
+}
+
+static bool is_full(const struct sp_listener *listener)
+{
+    return listener->count >= listener->limits.max_conns;
+}
+
+/* The others wait in the queue. */
+static void wait_for_room(struct sp_listener *listener)
+{
+    if (listener->handlers.on_crowded)
+        accept_later(listener, CROWDED_MS); /* to see whether there are any */
+    else
+        ev_io_stop(listener->loop, &listener->acceptor);
+}
+
 static void on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 {
     struct sp_listener *listener = container_of(w, struct sp_listener, acceptor);
 
+    (void)loop;
     (void)revents;
-    for (int i = 0; i < TURN_ACCEPTS && listener->count < listener->limits.max_conns; i++) {
+    if (is_full(listener) && listener->handlers.on_crowded)
+        listener->handlers.on_crowded(listener, listener->data);
+    for (int i = 0; i < TURN_ACCEPTS && !is_full(listener); i++) {
         if (!accept_one(listener))
             continue;
         if (is_passing(errno))
             return;
-        /* Until one of ours closes, or a moment has passed: somebody else may have closed. */
-        ev_io_stop(loop, w);
-        ev_timer_start(loop, &listener->retry);
+        accept_later(listener, ACCEPT_RETRY_MS); /* somebody else may have closed */
         return;
     }
-    if (listener->count >= listener->limits.max_conns)
-        ev_io_stop(loop, w); /* the others wait in the queue */
+    if (is_full(listener))
+        wait_for_room(listener);
 }
 
 static void on_accept_retry(struct ev_loop *loop, ev_timer *w, int revents)
@@ -1130,7 +1175,7 @@ static void on_accept_retry(struct ev_loop *loop, ev_timer *w, int revents)
     struct sp_listener *listener = container_of(w, struct sp_listener, retry);
 
     (void)revents;
-    if (listener->count < listener->limits.max_conns)
+    if (!is_full(listener) || listener->handlers.on_crowded)
         ev_io_start(loop, &listener->acceptor);
 }
 
@@ -1148,7 +1193,7 @@ struct sp_listener *sp_listen(struct ev_loop *loop, int fd, const struct sp_limi
     listener->handlers = *handlers;
     listener->data = data;
     ev_io_init(&listener->acceptor, on_acceptable, fd, EV_READ);
-    ev_timer_init(&listener->retry, on_accept_retry, ACCEPT_RETRY_MS / 1000.0, 0);
+    ev_init(&listener->retry, on_accept_retry);
     ev_io_start(loop, &listener->acceptor);
     return listener;
 }

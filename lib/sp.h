@@ -58,6 +58,9 @@ struct sp_handlers {
     /* The outbox has fallen under half of its bound after sp_send() had said EAGAIN, or as far as
      * sp_conn_ask_drain() wanted. May be NULL. */
     void (*on_drain)(struct sp_conn *conn);
+    /* Listener: as many are connected as may be, and others wait in the queue; said every 20 ms while
+     * that is so. May be NULL. */
+    void (*on_crowded)(struct sp_listener *listener, void *data);
 };
 
 /* Serves a listening descriptor (taken over). Returns NULL with errno. */
@@ -88,6 +91,9 @@ void sp_conn_settle(struct sp_conn *conn);
 struct buf sp_conn_leftover(struct sp_conn *conn);
 /* Queues frames that came from there. 0, or -1 with ENOMEM or ENOTCONN. */
 int sp_conn_send_frames(struct sp_conn *conn, const void *frames, size_t size);
+/* Puts a frame made of n parts behind others in a buffer, for that. It is bounded as an outbox is. 0; or
+ * -1 with EAGAIN, EMSGSIZE or ENOMEM. */
+int sp_frame_append(struct buf *frames, const struct iovec *parts, int n);
 /* Places in the stream of what is sent: where the last queued frame ends, and how far the kernel has
  * taken it. */
 uint64_t sp_conn_place(const struct sp_conn *conn);

@@ -1,6 +1,7 @@
 /*
- * Stats pages (PROTOCOL 5): one page of counters a child, in a memfd that its supervisor made. The
- * child is the only writer, the supervisor only reads; words, no locks.
+ * Stats pages (PROTOCOL 5): one page of counters a child, in a memfd that its supervisor made, of all
+ * its modules or of one program. The child is the only writer, the supervisor only reads; words, no
+ * locks.
  */
 #ifndef TROUPE_STATS_H
 #define TROUPE_STATS_H

@@ -263,7 +263,7 @@ static bool say_goodbye(const struct subscription *subscription)
                            .ref = subscription->ref,
                            .type = envelope_text(AUDIENCE_UNSUBSCRIBE)};
 
-    return !subscription->contact->peer || contact_send(subscription->contact, 0, &env, NULL) == 0;
+    return !contact_is_dialled(subscription->contact) || contact_send(subscription->contact, 0, &env, NULL) == 0;
 }
 
 static void on_gap(struct subscription *subscription, const struct troupe_message *message)

@@ -17,6 +17,7 @@ struct header {
     char magic[8];
     uint32_t slot_size, slots;
     uint64_t next_number;
+    uint64_t forgotten; /* the highest incarnation of a name whose slot serves another by now */
     uint32_t gone_count;
     struct table_gone gone[TABLE_GONE];
 };
@@ -205,6 +206,35 @@ static struct table_slot *claim(struct table_slot *slot, const char *name)
     return slot;
 }
 
+static bool is_free(const struct table_slot *slot)
+{
+    return !strcmp(slot->name, ".");
+}
+
+/* The better of two to serve another name: one that is free, else the one that is gone for longest.
+ * NULL: neither may. */
+static struct table_slot *better_to_reuse(struct table_slot *a, struct table_slot *b)
+{
+    if (b->present)
+        return a;
+    if (!a || is_free(b))
+        return b;
+    return is_free(a) || a->since_us <= b->since_us ? a : b;
+}
+
+/* Its old name may come back, and its numbers must not: whoever has a slot at second hand counts on
+ * from the highest that is forgotten. */
+static struct table_slot *reuse(struct table *table, struct table_slot *slot, const char *name)
+{
+    bool was_free = is_free(slot);
+
+    if (!was_free && table->header->forgotten < slot->incarnation)
+        table->header->forgotten = slot->incarnation;
+    claim(slot, name);
+    slot->incarnation = was_free ? 0 : table->header->forgotten;
+    return slot;
+}
+
 struct table_slot *table_slot(struct table *table, const char *name)
 {
     struct table_slot *reusable = NULL;
@@ -218,11 +248,10 @@ struct table_slot *table_slot(struct table *table, const char *name)
             return slot;
         if (!slot->name[0])
             return claim(slot, name);
-        if (!reusable && !strcmp(slot->name, "."))
-            reusable = slot;
+        reusable = better_to_reuse(reusable, slot);
     }
     if (reusable)
-        return claim(reusable, name);
+        return reuse(table, reusable, name);
     errno = ENOSPC;
     return NULL;
 }
@@ -306,6 +335,8 @@ void *table_last_state(struct table *table, const struct table_slot *slot, size_
 
 uint64_t table_next_number(struct table *table)
 {
+    if (table->header->next_number <= table->header->forgotten)
+        table->header->next_number = table->header->forgotten + 1;
     return table->header->next_number++;
 }
 

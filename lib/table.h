@@ -1,9 +1,11 @@
 /*
  * The table file of a supervisor, $TROUPE_RUN/PATH/.table: what outlives it (SEMANTICS 3). One
  * writer, the supervisor, through a shared mapping; its next incarnation maps it again, and `ps`
- * reads it when the supervisor hangs. Fixed layout, one slot a child name; a name keeps its slot,
- * and with it its incarnation number, for the whole run of the node, so that none ever repeats.
- * Room for a slot is allocated before it is touched: a full file system is ENOSPC, not SIGBUS.
+ * reads it when the supervisor hangs. Fixed layout, one slot a child name. A name keeps its slot,
+ * and with it its incarnation number, while there is room: then the name that is gone for longest
+ * gives its slot to the new one, whose numbers go on above, so that none ever repeats in the run of
+ * a node. Room for a slot is allocated before it is touched: a full file system is ENOSPC, not
+ * SIGBUS.
  */
 #ifndef TROUPE_TABLE_H
 #define TROUPE_TABLE_H
@@ -33,7 +35,7 @@ struct table_end {
 
 struct table_slot {
     char name[ADDR_PART_MAX + 1]; /* "" in a slot that was never used */
-    uint8_t present;              /* 0: the name is gone, its numbers are kept */
+    uint8_t present;              /* 0: the name is gone, its numbers are kept while there is room */
     uint8_t held;                 /* stopped by a person */
     uint8_t kind, state;          /* enum row_kind, enum row_state */
     uint32_t pid;
@@ -61,7 +63,8 @@ struct table *table_open(const char *run_dir, const char *path, unsigned max);
 void table_begin(struct table *table);
 void table_close(struct table *table);
 
-/* The slot of name, made when there is none. NULL with errno (ENOSPC). Pointers stay valid. */
+/* The slot of name, made when there is none. NULL with errno (ENOSPC: as many are present as there
+ * is room for). Pointers stay valid while their names are present. */
 struct table_slot *table_slot(struct table *table, const char *name);
 /* The slot of name, or NULL. */
 struct table_slot *table_find(struct table *table, const char *name);

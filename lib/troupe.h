@@ -106,7 +106,8 @@ struct troupe_actor {
     void (*exited)(struct troupe *self, const char *who, const char *reason);
 
     /* A cast that could not be delivered: where it should have gone, its name, and why (a failure
-     * of section 4). Without it, such casts vanish, as in Erlang. */
+     * of section 4). Without it, such casts vanish, as in Erlang. When 1,000 wait to be told, the rest is
+     * told as one, to and name empty: "overloaded 17 more". */
     void (*undelivered)(struct troupe *self, const char *to, const char *name, const char *why);
 
     /* A stop first finishes what is queued (troupe_drain), as far as the shutdown time allows.
@@ -259,7 +260,7 @@ TROUPE_EXPORT int troupe_refuse(struct troupe_message *message, const char *form
 /* Keeps the message, so that it can be answered after its handler has returned. The actor then owes
  * it one troupe_reply(), troupe_fail(), troupe_forward() or troupe_drop(). Bytes that were read from it
  * before end with the handler: read them again. Returns it; or NULL when memory is short: the caller has
- * then been told. */
+ * then been told. Only messages that came can be kept, not answers or events: that is misuse. */
 TROUPE_EXPORT struct troupe_message *troupe_keep(struct troupe_message *message);
 /* Gives up a kept message: a caller that still waits gets an error. Takes NULL. */
 TROUPE_EXPORT void troupe_drop(struct troupe_message *message);

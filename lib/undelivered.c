@@ -19,10 +19,31 @@ static void drop(struct agenda_item *item)
     free(container_of(item, struct notice, owed));
 }
 
+/* How many could not be told one by one. */
+static void tell_lost(struct troupe *self, struct agenda_item *item)
+{
+    char why[64];
+
+    (void)item;
+    snprintf(why, sizeof why, "overloaded %llu more", (unsigned long long)self->undelivered.lost);
+    self->undelivered.lost = 0;
+    self->actor.undelivered(self, "", "", why);
+}
+
+static void lose(struct troupe *self)
+{
+    struct undelivered *undelivered = &self->undelivered;
+
+    undelivered->lost++;
+    undelivered->owed.run = tell_lost;
+    agenda_post(self, &undelivered->owed);
+}
+
 static void tell(struct troupe *self, struct agenda_item *item)
 {
     struct notice *notice = container_of(item, struct notice, owed);
 
+    self->undelivered.waiting--;
     self->actor.undelivered(self, notice->to, notice->name, notice->why);
     free(notice);
 }
@@ -34,10 +55,17 @@ int undelivered_flags(const struct troupe *self)
 
 void undelivered_cast(struct troupe *self, const char *to, const char *name, const char *why)
 {
-    struct notice *notice = self->actor.undelivered ? calloc(1, sizeof *notice) : NULL;
+    struct notice *notice = NULL;
 
-    if (!notice)
-        return; /* it is lost all the same */
+    if (!self->actor.undelivered)
+        return;
+    if (self->undelivered.waiting < UNDELIVERED_MAX)
+        notice = calloc(1, sizeof *notice);
+    if (!notice) {
+        lose(self);
+        return;
+    }
+    self->undelivered.waiting++;
     notice->owed = (struct agenda_item){.run = tell, .drop = drop};
     snprintf(notice->to, sizeof notice->to, "%s", to);
     snprintf(notice->name, sizeof notice->name, "%s", name);

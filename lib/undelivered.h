@@ -5,10 +5,19 @@
 #ifndef TROUPE_UNDELIVERED_H
 #define TROUPE_UNDELIVERED_H
 
+#include "agenda.h"
 #include "buf.h"
 #include "envelope.h"
 
 struct troupe;
+
+enum { UNDELIVERED_MAX = 1000 }; /* that wait to be told; what is more is counted */
+
+struct undelivered {
+    unsigned waiting;
+    uint64_t lost; /* how many were not told */
+    struct agenda_item owed; /* that number */
+};
 
 /* Does the author want to hear of them? */
 int undelivered_flags(const struct troupe *self);

@@ -13,7 +13,7 @@ extern tpl_hook_t tpl_hook; /* tpl.h forgets to say so */
 
 static const char format_words[] = "A(s)";
 static const char format_facts[] = "A(css)";
-static const char format_rows[] = "A(sccuUuUsUUUUuuuuUUUUsssuuU)";
+static const char format_rows[] = "A(sccuUuUsUUUUuuuuUUUUUUsssuuU)";
 
 enum {
     PREAMBLE_SIZE = 8,     /* "tpl", flags, length */
@@ -554,8 +554,8 @@ static tpl_node *map_rows(struct job *job)
                    &r->restarts_in_window, &r->restarts_total, &r->last, &r->since_us,
                    &r->started_us, &r->memory, &r->cpu_ms, &r->threads, &r->fds, &r->uid,
                    &r->mailbox_depth, &r->mailbox_bytes, &r->messages_in, &r->messages_out,
-                   &r->busy_us, &r->status, &r->restart, &r->strategy, &r->intensity, &r->used,
-                   &r->period_ms);
+                   &r->expired, &r->dropped, &r->busy_us, &r->status, &r->restart, &r->strategy,
+                   &r->intensity, &r->used, &r->period_ms);
 }
 
 static void pick_row(struct job *job, size_t i)

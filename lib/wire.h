@@ -95,6 +95,7 @@ struct row {
     uint32_t mailbox_depth;  /* messages that wait */
     uint64_t mailbox_bytes;
     uint64_t messages_in, messages_out;
+    uint64_t expired, dropped; /* messages whose time was up before their turn; refused or thrown away */
     uint64_t busy_us;        /* for how long the present message has been handled; 0: idle */
     char *status;            /* what the actor says of itself */
     char *restart;           /* permanent, transient, temporary */

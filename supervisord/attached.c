@@ -87,6 +87,12 @@ static const struct party_kind party_kind = {.incarnation = party_incarnation,
                                              .end = party_end,
                                              .complain = party_complain};
 
+/* Who asks and does not read the answers is not listened to until it does. */
+static void listen_if_it_reads(struct attached *attached)
+{
+    peer_pause(attached->peer, party_is_glutted(&attached->party));
+}
+
 bool attached_tell_all(struct attachments *attachments)
 {
     bool full = false;
@@ -96,6 +102,7 @@ bool attached_tell_all(struct attachments *attachments)
             continue;
         a->is_full = false;
         party_drain(&a->party);
+        listen_if_it_reads(a);
         full |= a->is_full;
     }
     return full;
@@ -302,6 +309,9 @@ void attached_line(const struct request *request)
         while (ctl_next(word, size, &at, &line))
             take_line(attached, &line);
     }
+    if (party_is_glutted(&attached->party))
+        party_drain(&attached->party); /* what is left then is what its connection does not take */
+    listen_if_it_reads(attached);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */

@@ -332,7 +332,8 @@ void backplane_seek(struct party *party, struct watch *watch, uint64_t asked)
     struct backplane *plane = party->plane;
 
     if (!backplane_is_ours(plane, watch->path)) {
-        if (ask_elsewhere(party, watch, asked) < 0)
+        if ((watch->kind == WATCH_ENDED ? inquiries_join(party, watch)
+                                        : ask_elsewhere(party, watch, asked)) < 0)
             end_watch(watch, watch->asked, "noconnection", true);
     } else if (!backplane_watch_here(plane, watch, asked)) {
         end_watch(watch, asked, CONTROL_E_NOPROC, true);
@@ -344,7 +345,10 @@ void backplane_seek(struct party *party, struct watch *watch, uint64_t asked)
 void backplane_withdraw(struct backplane *plane, struct watch *watch)
 {
     lose_way(plane, watch, true);
-    watch_destroy(watch);
+    if (watch->kind == WATCH_ENDED)
+        inquiries_leave(plane, watch);
+    else
+        watch_destroy(watch);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -385,5 +389,6 @@ void backplane_finish(struct backplane *plane)
 {
     ev_timer_stop(plane->supervisor->loop, &plane->retry);
     askers_finish(plane);
+    inquiries_finish(plane);
     HASH_CLEAR(hh, plane->parties);
 }

@@ -7,6 +7,7 @@
 #define TROUPE_BACKPLANE_H
 
 #include "addr.h"
+#include "inquiries.h"
 #include "party.h"
 #include "peer.h"
 
@@ -21,6 +22,7 @@ struct backplane {
     struct party *awaited;   /* watched, and not begun yet */
     struct asker *askers;    /* other supervisors, by connection */
     struct linking *owed;    /* links that other supervisors asked us to make */
+    struct inquiries inquiries;
     struct watcher *touched; /* have something to be told */
     ev_prepare teller;       /* never started: fed, it runs before anything else */
     ev_timer retry;          /* connections that were full */

@@ -1,6 +1,5 @@
 #include "batch.h"
 
-#include <limits.h>
 #include <stdio.h>
 
 static struct seat seat_of(const struct child *child)
@@ -98,32 +97,52 @@ static void start_in_batch(struct child *child)
     events_child_text(child, EVENT_CHILD_FAILED, "reason", child->slot->last);
 }
 
-/* The seats of those whom the batch concerns, and of those to start nobody behind the first one's
- * position: looking at all of each child took a supervisor of 1,000 as long as half a fork, twice
- * for each child that it starts. Returns how many. */
+/* Of those to start, the first counts, whose turn it is, and the first at its position (in a template:
+ * anywhere) that is down. */
+struct turn {
+    bool anywhere, begun, is_over;
+    unsigned position;
+};
+
+static bool has_its_turn(const struct child *child, unsigned position, struct turn *turn)
+{
+    bool is_first = !turn->begun;
+
+    if (is_first)
+        turn->position = position;
+    turn->begun = true;
+    if (!turn->anywhere && position != turn->position) {
+        turn->is_over = true;
+        return false;
+    }
+    turn->is_over = child->state == CHILD_DOWN;
+    return is_first || turn->is_over;
+}
+
+/* The seats of those whom the next step may concern: all to stop, and of those to start hardly anybody.
+ * To look at all of each child took a supervisor of 1,000 as long as half a fork, twice for each child
+ * that it starts. Returns how many. */
 static size_t seats_of_batch(const struct supervisor *supervisor)
 {
+    struct turn turn = {.anywhere = supervisor->spec->template != NULL};
     struct seat *seats = supervisor->seats;
     const struct spec *last = NULL;
-    bool all = supervisor->spec->template != NULL;
-    unsigned position = 0, first_start = UINT_MAX;
+    unsigned position = 0;
     size_t n = 0;
 
     for (size_t i = 0; i < supervisor->count; i++) {
         const struct child *child = supervisor->children[i];
 
-        if (!child->to_stop && !child->to_start)
-            continue;
-        if (!child->to_stop && !all && first_start < position)
+        if (!child->to_stop && (!child->to_start || turn.is_over))
             continue;
         if (!last || !same_entry(child->spec, last))
             position = (unsigned)i;
         last = child->spec;
+        if (!child->to_stop && !has_its_turn(child, position, &turn))
+            continue;
         seats[n] = seat_of(child);
         seats[n].position = position;
         seats[n++].child = (unsigned)i;
-        if (child->to_start && first_start == UINT_MAX)
-            first_start = position;
     }
     return n;
 }

@@ -341,15 +341,24 @@ void cgroup_end(const struct cgroup_base *base)
     }
 }
 
+/* Not to be able to look, for want of a descriptor say, is not to know that nobody is there. */
+static bool is_surely_empty(const struct cgroup_base *base)
+{
+    char path[DEEP_PATH], text[256];
+
+    path_of(base, "", "cgroup.events", path);
+    return read_small_file(path, text, sizeof text) > 0 && strstr(text, "populated 0");
+}
+
 static bool is_stale(const struct cgroup_base *base)
 {
     struct stat st;
 
-    return stat(base->path, &st) == 0 && st.st_mtime + STALE_S < time(NULL) &&
-           !cgroup_is_populated(base, "");
+    return stat(base->path, &st) == 0 && st.st_mtime + STALE_S < time(NULL) && is_surely_empty(base);
 }
 
-/* Every node has somebody in its cgroup, from its first moments to its last. */
+/* Every node has somebody in its cgroup, from its first moments to its last. One that has nobody is
+ * removed, but nobody is killed, whoever may have come there meanwhile: it is not ours. */
 static void sweep(const struct cgroup_base *base)
 {
     size_t folder = (size_t)(strrchr(base->path, '/') - base->path) + 1;
@@ -365,8 +374,10 @@ static void sweep(const struct cgroup_base *base)
             strlen(entry->d_name) != strlen(base->path + folder))
             continue;
         strcpy(other.path + folder, entry->d_name);
-        if (is_stale(&other))
-            cgroup_end(&other);
+        if (!is_stale(&other))
+            continue;
+        clear_path(other.path, NULL);
+        rmdir(other.path);
     }
     if (dir)
         closedir(dir);

@@ -11,6 +11,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+#else
+#define __lsan_register_root_region(at, size) (void)0
+#endif
+
 enum { SCARCE_FIRST_MS = 100, SCARCE_MAX_MS = 5000, RESTARTS_KEPT = 1000 };
 
 const char *child_name(const struct child *child)
@@ -87,7 +93,8 @@ static void forget_last_life(struct child *child)
 {
     child->order = ORDER_NONE;
     child->fault_reason[0] = child->said_reason[0] = '\0';
-    child->ignored = child->killed = child->reaped = child->was_ready = child->paused = false;
+    child->ignored = child->killed = child->out_of_grace = false;
+    child->reaped = child->was_ready = child->paused = false;
     child->need = NEED_NONE;
     child->need_delay_ms = 0;
     child->wait_status = 0;
@@ -226,7 +233,6 @@ static void start_timed_out(struct child *child)
 static void end_noticed(struct child *child)
 {
     stop_hold_zombie(child, true);
-    child->poll_ms = 0;
     child->left_members = false;
     talk_take(child, 1000);
     if (child->state == CHILD_READY || child->state == CHILD_STARTING) {
@@ -236,7 +242,7 @@ static void end_noticed(struct child *child)
         if (child->spec->shutdown_ms >= 0)
             child_start_timer(child, &child->timer, child->spec->shutdown_ms);
     }
-    child_check_empty(child);
+    falling_begin(child->supervisor);
 }
 
 /* A child that has ended before it was ready. The exec may have failed, and says how; or a program
@@ -263,8 +269,12 @@ static void end_noticed_in_start(struct child *child)
 
 static void grace_is_over(struct child *child)
 {
-    stop_kill(child);
-    child_check_empty(child);
+    if (!child_is_falling(child)) {
+        stop_kill(child);
+        return;
+    }
+    child->out_of_grace = true;
+    falling_check_soon(child->supervisor);
 }
 
 /* A stop meets a child that is ending by itself: the order stands, the end is the same. */
@@ -365,7 +375,6 @@ static void init_watchers(struct child *child)
     ev_init(&child->control, talk_on_control);
     ev_set_priority(&child->control, -1); /* ends that fellows tell come before questions for them */
     ev_timer_init(&child->timer, on_timer, 0., 0.);
-    ev_timer_init(&child->poll, stop_on_poll, 0., 0.);
     ev_timer_init(&child->watchdog, talk_on_watchdog, 0., 0.);
     probe_init(&child->probe, child);
 }
@@ -378,6 +387,7 @@ struct child *child_cribs(size_t n)
     if (at == MAP_FAILED)
         return NULL;
     madvise(at, n * sizeof(struct child), MADV_DONTFORK); /* at worst the forks are slower */
+    __lsan_register_root_region(at, n * sizeof(struct child)); /* what children point to is no leak */
     return at;
 }
 
@@ -418,13 +428,13 @@ struct child *child_create(struct supervisor *supervisor, const struct spec *spe
     child->supervisor = supervisor;
     child->spec = spec;
     child->control_fd = child->mailbox_fd = child->log_fd[0] = child->log_fd[1] = -1;
-    child->stats_index = UINT32_MAX;
+    child->page = (struct page_place){.index = -1, .own_fd = -1};
     init_watchers(child);
     intensity_init(&child->restarts, RESTARTS_KEPT, supervisor->spec->period_ms);
     if (addr_join(supervisor->path, spec->name, child->path, sizeof child->path) < 0)
         goto fail;
     child->slot = table_slot(supervisor->table, spec->name);
-    if (!child->slot || (!child->slot->held && mailbox_bind(child) < 0) || stats_claim(child) < 0 ||
+    if (!child->slot || (!child->slot->held && mailbox_bind(child) < 0) || pages_claim(child) < 0 ||
         logpipes_create(child) < 0)
         goto fail;
     party_init(&child->party, &supervisor->backplane, &talk_party_kind, child->path);
@@ -449,7 +459,7 @@ void child_destroy(struct child *child, bool gone)
         return;
     party_finish(&child->party);
     logpipes_destroy(child, gone);
-    stats_release(child);
+    pages_release(child);
     cgroup_remove(&child->supervisor->node->cgroup, child->path);
     if (gone && *child->path)
         mailbox_remove(child);

@@ -11,6 +11,7 @@
 #include "intensity.h"
 #include "members.h"
 #include "mono.h"
+#include "pages.h"
 #include "party.h"
 #include "probe.h"
 #include "reason.h"
@@ -90,6 +91,7 @@ struct child {
     bool reaped;
     int wait_status;   /* valid once reaped */
     bool killed;       /* we have sent SIGKILL */
+    bool out_of_grace; /* who is left after its leader is killed, not asked */
     bool paused;
     bool left_members; /* its last leader ended with 0 and left processes behind */
 
@@ -101,11 +103,9 @@ struct child {
     long need_delay_ms;
 
     int control_fd, mailbox_fd, log_fd[2];
-    unsigned stats_index;
+    struct page_place page;
     ev_io control;
     ev_timer timer;    /* start timeout, grace, back-off: one at a time */
-    ev_timer poll;     /* every 100 ms at last while members are left after the leader */
-    int poll_ms;
     ev_timer watchdog;
     struct probe probe;
     uint64_t log_watch; /* our request to sys/log while `ready: log` waits; 0 */
@@ -142,8 +142,6 @@ void child_start(struct child *child);
 void child_stop(struct child *child, enum child_order order);
 /* Ends it for a fault: "timeout:watchdog", "cascade shop/db exit:1". */
 void child_fault(struct child *child, const char *reason);
-/* Tests whether the last member is gone, when its leader has ended. */
-void child_check_empty(struct child *child);
 /* Orders something, before all else that waits to be told. False when it cannot be told anything. */
 bool child_say(struct child *child, const char *text);
 /* A line that a member sent to NOTIFY_SOCKET, but READY=1. */

@@ -1,7 +1,8 @@
 /*
  * What the files that make up a child share: child.c has its states and its life, talk.c what it and
- * its supervisor say to each other, stop.c how it and its members are ended, end.c what is made of
- * the end, mailbox_file.c the socket that others find it by. Nobody else includes this.
+ * its supervisor say to each other, stop.c how it and its members are ended, falling.c how those who
+ * are left after the leader are awaited, end.c what is made of the end, mailbox_file.c the socket that
+ * others find it by. Nobody else includes this.
  */
 #ifndef TROUPE_CHILD_PARTS_H
 #define TROUPE_CHILD_PARTS_H
@@ -27,7 +28,6 @@ void talk_on_watchdog(struct ev_loop *loop, ev_timer *timer, int revents);
 void stop_begin(struct child *child);
 void stop_kill(struct child *child);
 void stop_hold_zombie(struct child *child, bool held);
-void stop_on_poll(struct ev_loop *loop, ev_timer *timer, int revents);
 
 /* end.c: the reason, the record, and the report to the supervisor (SEMANTICS 4). */
 void end_bury(struct child *child);

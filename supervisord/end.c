@@ -67,7 +67,6 @@ static void finish_incarnation(struct child *child)
     talk_close(child);
     probe_finish(&child->probe);
     child_stop_timer(child);
-    ev_timer_stop(supervisor->loop, &child->poll);
     ev_timer_stop(supervisor->loop, &child->watchdog);
     HASH_DELETE(by_pid, supervisor->by_pid, child);
     members_finish(&child->members);
@@ -75,7 +74,7 @@ static void finish_incarnation(struct child *child)
     child->paused = child->reaped = false;
     child->slot->started_us = 0;
     child->slot->status[0] = '\0';
-    stats_reset(child);
+    pages_reset(child);
 }
 
 void end_bury(struct child *child)

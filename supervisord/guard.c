@@ -52,6 +52,8 @@ static void kill_what_is_left(void)
     const struct timespec moment = {0, 2000000};
     struct strays strays;
 
+    if (strays_open() < 0)
+        return;
     while (strays_scan(is_nobody, NULL, &strays) == 0 && strays.count) {
         for (size_t i = 0; i < strays.count; i++)
             kill(strays.at[i].pid, SIGKILL);

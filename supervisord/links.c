@@ -115,17 +115,18 @@ static bool is_abnormal(const char *reason, bool ordered)
 static void take_event(struct link_source *source, const struct envelope *env)
 {
     struct facts facts;
-    const char *path, *state, *reason;
+    const char *path, *state, *reason, *ordered;
 
     if (wire_unpack_facts(env->payload, env->payload_size, &facts) < 0)
         return;
     path = facts_get(&facts, "path");
     state = facts_get(&facts, "state");
     reason = facts_get(&facts, "reason");
+    ordered = facts_get(&facts, "ordered");
     if (path && state && find_target(source, path)) {
         set_ready(source, path, !strcmp(state, row_state_text(ROW_READY)));
         if (envelope_text_equals(env->type, EVENT_CHILD_EXIT) && reason &&
-            is_abnormal(reason, !strcmp(facts_get(&facts, "ordered"), "true")))
+            is_abnormal(reason, ordered && !strcmp(ordered, "true")))
             end_linked(source->links, path, reason);
         wake_waiting(source->links);
     }

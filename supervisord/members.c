@@ -58,7 +58,8 @@ int members_wear_mark(mark_t mark)
     return setrlimit(RLIMIT_RTTIME, &limit);
 }
 
-mark_t members_mark_of(pid_t pid)
+/* For those that we may not ask for their limits, but may see. */
+static mark_t read_mark(pid_t pid)
 {
     static const char key[] = "Max realtime timeout";
     char path[64], text[4096], *line;
@@ -71,6 +72,16 @@ mark_t members_mark_of(pid_t pid)
     if (!line || sscanf(line + strlen(key), "%llu %llu", &soft, &hard) != 2)
         return 0;
     return is_mark(hard) ? hard : 0;
+}
+
+/* Without a descriptor, since there may be none just when it matters. */
+mark_t members_mark_of(pid_t pid)
+{
+    struct rlimit limit;
+
+    if (prlimit(pid, RLIMIT_RTTIME, NULL, &limit) < 0)
+        return read_mark(pid);
+    return is_mark(limit.rlim_max) ? limit.rlim_max : 0;
 }
 
 void members_finish(struct members *members)
@@ -87,16 +98,49 @@ static bool reap_if_dead(pid_t pid)
     return waitpid(pid, NULL, WNOHANG) == pid;
 }
 
-static int strays_append(struct strays *strays, pid_t pid)
+/* Room for one more. 0 or -1. */
+static int strays_grow(struct strays *strays)
 {
     struct stray *grown = realloc(strays->at, (strays->count + 1) * sizeof *grown);
 
     if (!grown)
         return -1;
     strays->at = grown;
-    grown[strays->count++] =
-        (struct stray){pid, getpgid(pid), members_mark_of(pid), cgroup_of(pid)};
     return 0;
+}
+
+static struct stray stray_of(pid_t pid)
+{
+    return (struct stray){
+        .pid = pid, .group = getpgid(pid), .mark = members_mark_of(pid), .cgroup = cgroup_of(pid)};
+}
+
+static int strays_append(struct strays *strays, pid_t pid)
+{
+    if (strays_grow(strays) < 0)
+        return -1;
+    strays->at[strays->count++] = stray_of(pid);
+    return 0;
+}
+
+int strays_move(struct strays *strays, const struct child *owner, struct strays *to)
+{
+    size_t kept = 0;
+    int result = 0;
+
+    for (size_t i = 0; i < strays->count; i++) {
+        struct stray *stray = &strays->at[i];
+        bool moves = stray->owner == owner && result == 0;
+
+        if (moves)
+            result = strays_grow(to);
+        if (moves && result == 0)
+            to->at[to->count++] = *stray;
+        else
+            strays->at[kept++] = *stray;
+    }
+    strays->count = kept;
+    return result;
 }
 
 static void strays_clear(struct strays *strays)
@@ -104,6 +148,18 @@ static void strays_clear(struct strays *strays)
     for (size_t i = 0; i < strays->count; i++)
         free(strays->at[i].cgroup);
     strays->count = 0;
+}
+
+/* Of this process. Held open: who has no descriptor to spare shall still know who is left. */
+static int children_fd = -1;
+
+int strays_open(void)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    children_fd = open(path, O_RDONLY | O_CLOEXEC);
+    return children_fd < 0 ? -1 : 0;
 }
 
 struct walk {
@@ -125,13 +181,15 @@ static int visit(struct walk *walk, pid_t pid)
 
 /* Walks the pids of one reading of /proc/self/task/PID/children. By hand, since a supervisor of
  * 1,000 reads them all at every end: with stdio that took twice as long. */
-static int walk_children(struct walk *walk, int fd)
+static int walk_children(struct walk *walk)
 {
     char bytes[4096];
     pid_t pid = 0;
     ssize_t n;
 
-    while ((n = read(fd, bytes, sizeof bytes)) > 0)
+    if (lseek(children_fd, 0, SEEK_SET) < 0)
+        return -1;
+    while ((n = read(children_fd, bytes, sizeof bytes)) > 0)
         for (ssize_t i = 0; i < n; i++) {
             if (bytes[i] >= '0' && bytes[i] <= '9') {
                 pid = pid * 10 + (bytes[i] - '0');
@@ -159,18 +217,12 @@ static bool has_other_children(void)
 /* Anew for as long as a dead one was among them. */
 static int walk_all(struct walk *walk)
 {
-    char path[64];
-    int fd, result = 0;
+    int result = 0;
 
-    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
     do {
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-            return -1;
         strays_clear(walk->strays);
         walk->reaped = false;
-        result = walk_children(walk, fd);
-        close(fd);
+        result = walk_children(walk);
     } while (result == 0 && walk->reaped);
     return result;
 }
@@ -202,7 +254,7 @@ static const struct stray *find_stray(const struct strays *strays, pid_t pid)
     return NULL;
 }
 
-struct roll_call {
+struct inmates {
     const struct members *members;
     struct strays *strays;
     int result;
@@ -210,26 +262,32 @@ struct roll_call {
 
 static void add_inmate(pid_t pid, void *ctx)
 {
-    struct roll_call *call = ctx;
+    struct inmates *inmates = ctx;
 
-    if (pid != call->members->leader && !find_stray(call->strays, pid) &&
-        strays_append(call->strays, pid) < 0)
-        call->result = -1;
+    if (pid != inmates->members->leader && !find_stray(inmates->strays, pid) &&
+        strays_append(inmates->strays, pid) < 0)
+        inmates->result = -1;
+}
+
+int members_add_inmates(const struct members *members, struct strays *strays)
+{
+    struct inmates inmates = {.members = members, .strays = strays};
+
+    strays->populated = cgroup_is_populated(members->cgroup, members->path);
+    if (strays->populated)
+        cgroup_each(members->cgroup, members->path, add_inmate, &inmates);
+    return inmates.result;
 }
 
 int members_scan(const struct members *members, bool (*is_leader)(pid_t pid, void *ctx), void *ctx,
                  struct strays *strays)
 {
-    struct roll_call call = {.members = members, .strays = strays};
-
     if (strays_scan(is_leader, ctx, strays) < 0)
         return -1;
-    strays->populated = cgroup_is_populated(members->cgroup, members->path);
-    if (strays->populated)
-        cgroup_each(members->cgroup, members->path, add_inmate, &call);
-    if (call.result < 0)
-        strays_finish(strays);
-    return call.result;
+    if (members_add_inmates(members, strays) == 0)
+        return 0;
+    strays_finish(strays);
+    return -1;
 }
 
 bool members_owns(const struct members *members, const struct stray *stray)
@@ -243,7 +301,7 @@ bool members_owns(const struct members *members, const struct stray *stray)
 
 bool members_include(const struct members *members, pid_t pid)
 {
-    struct stray stray = {pid, getpgid(pid), members_mark_of(pid), cgroup_of(pid)};
+    struct stray stray = stray_of(pid);
     bool result = members_owns(members, &stray);
 
     free(stray.cgroup);
@@ -293,10 +351,15 @@ static bool is_led(const struct members *members, const struct strays *strays,
     return leader && leader != stray && members_owns(members, leader);
 }
 
+/* A leader that has only just been forked may have no group yet. */
 static void signal_group(struct members *members, int signal)
 {
-    kill(-members->leader, signal);
-    kill(-members->leader, SIGCONT);
+    pid_t whom =
+        kill(-members->leader, signal) < 0 && errno == ESRCH ? members->leader : -members->leader;
+
+    if (whom > 0)
+        kill(whom, signal);
+    kill(whom, SIGCONT);
     members->group_told = true;
 }
 

@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct child;
+
 typedef uint64_t mark_t;
 
 /* The members of one incarnation. */
@@ -34,6 +36,7 @@ struct stray {
     pid_t pid, group;
     mark_t mark;  /* 0: it has none, or it cannot be read */
     char *cgroup; /* cgroup_of(); NULL: not known */
+    const struct child *owner; /* set by who has found out whose it is */
 };
 
 struct strays {
@@ -51,10 +54,16 @@ mark_t members_mark_of(pid_t pid);
 /* Lets go of what is held for them. */
 void members_finish(struct members *members);
 
+/* Once in each process that scans. 0 or -1 (no /proc, EMFILE). */
+int strays_open(void);
 /* All living children of this process that is_leader() does not know; dead ones are reaped on the
- * way. 0 or -1 (ENOMEM, no /proc). Free with strays_finish(). */
+ * way. 0 or -1 (ENOMEM, not open). Free with strays_finish(). */
 int strays_scan(bool (*is_leader)(pid_t pid, void *ctx), void *ctx, struct strays *strays);
-/* The same, and whoever is in the child's cgroup, but its leader. */
+/* Moves those of one owner. 0, or -1 with ENOMEM: then some stay where they were. */
+int strays_move(struct strays *strays, const struct child *owner, struct strays *to);
+/* Adds whoever else is in the child's cgroup, but its leader. 0, or -1 with ENOMEM. */
+int members_add_inmates(const struct members *members, struct strays *strays);
+/* Both scan and inmates. */
 int members_scan(const struct members *members, bool (*is_leader)(pid_t pid, void *ctx), void *ctx,
                  struct strays *strays);
 void strays_finish(struct strays *strays);

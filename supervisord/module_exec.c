@@ -112,11 +112,18 @@ static int fill(struct troupe_boot *boot, char **argv)
     return 0;
 }
 
+static void let_go(const struct troupe_boot *boot)
+{
+    free((void *)boot->uids);
+    free((void *)boot->last_state);
+}
+
 int module_exec_main(int argc, char **argv)
 {
     const struct module_actor *actor;
     struct troupe_boot boot;
     struct error err;
+    int status;
 
     if (argc < 3 || fill(&boot, argv) < 0) {
         fputs("troupe-supervisord: --module is for its own use\n", stderr);
@@ -128,5 +135,7 @@ int module_exec_main(int argc, char **argv)
         return 1;
     }
     title_set("troupe: %s", boot.path);
-    return actor->run(actor, &boot);
+    status = actor->run(actor, &boot);
+    let_go(&boot);
+    return status;
 }

@@ -102,7 +102,7 @@ static void check_auto_shutdown(struct supervisor *supervisor, struct child *chi
         return;
     if (strategy_auto_shutdown(supervisor->spec->auto_shutdown, batch_seats(supervisor),
                                supervisor->count, index_of(supervisor, child)))
-        supervisor_end(supervisor, NEED_NONE, REASON_AUTO_SHUTDOWN "%s has ended", child->path);
+        supervisor_auto_shutdown(supervisor, child->path);
 }
 
 /* It stays down. A temporary child's spec goes with it; an application is kept to be looked at. */

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RETRY_MS = 50, HELPER_RETRY_MS = 200 };
+enum { RETRY_MS = 50, HELPER_RETRY_MS = 200, TURN_READS = 16 };
 
 static void close_fd(int *fd)
 {
@@ -39,16 +39,19 @@ static void on_pipe_end(struct probe *probe)
     close_fd(&probe->pipe_fd);
 }
 
-/* Reads what is in the pipe: a failure record, newlines, or its end. True: it says "ready". */
+/* Reads what is in the pipe: a failure record, newlines, or its end. Of a child that writes as fast
+ * as we read, no more than others can wait for. True: it says "ready". */
 static bool take_pipe(struct probe *probe)
 {
     char bytes[256];
     ssize_t n;
     bool newline = false;
 
-    while (probe->pipe_fd >= 0 && (n = read(probe->pipe_fd, bytes, sizeof bytes)) >= 0) {
-        if (n >= (ssize_t)sizeof probe->failure && bytes[0] == '!' &&
-            probe->exec == EXEC_UNKNOWN) {
+    for (int i = 0; i < TURN_READS && probe->pipe_fd >= 0; i++) {
+        n = read(probe->pipe_fd, bytes, sizeof bytes);
+        if (n < 0)
+            break;
+        if (n >= (ssize_t)sizeof probe->failure && bytes[0] == '!' && probe->exec == EXEC_UNKNOWN) {
             memcpy(&probe->failure, bytes, sizeof probe->failure);
             probe->exec = EXEC_FAILED;
         } else if (probe->exec == EXEC_UNKNOWN) {

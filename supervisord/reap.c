@@ -23,23 +23,26 @@ bool supervisor_is_leader(pid_t pid, void *ctx)
     return child || has_helper(supervisor, pid);
 }
 
+static struct child *wearer_of(struct supervisor *supervisor, mark_t mark)
+{
+    for (size_t i = 0; mark && i < supervisor->count; i++)
+        if (supervisor->children[i]->pid && supervisor->children[i]->members.mark == mark)
+            return supervisor->children[i];
+    return NULL;
+}
+
+/* By the mark alone at first: that is one comparison each. */
 struct child *supervisor_owner(struct supervisor *supervisor, const struct stray *stray)
 {
-    for (size_t i = 0; i < supervisor->count; i++) {
+    struct child *wearer = wearer_of(supervisor, stray->mark);
+
+    for (size_t i = 0; !wearer && i < supervisor->count; i++) {
         struct child *child = supervisor->children[i];
 
         if (child->pid && members_owns(&child->members, stray))
             return child;
     }
-    return NULL;
-}
-
-bool supervisor_has_orphans(struct supervisor *supervisor, const struct strays *strays)
-{
-    for (size_t i = 0; i < strays->count; i++)
-        if (!supervisor_owner(supervisor, &strays->at[i]))
-            return true;
-    return false;
+    return wearer;
 }
 
 /* What there is to say of a process, which stays to be said. */
@@ -96,46 +99,48 @@ static void take_notice(struct supervisor *supervisor, const siginfo_t *info)
     }
 }
 
-/* While a zombie is held, waitid would show it for ever: each child is then asked by itself. */
-static void reap_each(struct supervisor *supervisor)
+/* Until there is nothing more, or a zombie is held, which waitid would show for ever. */
+static void take_notices(struct supervisor *supervisor)
 {
-    struct strays strays;
+    while (!supervisor->zombies_held) {
+        siginfo_t info = {0};
 
+        if (waitid(P_ALL, 0, &info, anything) < 0 || !info.si_pid)
+            return;
+        take_notice(supervisor, &info);
+    }
+}
+
+/* While a zombie is held each child is asked by itself. The adopted wait for the roll call. */
+static void take_notice_of_each(struct supervisor *supervisor)
+{
     for (size_t i = 0; i < supervisor->count; i++) {
         struct child *child = supervisor->children[i];
         siginfo_t info = {0};
         pid_t helper = child->probe.helper;
 
-        if (child->pid && !child->leader_ended && !child->reaped &&
+        if (child->pid && !child_is_falling(child) &&
             waitid(P_PID, (id_t)child->pid, &info, anything) == 0 && info.si_pid)
             take_notice(supervisor, &info);
         if (helper > 0)
             reap_other(supervisor, helper);
     }
-    if (strays_scan(supervisor_is_leader, supervisor, &strays) == 0) /* reaps the dead ones */
-        strays_finish(&strays);
 }
 
-static void check_falling(struct supervisor *supervisor)
-{
-    for (size_t i = 0; i < supervisor->count; i++)
-        child_check_empty(supervisor->children[i]);
-}
-
+/* One end is dealt with as soon as it is known; when there are more, all of them together. */
 void reap_on_sigchld(struct ev_loop *loop, ev_signal *watcher, int revents)
 {
     struct supervisor *supervisor = ev_userdata(loop);
 
     (void)watcher;
     (void)revents;
-    while (!supervisor->zombies_held) {
-        siginfo_t info = {0};
-
-        if (waitid(P_ALL, 0, &info, anything) < 0 || !info.si_pid)
-            break;
-        take_notice(supervisor, &info);
+    if (!supervisor->zombies_held) {
+        take_notices(supervisor);
+        falling_check(supervisor);
+        take_notices(supervisor);
     }
-    if (supervisor->zombies_held)
-        reap_each(supervisor);
-    check_falling(supervisor);
+    if (!supervisor->zombies_held)
+        return;
+    take_notice_of_each(supervisor);
+    falling_check(supervisor);
 }

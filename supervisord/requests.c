@@ -275,6 +275,18 @@ static void start_for_person(const struct request *request, struct child *child)
     supervisor_kick(request->supervisor);
 }
 
+/* An application is not started without what it depends on. */
+static void start_with_what_it_needs(const struct request *request, struct child *child)
+{
+    const char *missing = supervisor_missing(child);
+
+    if (missing)
+        request_refuse(request, CONTROL_E_REFUSED, "%s depends on %s, which is not ready", child->path,
+                       missing);
+    else
+        start_for_person(request, child);
+}
+
 static void on_start(const struct request *request)
 {
     struct child *child = named_child(request);
@@ -291,11 +303,8 @@ static void on_start(const struct request *request)
         request_refuse(request, CONTROL_E_REFUSED, "%s is restarting", child->path);
     else if (child->state == CHILD_READY)
         request_refuse(request, CONTROL_E_REFUSED, "%s is already running", child->path);
-    else if (supervisor_missing(child))
-        request_refuse(request, CONTROL_E_REFUSED, "%s depends on %s, which is not ready", child->path,
-                       supervisor_missing(child));
     else
-        start_for_person(request, child);
+        start_with_what_it_needs(request, child);
 }
 
 /* Applications that depend on this one stop first. */
@@ -382,7 +391,7 @@ static void on_restart(const struct request *request)
     if (request->supervisor->mode == SUPERVISOR_ENDING) {
         request_refuse(request, CONTROL_E_STOPPING, "%s is stopping", child->path);
     } else if (child->state == CHILD_DOWN) {
-        start_for_person(request, child);
+        start_with_what_it_needs(request, child);
     } else {
         child->slot->held = false;
         wait_for(request, child, WISH_READY);

@@ -692,9 +692,14 @@ static int fail(const struct error *err)
     return ROOT_FAILED;
 }
 
-/* What our starter ignored, no child of ours shall: spawn.c then resets only what we have set. */
-static void ignore_nothing(void)
+/* What our starter ignored or blocked, neither we nor our guard do, who live by signals; nor shall a child
+ * of ours: spawn.c then resets only what we have set. */
+static void hear_all_signals(void)
 {
+    sigset_t none;
+
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     for (int number = 1; number < NSIG; number++)
         if (number != SIGKILL && number != SIGSTOP)
             signal(number, SIG_DFL);
@@ -725,10 +730,10 @@ int root_run(const struct root_options *options)
         return fail(&err);
     root.notify_socket = getenv("NOTIFY_SOCKET") ? strdup(getenv("NOTIFY_SOCKET")) : NULL;
     forget_own_birth();
+    hear_all_signals();
     if (guard_split(options->foreground, ready_fd >= 0, &root.node.cgroup) < 0)
         return error_set_errno(&err, errno, "guard"), fail(&err);
     root.node.guard = getppid();
-    ignore_nothing();
     raise_descriptors();
     /* First out of the slots, then fill them: what is opened later must not land in a free one. */
     if ((ready_fd >= 0 && (ready_fd = slots_move_up(ready_fd)) < 0) || slots_reserve() < 0)

@@ -101,6 +101,15 @@ void spawn_failure_text(const struct child *child, const struct spawn_failure *f
     snprintf(out, size, "%s: %s", step, strerror(failure->error));
 }
 
+bool spawn_execs(const struct child *child)
+{
+    const struct spec *spec = child->spec;
+
+    if (spec->kind != SPEC_MODULE)
+        return spec->kind == SPEC_PROGRAM;
+    return spec->has_uid && spec->uid != child->supervisor->node->rights.node_uid;
+}
+
 /* ---- the child's side ------------------------------------------------------------------------ */
 
 static _Noreturn void report(int pipe, enum spawn_step step, unsigned detail)
@@ -130,25 +139,21 @@ static char *expanded(char *text, unsigned replica)
     return strstr(text, "${") ? spec_expand_replica(text, replica) : text;
 }
 
-static int put_stdin(const struct spec *spec)
+/* Opening it may take its time, since a FIFO waits for its writer: in the child's own session, where a stop
+ * finds it, and when its supervisor does not wait for it any more. */
+static void put_stdin(const struct spec *spec)
 {
-    int fd = open(spec->stdin_path ? spec->stdin_path : "/dev/null", O_RDONLY | O_CLOEXEC);
-
-    int result = fd < 0 ? -1 : slots_put(fd, 0);
-
-    if (fd > 0)
-        close(fd);
-    return result;
+    close(STDIN_FILENO); /* so that what is opened is just that */
+    if (open(spec->stdin_path ? spec->stdin_path : "/dev/null", O_RDONLY) < 0)
+        report(BOOT_FD_SPARE, STEP_STDIN, 0);
 }
 
 /* The pipe goes last: until then every step can be reported by its old number. */
 static void put_descriptors(const struct birth *birth)
 {
     const struct child *child = birth->child;
-    const struct supervisor *supervisor = child->supervisor;
     bool is_supervisor = child->spec->kind == SPEC_SUPERVISOR;
-    bool has_mailbox = child->mailbox_fd >= 0;
-    int fifth = is_supervisor ? supervisor->node->lock_fd : has_mailbox ? supervisor->stats_fd : -1;
+    int fifth = is_supervisor ? child->supervisor->node->lock_fd : pages_fd(child);
 
     if (slots_put(birth->out, 1) < 0 || slots_put(birth->err, 2) < 0 ||
         slots_put(child->mailbox_fd, BOOT_FD_MAILBOX) < 0 ||
@@ -157,8 +162,6 @@ static void put_descriptors(const struct birth *birth)
         report(birth->failure_pipe, STEP_DESCRIPTORS, 0);
     if (child->spec->kind != SPEC_PROGRAM || child->spec->ready != READY_NOTIFY)
         fcntl(BOOT_FD_SPARE, F_SETFD, FD_CLOEXEC);
-    if (put_stdin(child->spec) < 0)
-        report(BOOT_FD_SPARE, STEP_STDIN, 0);
     thinfork_leave();
 }
 
@@ -266,7 +269,7 @@ static void tell_mailbox(struct environment *environment, const struct child *ch
     environment_set(environment, "LISTEN_PID", "%d", (int)getpid());
     environment_set(environment, "LISTEN_FDNAMES", "mailbox");
     environment_set(environment, "TROUPE_STATS", "%d:%llu", BOOT_FD_STATS,
-                    (unsigned long long)child->stats_index * STATS_PAGE_SIZE);
+                    (unsigned long long)pages_offset(child));
 }
 
 static size_t length_of(char *const *words)
@@ -341,7 +344,7 @@ static void fill_boot(const struct birth *birth, struct troupe_boot *boot)
         .mailbox_fd = child->mailbox_fd >= 0 ? BOOT_FD_MAILBOX : -1,
         .control_fd = BOOT_FD_CONTROL,
         .stats_fd = child->mailbox_fd >= 0 ? BOOT_FD_STATS : -1,
-        .stats_offset = (uint64_t)child->stats_index * STATS_PAGE_SIZE,
+        .stats_offset = pages_offset(child),
         .mailbox_messages = spec->mailbox_messages,
         .mailbox_bytes = spec->mailbox_bytes,
         .raw_off = spec->raw_off,
@@ -408,16 +411,17 @@ static _Noreturn void be_born(const struct birth *birth)
     const struct spec *spec = child->spec;
 
     fault_set_path(child->path);
+    if (birth->cgroup >= 0)
+        cgroup_enter(birth->cgroup);
+    put_descriptors(birth); /* as soon as can be: until then our supervisor waits */
     supervisor_after_fork(child->supervisor);
     reset_signals();
     if (setsid() < 0)
-        report(birth->failure_pipe, STEP_SESSION, 0);
+        report(BOOT_FD_SPARE, STEP_SESSION, 0);
     if (members_wear_mark(child->members.mark) < 0)
-        report(birth->failure_pipe, STEP_MARK, 0);
-    if (birth->cgroup >= 0)
-        cgroup_enter(birth->cgroup);
-    put_descriptors(birth);
+        report(BOOT_FD_SPARE, STEP_MARK, 0);
     set_limits(spec);
+    put_stdin(spec);
     set_surroundings(spec);
     set_user(spec);
     tie_to_parent(birth);
@@ -427,7 +431,7 @@ static _Noreturn void be_born(const struct birth *birth)
         report(BOOT_FD_SPARE, STEP_ENVIRONMENT, 0);
     if (spec->kind == SPEC_PROGRAM)
         become_program(birth);
-    if (spec->has_uid && spec->uid != birth->child->supervisor->node->rights.node_uid) {
+    if (spawn_execs(child)) {
         char file[PATH_MAX];
 
         if (config_module_path(spec->module, spec->cwd, file) < 0)
@@ -471,6 +475,8 @@ static int prepare_descriptors(struct birth *birth, int *control_end, struct err
 
     if (probe_prepare(&child->probe, &birth->failure_pipe) < 0)
         return error_set_errno(err, errno, "readiness pipe");
+    if (pages_prepare(child) < 0)
+        return error_set_errno(err, errno, "stats page");
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, control) < 0)
         return error_set_errno(err, errno, "control socket");
     *control_end = control[0];
@@ -495,17 +501,23 @@ static void finish_birth(struct birth *birth)
     free(birth->last_state);
 }
 
-/* Forks into the child's cgroup, if there is one. */
+/* Forks into the child's cgroup, if there is one. A signal to the newborn waits until reset_signals():
+ * before that it would run a handler of ours, and be lost. */
 static pid_t fork_into_cgroup(struct birth *birth, bool *stillborn)
 {
     const struct child *child = birth->child;
     int cgroup = cgroup_open(&child->supervisor->node->cgroup, child->path), saved;
+    sigset_t all, before;
     pid_t pid;
 
     *stillborn = false;
     birth->cgroup = cgroup;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before);
     pid = thinfork(&birth->cgroup, stillborn);
     saved = errno;
+    if (pid)
+        sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid)
         close_fd(cgroup);
     errno = saved;
@@ -653,6 +665,8 @@ int spawn_helper(struct child *child)
         if (pid == 0)
             become_helper(&birth, out);
         twin_finish(&twin);
+        if (pid > 0)
+            setpgid(pid, pid); /* on both sides: it may have to be ended before it has run */
     }
     close_fd(out);
     return pid;

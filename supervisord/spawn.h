@@ -44,6 +44,9 @@ enum spawn_step {
  * resources (spawn_is_scarcity). */
 int spawn_child(struct child *child, struct error *err);
 bool spawn_is_scarcity(int error);
+/* Whether it becomes another image: a program does, and a module that runs as another user, who shall
+ * not have the supervisor's memory. */
+bool spawn_execs(const struct child *child);
 /* "exec: redis-server: No such file or directory", into out. */
 void spawn_failure_text(const struct child *child, const struct spawn_failure *failure, char *out,
                         unsigned size);

@@ -27,42 +27,6 @@ enum row_kind spec_row_kind(enum spec_kind kind)
     return kinds[kind];
 }
 
-/* ---- stats pages --------------------------------------------------------------------------------- */
-
-int stats_claim(struct child *child)
-{
-    struct supervisor *supervisor = child->supervisor;
-
-    for (unsigned i = 0; i < supervisor->spec->max_children; i++)
-        if (!supervisor->stats_used[i]) {
-            supervisor->stats_used[i] = true;
-            child->stats_index = i;
-            stats_reset(child);
-            return 0;
-        }
-    errno = ENOSPC;
-    return -1;
-}
-
-void stats_release(struct child *child)
-{
-    if (child->stats_index != UINT32_MAX)
-        child->supervisor->stats_used[child->stats_index] = false;
-    child->stats_index = UINT32_MAX;
-}
-
-static struct stats_page *page_of(const struct child *child)
-{
-    return stats_of(child->supervisor->stats, child->stats_index);
-}
-
-/* A page that was never written is left alone: it takes no memory. */
-void stats_reset(struct child *child)
-{
-    if (child->slot && child->slot->incarnation && child->mailbox_fd >= 0)
-        memset((void *)page_of(child), 0, sizeof(struct stats_page));
-}
-
 /* ---- /proc --------------------------------------------------------------------------------------- */
 
 static ssize_t read_proc(pid_t pid, const char *name, char *out, size_t size)
@@ -127,18 +91,17 @@ static uint32_t owner_of(pid_t pid)
 
 static void read_stats(const struct child *child, struct row *row)
 {
-    const struct stats_page *page = page_of(child);
-    uint64_t busy_since;
+    const struct stats_page page = pages_read(child);
+    uint64_t now_us = (uint64_t)mono_now().us;
 
-    if (child->mailbox_fd < 0 || child->spec->kind == SPEC_SUPERVISOR || !child->pid)
-        return;
-    row->messages_in = page->messages_in;
-    row->messages_out = page->messages_out;
-    row->mailbox_depth = (uint32_t)page->mailbox_depth;
-    row->mailbox_bytes = page->mailbox_bytes;
-    busy_since = page->busy_since_us;
-    if (busy_since && (int64_t)busy_since < mono_now().us)
-        row->busy_us = (uint64_t)mono_now().us - busy_since;
+    row->messages_in = page.messages_in;
+    row->messages_out = page.messages_out;
+    row->expired = page.expired;
+    row->dropped = page.dropped;
+    row->mailbox_depth = (uint32_t)page.mailbox_depth;
+    row->mailbox_bytes = page.mailbox_bytes;
+    if (page.busy_since_us && page.busy_since_us < now_us)
+        row->busy_us = now_us - page.busy_since_us;
 }
 
 static void fill_supervisor(struct row *row, const struct spec_supervisor *spec, uint32_t used)
@@ -381,6 +344,8 @@ static void add_process(struct facts *facts, struct child *child)
     facts_addf(facts, 'n', "mailbox", "%u", row.mailbox_depth);
     facts_addf(facts, 'n', "messages_in", "%llu", (unsigned long long)row.messages_in);
     facts_addf(facts, 'n', "messages_out", "%llu", (unsigned long long)row.messages_out);
+    facts_addf(facts, 'n', "expired", "%llu", (unsigned long long)row.expired);
+    facts_addf(facts, 'n', "dropped", "%llu", (unsigned long long)row.dropped);
     facts_addf(facts, 'd', "busy", "%llu", (unsigned long long)row.busy_us / 1000);
 }
 

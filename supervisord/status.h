@@ -27,9 +27,4 @@ int status_attached(struct attached *attached, struct facts *facts);
 /* OTP's count_children: specs, active, supervisors, workers. */
 int status_counts(const struct supervisor *supervisor, struct facts *facts);
 
-/* The child's stats page, out of its supervisor's table. 0 or -1 (ENOSPC). */
-int stats_claim(struct child *child);
-void stats_release(struct child *child);
-void stats_reset(struct child *child);
-
 #endif

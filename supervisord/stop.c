@@ -2,14 +2,9 @@
 
 #include "supervisor.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-enum { POLL_MS = 100 }; /* at the most between two looks for members that are left */
 
 static void scan(struct child *child, struct strays *strays)
 {
@@ -89,79 +84,4 @@ void stop_hold_zombie(struct child *child, bool held)
     if (child->leader_ended != held)
         child->supervisor->zombies_held += held ? 1 : (size_t)-1;
     child->leader_ended = held;
-}
-
-/* Whatever was adopted and is nobody's is killed: one of a dead supervisor's, or a child's that has
- * shed its mark. False: there was none that could be. */
-static bool kill_orphans(struct child *child, const struct strays *strays)
-{
-    bool killed = false;
-
-    for (size_t i = 0; i < strays->count; i++)
-        if (!supervisor_owner(child->supervisor, &strays->at[i])) {
-            events_stray(child, strays->at[i].pid);
-            killed |= stray_kill(&strays->at[i]);
-        }
-    return killed;
-}
-
-/* The leader is gone: what else is left of the child is told to go. A dead supervisor's subtree is
- * not asked. */
-static void stop_the_rest(struct child *child, const struct strays *strays)
-{
-    if (!members_are_left(&child->members, strays))
-        return;
-    child->left_members |= child->order == ORDER_NONE;
-    if (child->spec->kind == SPEC_SUPERVISOR || child->killed ||
-        child->spec->shutdown_ms == SHUTDOWN_BRUTAL_KILL)
-        members_signal(&child->members, strays, SIGKILL, !child->reaped, false);
-    else
-        members_signal(&child->members, strays, child->spec->stop_signal, !child->reaped, true);
-}
-
-/* Reaps the leader at last. False when its group is, against expectation, not empty. */
-static bool reap_leader(struct child *child)
-{
-    if (!child->reaped) {
-        while (waitpid(child->pid, &child->wait_status, __WALL) < 0 && errno == EINTR)
-            ;
-        child->reaped = true;
-        stop_hold_zombie(child, false);
-    }
-    return kill(-child->pid, 0) < 0 && errno == ESRCH;
-}
-
-/* Soon at first: whoever was killed is gone in a moment, but not each such end is told to us. */
-static void poll_later(struct child *child)
-{
-    child->poll_ms = child->poll_ms ? child->poll_ms * 2 : 1;
-    if (child->poll_ms > POLL_MS)
-        child->poll_ms = POLL_MS;
-    child_start_timer(child, &child->poll, child->poll_ms);
-}
-
-void child_check_empty(struct child *child)
-{
-    struct strays strays;
-    bool empty, killed;
-
-    if (!child->leader_ended && !child->reaped)
-        return;
-    scan(child, &strays);
-    killed = kill_orphans(child, &strays);
-    stop_the_rest(child, &strays);
-    empty = !killed && !members_are_left(&child->members, &strays) &&
-            (child->spec->kind != SPEC_SUPERVISOR || !supervisor_has_orphans(child->supervisor, &strays));
-    strays_finish(&strays);
-    if (empty && reap_leader(child))
-        child_handle(child, CHILD_EV_EMPTY);
-    else if (!ev_is_active(&child->poll))
-        poll_later(child);
-}
-
-void stop_on_poll(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-    (void)loop;
-    (void)revents;
-    child_check_empty(container_of(timer, struct child, poll));
 }

@@ -105,6 +105,11 @@ static void say_to_parent(struct supervisor *supervisor, const char *text)
         send(supervisor->control_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+static void end_with(struct supervisor *supervisor, const char *path)
+{
+    supervisor_end(supervisor, NEED_NONE, REASON_AUTO_SHUTDOWN "%s has ended", path);
+}
+
 static void boot_is_done(struct supervisor *supervisor)
 {
     supervisor->mode = SUPERVISOR_RUNNING;
@@ -112,6 +117,8 @@ static void boot_is_done(struct supervisor *supervisor)
     say_to_parent(supervisor, "READY\n");
     if (supervisor->on_boot)
         supervisor->on_boot(supervisor);
+    if (*supervisor->ended_in_boot)
+        end_with(supervisor, supervisor->ended_in_boot);
 }
 
 static void end_is_done(struct supervisor *supervisor)
@@ -190,6 +197,14 @@ void supervisor_end(struct supervisor *supervisor, enum need need, const char *f
     supervisor_kick(supervisor);
 }
 
+void supervisor_auto_shutdown(struct supervisor *supervisor, const char *path)
+{
+    if (supervisor->mode == SUPERVISOR_BOOTING)
+        snprintf(supervisor->ended_in_boot, sizeof supervisor->ended_in_boot, "%s", path);
+    else
+        end_with(supervisor, path);
+}
+
 /* ---- our own end ----------------------------------------------------------------------------------- */
 
 static void on_sigterm(struct ev_loop *loop, ev_signal *watcher, int revents)
@@ -263,6 +278,7 @@ static void start_watchers(struct supervisor *supervisor)
     start_signal(supervisor, &supervisor->on_term, on_sigterm, SIGTERM);
     start_signal(supervisor, &supervisor->on_int, on_sigterm, SIGINT);
     start_signal(supervisor, &supervisor->on_hup, on_sighup, SIGHUP);
+    falling_init(supervisor);
     ev_init(&supervisor->advance, on_advance);
     ev_set_priority(&supervisor->advance, -1);
     ev_init(&supervisor->control, on_control);
@@ -287,14 +303,10 @@ static int open_tables(struct supervisor *supervisor)
     unsigned max = supervisor->spec->max_children;
 
     supervisor->table = table_open(supervisor->node->run_dir, supervisor->path, max);
-    supervisor->stats_used = calloc(max, sizeof *supervisor->stats_used);
-    supervisor->stats_fd = stats_create(max);
     supervisor->cribs = child_cribs(max);
-    if (!supervisor->table || !supervisor->stats_used || supervisor->stats_fd < 0 ||
-        !supervisor->cribs)
+    if (!supervisor->table || !supervisor->cribs)
         return -1;
-    supervisor->stats = stats_map_all(supervisor->stats_fd, max);
-    return supervisor->stats ? 0 : -1;
+    return pages_init(&supervisor->pages, max);
 }
 
 static bool is_child(const char *name, void *supervisor)
@@ -337,12 +349,11 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
                                       .incarnation = incarnation,
                                       .spec = spec,
                                       .is_root = !*path,
-                                      .control_fd = control_fd,
-                                      .stats_fd = -1};
+                                      .control_fd = control_fd};
     snprintf(supervisor->path, sizeof supervisor->path, "%s", path);
     snprintf(supervisor->self, sizeof supervisor->self, "%s@%s#%llu", *path ? path : ".",
              node->name, (unsigned long long)incarnation);
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || strays_open() < 0)
         return -1;
     srandom((unsigned)(mono_now().us ^ getpid()));
     crash_prime();

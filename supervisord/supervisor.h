@@ -10,6 +10,7 @@
 #include "backplane.h"
 #include "child.h"
 #include "events.h"
+#include "falling.h"
 #include "fellows.h"
 #include "links.h"
 #include "logpipes.h"
@@ -17,7 +18,6 @@
 #include "node.h"
 #include "peer.h"
 #include "requests.h"
-#include "stats.h"
 
 enum supervisor_mode { SUPERVISOR_BOOTING, SUPERVISOR_RUNNING, SUPERVISOR_ENDING };
 
@@ -40,9 +40,13 @@ struct supervisor {
     struct seat *seats; /* room for one each, for strategy.c */
     struct child *by_pid;
     size_t zombies_held;
+    struct falling falling;
     struct intensity intensity;
     char final_reason[REASON_MAX];
     enum need final_need;
+    /* The significant child that has ended while we boot: auto_shutdown follows when that is done,
+     * as in OTP, whose supervisors hear of ends once all are started. "": none has. */
+    char ended_in_boot[ADDR_PATH_MAX + 1];
     /* The root's: does one application depend on another, which of those that it needs is not
      * ready (NULL: all are), and in which order are they stopped (stop_rank; `first` and those that
      * depend on it before all others; NULL: nobody)? NULL elsewhere. */
@@ -53,9 +57,7 @@ struct supervisor {
     void (*on_end)(struct supervisor *supervisor);  /* the last child is gone, the loop ends */
 
     struct table *table;
-    int stats_fd;
-    struct stats_page *stats;
-    bool *stats_used;
+    struct pages pages;
 
     int control_fd; /* to the parent; -1 for the root */
     ev_io control;
@@ -84,6 +86,8 @@ int supervisor_run(struct supervisor *supervisor);
 /* Begins the end: children stop in reverse order, then the loop ends. The first reason stands. */
 void supervisor_end(struct supervisor *supervisor, enum need need, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same, because that child, a significant one, has ended; put off until the boot is over. */
+void supervisor_auto_shutdown(struct supervisor *supervisor, const char *path);
 
 /* In a fork of this process: lets go of what must not be shared (signal watchers of libev). */
 void supervisor_after_fork(struct supervisor *supervisor);
@@ -110,7 +114,6 @@ void supervisor_on_down(struct child *child);
 bool supervisor_is_leader(pid_t pid, void *supervisor);
 /* Whose member the stray is, or NULL. */
 struct child *supervisor_owner(struct supervisor *supervisor, const struct stray *stray);
-bool supervisor_has_orphans(struct supervisor *supervisor, const struct strays *strays);
 uint32_t supervisor_used(struct supervisor *supervisor);
 
 #endif

@@ -43,14 +43,21 @@ static enum frame frame_text(unsigned long address, char *out, size_t size)
                                         : FRAME;
 }
 
+/* What any member may have written ends on somebody's terminal: nothing but what a crash's line has. */
+static bool is_made_of(const char *word, const char *bytes)
+{
+    return word && *word && !word[strspn(word, bytes)];
+}
+
 void why_record_crash(struct child *child, char *rest)
 {
+    static const char capitals[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", hex[] = "0123456789abcdef";
     char *signal = ctl_word(&rest), *address = ctl_word(&rest), *base = ctl_word(&rest), *frame;
     char *out = child->slot->crash;
     size_t size = sizeof child->slot->crash, used;
     enum frame kind = FRAME;
 
-    if (!signal || !address || !base)
+    if (!is_made_of(signal, capitals) || !is_made_of(address, hex) || !is_made_of(base, hex))
         return;
     used = (size_t)snprintf(out, size, "SIG%s at address 0x%s in #%llu", signal, address,
                             (unsigned long long)child->slot->incarnation);

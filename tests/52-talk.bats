@@ -168,6 +168,11 @@ hangs() { # ADDRESS
     # answered in its turn, behind the one that was dropped
     answers '!unknown_message nonsense' t/b call t/a 20000 nonsense
     answers 10 t/b call t/counter 2000 value
+    # both were counted
+    assert_equal "$(column_of expired t/a) $(column_of dropped t/a)" "1 1"
+    assert_equal "$(troupe status -o expired,dropped t/a)" $'1\t1'
+    run troupe ps -o json t/a
+    assert_output --regexp '"expired": ?1[,}]'
 }
 
 @test "who sends to one that never reads is told when enough waits" {
@@ -178,4 +183,27 @@ hangs() { # ADDRESS
     assert_output --partial 'Resource temporarily unavailable'
     sent=${output%%[!0-9]*}
     ((sent > 64 && sent < 400)) # 8 MiB, and what the kernel takes
+}
+
+questions_are() { # COUNT
+    [[ $(grep -c '^asked ended .* other/x#1$' oracle.out) == "$1" ]]
+}
+
+all_were_told() { # COUNT ANSWER
+    [[ $(cat call.*.out | grep -c -x -e "$2") == "$1" ]]
+}
+
+@test "how somebody elsewhere ended is asked once, however many want to know" {
+    local i
+    stage "    - {name: many, module: talker, replicas: 20}"
+    in_background oracle oracle 20 exit:7
+    wait_until 5 grep -q ready oracle.out
+    for i in {1..20}; do
+        in_background "call.$i" timeout 20 troupe call --timeout 15s "t/many.$i" call other/x 10000 value
+    done
+    wait_until 10 all_were_told 20 '!down exit:7'
+    questions_are 1
+    # and whoever learns of it later has its answer from memory
+    answers '!down exit:7' t/a call other/x 10000 value
+    questions_are 1
 }

@@ -451,7 +451,7 @@ depth_is() { # ADDRESS DEPTH
     [[ $(column_of in shop/teller) == $((before + 1)) ]]
     wait_until 5 is_busy_for_people shop/teller
     run troupe ps -w shop/teller
-    assert_line --index 0 --regexp ' MBOX +CPU +IN +OUT '
+    assert_line --index 0 --regexp ' MBOX +CPU +IN +OUT +EXP +DROP '
     assert_line --index 1 --regexp " 3 busy [0-9]"
     fields=$(troupe status -o mailbox,messages_in,busy shop/teller)
     assert_equal "$(cut -f1 <<<"$fields")" 3

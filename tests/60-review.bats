@@ -164,6 +164,33 @@ EOT
     done
 }
 
+@test "down is heard in the end by a node that breaks connections off, however many" {
+    cat >deaf.py <<'EOT'
+import os, socket, sys
+mailbox, aside = sys.argv[1:]
+os.rename(mailbox, aside)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(mailbox)
+listener.listen(16)
+print("deaf", flush=True)
+for _ in range(8):
+    listener.accept()[0].close()
+os.rename(aside, mailbox)
+EOT
+    yaml t.yaml <<EOT
+troupe: 1
+application: t
+supervisor: {children: [{name: c, exec: [sleep, 1000]}]}
+EOT
+    node_up t.yaml
+    in_background deaf python3 deaf.py "$TROUPE_RUN/.supervisor" "$TROUPE_RUN/.aside"
+    wait_until 5 grep -q deaf deaf.out
+    run timeout $((15 * TEST_SCALE)) troupe down
+    assert_success
+    wait_until 2 no_node_process
+    assert_not_exists "$TROUPE_RUN"
+}
+
 @test "what was below an application that gave up keeps nobody waiting" {
     yaml t.yaml <<EOT
 troupe: 1
@@ -193,34 +220,6 @@ EOT
     run troupe add t 1000
     assert_failure 1
     assert_output --partial "max_children is reached: 2"
-}
-
-@test "a child cannot cut the stats table short under its supervisor" {
-    cat >"$DIR/evil.py" <<'EOT'
-import os, time
-fd = int(os.environ["TROUPE_STATS"].split(":")[0])
-for size in (0, 1 << 30):
-    try:
-        os.ftruncate(fd, size)
-        print("done", flush=True)
-    except OSError as error:
-        print("refused", flush=True)
-time.sleep(1000)
-EOT
-    yaml t.yaml <<EOT
-troupe: 1
-application: t
-supervisor:
-  children:
-    - {name: evil, exec: [python3, evil.py], mailbox: true}
-    - {name: counter, module: counter}
-EOT
-    node_up "$DIR/t.yaml"
-    tried() { [[ $(troupe log t/evil | grep -cE 'refused|done') == 2 ]]; }
-    wait_until 10 tried
-    assert_equal "$(state_of t)" ready
-    assert_equal "$(troupe log t/evil | grep -c refused)" 2
-    assert_equal "$(column_of rst t/counter)" 0
 }
 
 @test "what outlives a supervisor is for its node's user alone to read" {

@@ -160,7 +160,7 @@ all_are_ready() {
     spawn_levels 2 121
 }
 
-# A mailbox has at most 1024 connections: the last ones wait until those of others are idle.
+# A mailbox has at most 1024 connections: those that are quiet make room for the others.
 @test "seed 48 benchmark: launchers and spawners, three levels: 1221 actors" {
     spawn_levels 3 1221
 }

@@ -219,6 +219,31 @@ crowd_is_back() { # COUNT: everybody lives, in a second incarnation
     wait_for_nothing 5
 }
 
+reads_of() { awk '/^syscr/ { print $2 }' "/proc/$1/io"; }
+
+sleep_by() { [[ $(sleeper "$1" | wc -l) == "$2" ]]; } # TIME COUNT
+
+# Were it found out for each end whose every process is, this would be 80,000 reads and more.
+@test "simultaneous deaths that leave somebody behind each cost no more than one by itself" {
+    local supervisor before reads
+    write_crowd crowd 200 2000
+    sed -i 's/exec: .*/exec: [sh, -c, "sleep 90041 \& exec sleep 90040"]/' crowd.yaml
+    node_up crowd.yaml
+    wait_until 10 sleep_by 90041 200
+    supervisor=$(pid_of crowd)
+    before=$(reads_of "$supervisor")
+    kill -STOP "$supervisor" # so that it finds all of them at once
+    # shellcheck disable=SC2046
+    kill -KILL $(sleeper 90040)
+    wait_until 10 sleep_by 90040 0
+    kill -CONT "$supervisor"
+    wait_until 30 sleep_by 90040 200 # without a question to the supervisor
+    reads=$(($(reads_of "$supervisor") - before))
+    ((reads < 20000)) || fail "$reads reads for 200 ends"
+    wait_until 10 crowd_is_back 200
+    sleep_by 90041 200
+}
+
 @test "1,000 simultaneous deaths with the default intensity: one escalation, once" {
     write_crowd crowd 1000 3
     sed -i '/intensity\|period/d' crowd.yaml

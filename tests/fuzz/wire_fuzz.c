@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const lists[] = {"A(s)", "A(css)", "A(sccuUuUsUUUUuuuuUUUUsssuuU)"};
+static const char *const lists[] = {"A(s)", "A(css)", "A(sccuUuUsUUUUuuuuUUUUUUsssuuU)"};
 static const char *const formats[] = {"i", "iuIUfsB", "ssss", "BB", "", "sBiU"};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -4,6 +4,8 @@
  *
  *   request VERB [WORD…]          a CONTROL envelope with the next ref, from 1
  *   event REF TYPE [WORD…]        an EVENT, which only who was asked may send
+ *   flood N VERB [WORD…]          that request N times, as fast as it is taken; then prints
+ * `flooded` deaf                          reads nothing any more
  *
  * What comes back is printed, one envelope a line: `reply REF [WORD…]` (with `fd` first, when a
  * descriptor came along), `error REF TEXT`, `event REF TYPE [WORD…]`; `closed WHY` at the end. Ends
@@ -75,16 +77,65 @@ static void send_event(uint64_t ref, const char *type, const struct words *words
     wire_image_finish(&image);
 }
 
+/* One request at each turn of the loop that finds the outbox short. */
+static struct {
+    struct ev_prepare each_turn;
+    struct ev_timer soon;
+    unsigned long left;
+    char *verb;
+    struct words words;
+} flood;
+
+static void on_flood(struct ev_loop *l, ev_prepare *prepare, int revents)
+{
+    enum { OUTBOX_MAX = 1 << 20 };
+
+    (void)revents;
+    while (peer && flood.left && peer_queued(peer) < OUTBOX_MAX) {
+        peer_request(peer, flood.verb, &flood.words, -1);
+        flood.left--;
+    }
+    if (peer && flood.left)
+        return;
+    puts("flooded");
+    fflush(stdout);
+    ev_prepare_stop(l, prepare);
+    ev_timer_stop(l, &flood.soon);
+}
+
+static void on_soon(struct ev_loop *l, ev_timer *timer, int revents)
+{
+    (void)l;
+    (void)timer;
+    (void)revents; /* only so that the loop turns */
+}
+
+static void flood_begin(unsigned long n, const char *verb, const struct words *words)
+{
+    flood.left = n;
+    flood.verb = strdup(verb);
+    for (size_t i = 0; i < words->count; i++)
+        words_append(&flood.words, words->at[i]);
+    ev_prepare_init(&flood.each_turn, on_flood);
+    ev_prepare_start(loop, &flood.each_turn);
+    ev_timer_init(&flood.soon, on_soon, .005, .005);
+    ev_timer_start(loop, &flood.soon);
+}
+
 static void obey(char *line)
 {
     char *what = strsep(&line, "\t"), *first = strsep(&line, "\t"), *type = NULL, *word;
     struct words words = {0};
 
-    if (first && !strcmp(what, "event"))
+    if (first && (!strcmp(what, "event") || !strcmp(what, "flood")))
         type = strsep(&line, "\t");
     while ((word = strsep(&line, "\t")))
         words_append(&words, word);
-    if (type)
+    if (!strcmp(what, "deaf"))
+        peer_pause(peer, true);
+    else if (type && !strcmp(what, "flood"))
+        flood_begin(strtoul(first, NULL, 10), type, &words);
+    else if (type)
         send_event(strtoull(first, NULL, 10), type, &words);
     else if (first && !strcmp(what, "request"))
         peer_request(peer, first, &words, -1);

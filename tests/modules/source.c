@@ -1,9 +1,12 @@
 /* Sends numbers to a ledger, casts and calls by turns, and counts what became of the calls. When it has
  * heard of all of them, it tells the tally. args: to, every (ms between two), count (how many), first (what
- * its own number is added to), tally. */
+ * its own number is added to), tally, after (begins when there is such a file). */
 #include <troupe.h>
 
 #include <string.h>
+#include <unistd.h>
+
+enum { LOOK_MS = 200 };
 
 struct source {
     const char *to, *tally;
@@ -63,6 +66,24 @@ static void send(struct troupe *self, uint64_t count, void *data)
     tell_when_done(self);
 }
 
+static void begin(struct troupe *self)
+{
+    struct source *source = troupe_state(self);
+
+    source->timer = troupe_every(self, troupe_arg_int(self, "every", 20), send, NULL);
+}
+
+static void look(struct troupe *self, uint64_t count, void *file)
+{
+    struct source *source = troupe_state(self);
+
+    (void)count;
+    if (access(file, F_OK) != 0)
+        return;
+    troupe_cancel(self, source->timer);
+    begin(self);
+}
+
 static int init(struct troupe *self)
 {
     struct source *source = troupe_state(self);
@@ -71,7 +92,10 @@ static int init(struct troupe *self)
     source->tally = troupe_arg(self, "tally");
     source->count = troupe_arg_int(self, "count", 100);
     source->me = troupe_arg_int(self, "first", 0) + troupe_replica(self);
-    source->timer = troupe_every(self, troupe_arg_int(self, "every", 20), send, NULL);
+    if (troupe_arg(self, "after"))
+        source->timer = troupe_every(self, LOOK_MS, look, (void *)troupe_arg(self, "after"));
+    else
+        begin(self);
     return TROUPE_READY;
 }
 

@@ -177,6 +177,13 @@ static void on_chain(struct troupe *self, struct troupe_message *message)
     troupe_free(answer);
 }
 
+/* Who the kernel says has sent this, and who that says it is. */
+static void on_who(struct troupe *self, struct troupe_message *message)
+{
+    (void)self;
+    troupe_reply(message, troupe_from_uid(message), troupe_from(message));
+}
+
 static void on_monitor(struct troupe *self, struct troupe_message *message)
 {
     troupe_reply(message, troupe_monitor(self, troupe_text(message, 0)) ? "watched" : "not watched");
@@ -216,6 +223,7 @@ static const struct troupe_handler messages[] = {
     {"hang", "I", "", on_hang, "sleeps for MS"},
     {"add", "I", "I", on_forward, "forwards to t/counter"},
     {"chain", "ss", "s", on_chain, "calls chain of the first with the second"},
+    {"who", "", "us", on_who, "tells the user and the address of its sender"},
     {"monitor", "s", "s", on_monitor, "watches ADDRESS"},
     {"link", "s", "s", on_link, "links to ADDRESS, both ways"},
     {"later", "sI", "", on_later, "after MS, calls nothing of ADDRESS"},

@@ -77,7 +77,8 @@ static void on_drain(struct sp_conn *conn)
     seen_of(conn)->drained++;
 }
 
-static const struct sp_handlers handlers = {on_open, on_message, on_close, on_drain};
+static const struct sp_handlers handlers = {
+    .on_open = on_open, .on_message = on_message, .on_close = on_close, .on_drain = on_drain};
 
 static void turns(int n)
 {

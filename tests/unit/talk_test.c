@@ -8,8 +8,10 @@
 #include "loop.h"
 #include "peer.h"
 #include "rundir.h"
+#include "seat.h"
 #include "tap.h"
 #include "troupe.h"
+#include "undelivered.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -190,6 +192,26 @@ static void on_huge(struct troupe *self, struct troupe_message *message)
     munmap(nothing, size);
 }
 
+static void on_flood_away(struct troupe *self, struct troupe_message *message)
+{
+    for (int i = 0; i < 5 * UNDELIVERED_MAX; i++)
+        troupe_cast(self, OTHER "@elsewhere", "away");
+    troupe_reply(message, "flooded");
+}
+
+static void keep_answer(struct troupe *self, struct troupe_message *answer, void *data)
+{
+    (void)self;
+    (void)data;
+    troupe_keep(answer);
+}
+
+static void on_keep_answer(struct troupe *self, struct troupe_message *message)
+{
+    (void)message;
+    troupe_ask(self, "nobody", 20000, keep_answer, NULL, "small");
+}
+
 static void on_ping(struct troupe *self, struct troupe_message *message)
 {
     (void)self;
@@ -224,6 +246,8 @@ static const struct troupe_handler messages[] = {
     {"later", "", "", on_later, NULL},
     {"forever", "", "s", on_forever, NULL},
     {"huge", "", "s", on_huge, NULL},
+    {"flood_away", "", "s", on_flood_away, NULL},
+    {"keep_answer", "", "", on_keep_answer, NULL},
     {"ping", "", "s", on_ping, NULL},
     {0},
 };
@@ -237,8 +261,11 @@ TROUPE_ACTOR(.state_size = sizeof(struct subject), .messages = messages, .receiv
 struct other {
     struct sp_listener *listener;
     struct peer *peer; /* the newest connection */
+    struct peer *left; /* the one before, when the actor was asked to leave it */
     int came, casts;
+    bool is_rude; /* reads nothing, so that a long frame is cut */
     uint64_t ref;
+    char heard[256]; /* the names of all that came, in order, each with its connection: "1:small " */
 };
 
 struct stage {
@@ -410,8 +437,12 @@ static bool answers(const char *line, const char *answer)
 
 static void other_envelope(struct peer *peer, const struct envelope *env, int fd)
 {
-    (void)peer;
+    char *heard = stage.other.heard;
+    size_t length = strlen(heard);
+
     (void)fd;
+    snprintf(heard + length, sizeof stage.other.heard - length, "%d:%.*s ", *(int *)peer_data(peer),
+             (int)env->type.length, env->type.at);
     stage.other.casts += env->kind == ENVELOPE_CAST;
     if (env->kind == ENVELOPE_CALL)
         stage.other.ref = env->ref;
@@ -422,6 +453,8 @@ static void other_closed(struct peer *peer, const char *why)
     (void)why;
     if (stage.other.peer == peer)
         stage.other.peer = NULL;
+    if (stage.other.left == peer)
+        stage.other.left = NULL;
 }
 
 static bool other_open(struct sp_conn *conn)
@@ -429,8 +462,12 @@ static bool other_open(struct sp_conn *conn)
     static const struct peer_handlers handlers = {.on_envelope = other_envelope,
                                                   .on_close = other_closed};
 
-    stage.other.peer = peer_accept(conn, OTHER "@east#1", &handlers, NULL);
-    stage.other.came++;
+    static int numbers[16];
+    int *number = &numbers[stage.other.came++ % 16];
+
+    *number = stage.other.came;
+    stage.other.peer = peer_accept(conn, OTHER "@east#1", &handlers, number);
+    peer_pause(stage.other.peer, stage.other.is_rude);
     sp_conn_flush(conn);
     return true;
 }
@@ -477,6 +514,28 @@ static void other_hangs_up(void)
     stage.other.ref = 0;
 }
 
+static bool other_heard(const char *names)
+{
+    struct mono deadline = mono_add_ms(mono_now(), PATIENCE_MS);
+
+    while (strlen(stage.other.heard) < strlen(names) && mono_diff_ms(deadline, mono_now()) > 0)
+        loop_run_for(stage.loop, 5);
+    if (strcmp(stage.other.heard, names) == 0)
+        return true;
+    tap_note("heard: %s", stage.other.heard);
+    return false;
+}
+
+/* On the connection that is there now: .yield, or that all was taken that came by it. */
+static void other_makes_room(struct peer *peer, const char *event)
+{
+    struct envelope env = {.kind = ENVELOPE_EVENT, .type = envelope_text(event)};
+
+    stage.other.left = peer;
+    peer_send(peer, &env, -1);
+    run_for(50);
+}
+
 /* The number of the question how the other ended; 0: it is not asked. */
 static uint64_t end_is_asked(void)
 {
@@ -507,6 +566,7 @@ static void stage_down(void)
         say("STOP\n");
         CHECK(ends_well(), "… and the actor ends in order");
     }
+    peer_close(stage.other.left != stage.other.peer ? stage.other.left : NULL, false);
     peer_close(stage.other.peer, false);
     sp_listener_destroy(stage.other.listener, false);
     if (stage.client)
@@ -732,6 +792,156 @@ static void test_strangers(void)
     stage_down();
 }
 
+static void test_room(void)
+{
+    uint64_t first;
+
+    stage_up(10000);
+    other_up();
+    ask("one");
+    CHECK(other_heard("1:one "), "somebody is asked");
+    first = stage.other.ref;
+    other_makes_room(stage.other.peer, SEAT_YIELD);
+    ask("two");
+    CHECK(other_heard("1:one 1:.yielded ") && stage.other.came == 1,
+          "who is asked to make room says that nothing follows, and nothing does");
+    run_for(50);
+    ask("three");
+    run_for(50);
+    CHECK(other_heard("1:one 1:.yielded "), "… before the other says that it has taken all");
+    other_makes_room(stage.other.peer, SEAT_YIELDED);
+    CHECK(other_heard("1:one 1:.yielded 2:two 2:three "), "… then all goes by another connection");
+    other_answers();
+    CHECK(reaches(&stage.answers, 1), "… on which it is answered");
+    stage.answers = 0;
+    peer_send(stage.other.left, &(struct envelope){.kind = ENVELOPE_REPLY, .ref = first}, -1);
+    CHECK(reaches(&stage.answers, 1), "… as what was asked before is on the first");
+    run_for(50);
+    CHECK(!stage.other.left, "… which is closed then");
+    stage_down();
+}
+
+static void test_room_while_subscribed(void)
+{
+    stage_up(10000);
+    other_up();
+    ask("subscribe");
+    CHECK(other_has_call(), "a subscription is asked for");
+    other_answers();
+    other_makes_room(stage.other.peer, SEAT_YIELD);
+    ask("one");
+    CHECK(other_heard("1:.subscribe 1:one "), "a connection with a subscription is not left");
+    stage.other.left = NULL;
+    stage_down();
+}
+
+/* What is not whole with the other goes again, before what was held back. */
+static void test_end_while_leaving(void)
+{
+    uint64_t ref;
+
+    stage_up(10000);
+    other_up();
+    ask("one");
+    CHECK(other_heard("1:one "), "somebody is asked");
+    peer_pause(stage.other.peer, true);
+    ask("large");
+    run_for(50);
+    other_makes_room(stage.other.peer, SEAT_YIELD);
+    ask("two");
+    run_for(50);
+    stage.other.left = NULL;
+    other_hangs_up();
+    ref = end_is_asked();
+    CHECK(other_heard("1:one 2:large 2:.yielded 2:two "),
+          "who dies before it has taken all: what it had not got goes again, in its order");
+    stage_down();
+    CHECK(ref != 0, "… and of what it had got it is asked how it ended");
+}
+
+/* Greets, and cuts the same frame, for as long as it is dialled. */
+static void test_rude(void)
+{
+    struct mono begin;
+    struct ctl_line line;
+
+    stage_up(10000);
+    stage.other.is_rude = true;
+    other_up();
+    ask("large");
+    begin = mono_now();
+    while (mono_diff_ms(mono_now(), begin) < 2000) {
+        run_for(5);
+        if (stage.other.peer)
+            other_hangs_up();
+    }
+    CHECK(stage.other.came > 3 && stage.other.came < 30,
+          "who greets and then cuts each time is dialled ever more seldom");
+    tap_note("%d times in 2 s", stage.other.came);
+    while (stage.other.came < 100 && mono_diff_ms(mono_now(), begin) < 12000 &&
+           recv(stage.control, &line, 1, MSG_PEEK | MSG_DONTWAIT) < 0) {
+        run_for(5);
+        if (stage.other.peer)
+            other_hangs_up();
+    }
+    CHECK(status_is("large down unknown"), "… and given up");
+    CHECK(answers("ping", "+pong"), "… and the actor lives on");
+    stage_down();
+}
+
+static void test_many_undelivered(void)
+{
+    char wanted[128];
+    struct ctl_line line;
+    int told = 0;
+
+    stage_up(10000);
+    CHECK(answers("flood_away", "+flooded"), "casts that go nowhere, more than can wait to be told");
+    while (wait_line(CTL_STATUS, &line) && strstr(line.rest, "noconnection"))
+        told++;
+    snprintf(wanted, sizeof wanted, "undelivered  : overloaded %d more", 4 * UNDELIVERED_MAX);
+    CHECK(told == UNDELIVERED_MAX && strcmp(line.rest, wanted) == 0,
+          "… are told up to a bound, and then how many there were besides");
+    stage_down();
+}
+
+static void test_keep_answer(void)
+{
+    struct mono deadline = mono_add_ms(mono_now(), PATIENCE_MS);
+    int status;
+
+    stage_up(10000);
+    ask("keep_answer");
+    while (stage.client && mono_diff_ms(deadline, mono_now()) > 0)
+        run_for(5);
+    status = wait_end();
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "an answer that is kept ends the actor");
+    stage_down();
+}
+
+static void test_one_question(void)
+{
+    struct ctl_line line;
+    uint64_t ref;
+    char down[64];
+
+    stage_up(10000);
+    other_up();
+    ask("ask");
+    ask("ask");
+    CHECK(other_heard("1:small 1:small "), "somebody is asked twice, and dies");
+    other_hangs_up();
+    ref = end_is_asked();
+    snprintf(down, sizeof down, "DOWN %" PRIu64 " " OTHER "#1 killed\n", ref);
+    say(down);
+    CHECK(status_is("small down killed") && status_is("small down killed"),
+          "both hear how it ended");
+    CHECK(answers("ping", "+pong") && !ctl_next(stage.lines, stage.size, &stage.at, &line) &&
+              recv(stage.control, stage.lines, sizeof stage.lines - 1, MSG_DONTWAIT) < 0,
+          "… for which one question was asked");
+    stage_down();
+}
+
 int main(void)
 {
     test_retry();
@@ -748,5 +958,12 @@ int main(void)
     test_later();
     test_forever();
     test_strangers();
+    test_one_question();
+    test_rude();
+    test_many_undelivered();
+    test_keep_answer();
+    test_room();
+    test_room_while_subscribed();
+    test_end_while_leaving();
     return tap_done();
 }

@@ -66,6 +66,8 @@ static struct row sample_row(char *path)
                         .mailbox_bytes = 12,
                         .messages_in = 13,
                         .messages_out = 14,
+                        .expired = 19,
+                        .dropped = 20,
                         .busy_us = 15,
                         .status = status,
                         .restart = restart,
@@ -85,7 +87,8 @@ static bool same_row(const struct row *a, const struct row *b)
            a->cpu_ms == b->cpu_ms && a->threads == b->threads && a->fds == b->fds &&
            a->uid == b->uid && a->mailbox_depth == b->mailbox_depth &&
            a->mailbox_bytes == b->mailbox_bytes && a->messages_in == b->messages_in &&
-           a->messages_out == b->messages_out && a->busy_us == b->busy_us &&
+           a->messages_out == b->messages_out && a->expired == b->expired &&
+           a->dropped == b->dropped && a->busy_us == b->busy_us &&
            !strcmp(a->status, b->status) && !strcmp(a->restart, b->restart) &&
            !strcmp(a->strategy, b->strategy) && a->intensity == b->intensity &&
            a->used == b->used && a->period_ms == b->period_ms;

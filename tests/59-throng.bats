@@ -1,0 +1,84 @@
+#!/usr/bin/env bats
+#
+# More senders than a mailbox has room for connections: 1,024 sit, the others wait in the queue.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+EACH=1000 # senders below a supervisor: with sanitizers, whose processes are large, a few more than have room
+[[ -z ${SAN:-} ]] || EACH=400
+
+# throng SUPERVISORS SENDERS EVERY COUNT: so many senders below each supervisor, who send so many numbers each
+# to t/ledger, one every so many ms, casts and calls by turns; and tell t/tally when all are answered. They
+# begin when there is a file called go.
+throng() {
+    local n
+
+    {
+        printf 'troupe: 1\napplication: t\nsupervisor:\n  intensity: 10\n  children:\n'
+        echo "    - {name: tally, module: tally}"
+        echo "    - {name: ledger, module: ledger, args: {file: $DIR/ledger.txt}}"
+        for ((n = 0; n < $1; n++)); do
+            cat <<END
+    - name: farm$n
+      supervisor:
+        max_children: 1000
+        children:
+          - {name: s, module: source, replicas: $2, restart: temporary,
+             args: {to: t/ledger, tally: t/tally, every: $3, count: $4, first: ${n}000, after: $DIR/go}}
+END
+        done
+    } | yaml t.yaml
+    node_up t.yaml
+}
+
+have_told() { # N
+    local told
+
+    told=$(ask t/tally total)
+    [[ ${told%%$'\t'*} == "$1" ]]
+}
+
+# From each sender every number once, in its order.
+# assert_all_in_order SENDERS COUNT
+assert_all_in_order() { # SENDERS COUNT
+    awk -v senders="$1" -v count="$2" '
+        $3 != ++last[$2] { print "line " NR ": " $0 " after " last[$2] - 1; bad = 1 }
+        END {
+            for (sender in last) { known++; if (last[sender] != count) bad = 1 }
+            if (known != senders) print known " senders were heard"
+            exit bad || known != senders
+        }' ledger.txt
+}
+
+@test "of thousands of senders to one actor each is heard within seconds, all it said once and in its order" {
+    local start total
+
+    throng 3 "$EACH" 100 4
+    touch go
+    start=$(now_ms)
+    wait_until 30 have_told $((3 * EACH))
+    echo "# $((3 * EACH)) senders in $(($(now_ms) - start)) ms" >&3
+    (($(now_ms) - start < 9000 * TEST_SCALE)) # what rests is left alone for 10 s
+    # told, asked, answered, failed, wrong answers, failures without a proper name
+    IFS=$'\t' read -r -a total <<<"$(ask t/tally total)"
+    assert_equal "${total[*]}" "$((3 * EACH)) $((6 * EACH)) $((6 * EACH)) 0 0 0"
+    assert_all_in_order $((3 * EACH)) 4
+}
+
+# nobody_was_far_ahead SENDERS NUMBER: when each had been heard, none had got beyond that number.
+nobody_was_far_ahead() {
+    awk -v senders="$1" -v limit="$2" '
+        !($2 in heard) { heard[$2]; known++ }
+        $3 > most { most = $3 }
+        known == senders { print "# the first was at " most " when the last was heard"; exit !(most <= limit) }
+    ' ledger.txt >&3
+}
+
+@test "senders that never rest do not keep those waiting for whom there was no room" {
+    throng 3 400 200 30
+    touch go
+    wait_until 60 have_told 1200
+    assert_all_in_order 1200 30
+    nobody_was_far_ahead 1200 25
+}
