@@ -135,7 +135,7 @@ UNIT_TESTS += reserve_test
 reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free,--wrap=mmap,--wrap=munmap -lev
 
 # Talked to from the command line.
-TEST_MODULES += teller hearer
+TEST_MODULES += teller hearer grouper
 
 # The pool's pure files.
 UNIT_TESTS += pool_args_test pool_queue_test pool_rate_test pool_route_test pool_stats_test

@@ -16,6 +16,7 @@ enum {
     OUTBOX = 1 << 20, /* for one mailbox here, and for one process here: no actor stops a session */
     DIAL_MS = 5000,   /* for a supervisor; a mailbox is waited for as long as it is there */
     MAX_CONNS = 65536,
+    EARLY_MAX = 64 << 10, /* refusals that wait for a HELLO */
 };
 
 /* A process of this node that speaks to a mailbox of another. */
@@ -26,6 +27,7 @@ struct outgoing {
     struct sp_conn *conn;
     unsigned rights;
     bool is_open;                 /* the mailbox's HELLO has come */
+    struct buf early; /* what we had to say ourselves before that */
     struct outgoing *prev, *next; /* of those that have not said it */
     UT_hash_handle hh;
 };
@@ -35,7 +37,8 @@ struct incoming {
     struct switchboard_side *side;
     uint32_t id;
     struct sp_conn *conn;
-    bool is_open;
+    bool is_open; /* the mailbox has said HELLO */
+    struct buf early; /* what we had to say ourselves before that */
     bool is_paused; /* the session takes no more of its answers for now */
     UT_hash_handle hh;
 };
@@ -82,6 +85,36 @@ static void tell_ended(struct incoming *incoming, const char *reason)
     send_whole(incoming->side, CHANNEL_ENDED, incoming->id, reason, strlen(reason));
 }
 
+/* ---- what is said before the first word of a mailbox ------------------------------------------ */
+
+/* Nothing may come before a HELLO: refusals wait, whole ones, each after its size. */
+static int keep_early(struct buf *early, const uint8_t *bytes, size_t size)
+{
+    uint16_t length = (uint16_t)size;
+
+    if (buf_length(early) > EARLY_MAX || buf_append(early, &length, sizeof length) < 0)
+        return -1;
+    return buf_append(early, bytes, size);
+}
+
+/* The next one, valid until the buffer changes; false: there is none. */
+static bool take_early(struct buf *early, const uint8_t **bytes, size_t *size)
+{
+    uint16_t length;
+
+    if (!buf_length(early))
+        return false;
+    memcpy(&length, buf_front(early), sizeof length);
+    *bytes = buf_front(early) + sizeof length;
+    *size = length;
+    return true;
+}
+
+static void drop_early(struct buf *early, size_t size)
+{
+    buf_consume(early, sizeof(uint16_t) + size);
+}
+
 /* ---- processes of this node ----------------------------------------------------------------- */
 
 static struct outgoing *find_outgoing(const struct switchboard_side *side, uint32_t id)
@@ -98,6 +131,7 @@ static void forget_outgoing(struct outgoing *outgoing)
         HASH_DEL(outgoing->side->outgoing, outgoing);
     else
         DL_DELETE(outgoing->board->unopened, outgoing);
+    buf_finish(&outgoing->early);
     free(outgoing);
 }
 
@@ -116,14 +150,30 @@ static void refuse(struct outgoing *outgoing, const char *reason)
     forget_outgoing(outgoing);
 }
 
-static void refuse_envelope(struct sp_conn *conn, const uint8_t *body, size_t size,
+static void refuse_envelope(struct outgoing *outgoing, const uint8_t *body, size_t size,
                             const char *reason)
 {
     uint8_t error[ENVELOPE_REFUSAL_MAX];
     struct iovec part = {error, envelope_refusal(body, size, reason, error)};
 
-    if (part.iov_len)
-        sp_send(conn, &part, 1, -1);
+    if (!part.iov_len)
+        return;
+    if (!outgoing->is_open && keep_early(&outgoing->early, error, part.iov_len) < 0)
+        sp_conn_break(outgoing->conn);
+    else if (outgoing->is_open)
+        sp_send(outgoing->conn, &part, 1, -1);
+}
+
+static void say_early(struct outgoing *outgoing)
+{
+    struct iovec part;
+    const uint8_t *bytes;
+
+    while (take_early(&outgoing->early, &bytes, &part.iov_len)) {
+        part.iov_base = (void *)bytes;
+        sp_send(outgoing->conn, &part, 1, -1);
+        drop_early(&outgoing->early, part.iov_len);
+    }
 }
 
 /* PATH@NODE#N, of this node, whatever it calls itself; -1: it claims to be of another. */
@@ -203,12 +253,12 @@ static void forward(struct outgoing *outgoing, const uint8_t *body, size_t size)
     unsigned needed = envelope_right(body, size, &why);
 
     if (!needed || !(outgoing->rights & needed)) {
-        refuse_envelope(outgoing->conn, body, size, needed ? "denied" : "denied between nodes");
+        refuse_envelope(outgoing, body, size, needed ? "denied" : "denied between nodes");
         return;
     }
     envelope_to_wire(body, size, mono_now(), &parts);
     if (send_parts(outgoing->side, CHANNEL_FORTH, outgoing->id, &parts) < 0)
-        refuse_envelope(outgoing->conn, body, size, "overloaded");
+        refuse_envelope(outgoing, body, size, "overloaded");
 }
 
 static void on_caller_message(struct sp_conn *conn, const uint8_t *body, size_t size, int fd)
@@ -269,6 +319,7 @@ static void take_back(struct switchboard_side *side, const struct channel_frame 
     outgoing->is_open = true;
     if (sp_send(outgoing->conn, &part, 1, -1) < 0)
         sp_conn_break(outgoing->conn);
+    say_early(outgoing);
 }
 
 static void take_ended(struct switchboard_side *side, const struct channel_frame *frame)
@@ -288,26 +339,38 @@ static void take_ended(struct switchboard_side *side, const struct channel_frame
 static void forget_incoming(struct incoming *incoming)
 {
     HASH_DEL(incoming->side->incoming, incoming);
+    buf_finish(&incoming->early);
     free(incoming);
 }
 
-/* The first that comes is its HELLO: it handles what it gets from now on. */
+static void tell_early(struct incoming *incoming)
+{
+    const uint8_t *bytes;
+    size_t size;
+
+    while (take_early(&incoming->early, &bytes, &size)) {
+        send_whole(incoming->side, CHANNEL_BACK, incoming->id, bytes, size);
+        drop_early(&incoming->early, size);
+    }
+}
+
 static void on_mailbox_message(struct sp_conn *conn, const uint8_t *body, size_t size, int fd)
 {
     struct incoming *incoming = sp_conn_data(conn);
 
     if (fd >= 0)
         close(fd);
-    if (!incoming->is_open) {
-        incoming->is_open = true;
-        sp_conn_settle(conn);
-    }
     if (send_whole(incoming->side, CHANNEL_BACK, incoming->id, body, size) < 0)
         sp_conn_break(conn);
     else if (incoming->side->is_full && !incoming->is_paused) {
         incoming->is_paused = true;
         sp_conn_pause(conn, true);
     }
+    if (incoming->is_open)
+        return;
+    incoming->is_open = true; /* that was its HELLO: it handles what it gets from now on */
+    sp_conn_settle(conn);
+    tell_early(incoming);
 }
 
 static void on_mailbox_close(struct sp_conn *conn, const char *why)
@@ -410,8 +473,10 @@ static void answer_refused(struct incoming *incoming, const uint8_t *body, size_
     uint8_t error[ENVELOPE_REFUSAL_MAX];
     size_t length = envelope_refusal(body, size, reason, error);
 
-    if (length)
+    if (length && incoming->is_open)
         send_whole(incoming->side, CHANNEL_BACK, incoming->id, error, length);
+    else if (length && keep_early(&incoming->early, error, length) < 0)
+        sp_conn_break(incoming->conn);
 }
 
 static void take_forth(struct switchboard_side *side, const struct channel_frame *frame)
