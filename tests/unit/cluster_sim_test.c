@@ -256,7 +256,7 @@ static void step(void)
     change_members();
     if (chance_one_in(&world->chance, 10))
         restart_one();
-    if (chance_one_in(&world->chance, 400))
+    if (chance_one_in(&world->chance, 1200))
         cut();
     if (chance_one_in(&world->chance, 1000))
         heal();
