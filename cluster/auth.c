@@ -357,6 +357,7 @@ static message_handler *const machine[AUTH_STATES][MESSAGES] = {
     [AUTH_ANSWERED] = {[WELCOME] = on_welcome, [REFUSE] = on_refuse},
     [AUTH_JUDGING] = {[READY] = on_ready, [REFUSE] = on_refuse},
     [AUTH_ADMITTED] = {[READY] = on_ready, [REFUSE] = on_refuse},
+    [AUTH_SESSION] = {[REFUSE] = on_refuse},
 };
 
 void auth_init(struct auth *auth, const struct auth_self *self, bool is_dialer,
@@ -375,8 +376,8 @@ enum auth_outcome auth_receive(struct auth *auth, const void *bytes, size_t size
     uint64_t kind = fields_get_number(&reader, 1);
 
     auth->out_size = 0;
-    if (auth->state >= AUTH_SESSION)
-        return auth->state == AUTH_CLOSED ? AUTH_REFUSED : AUTH_WAIT;
+    if (auth->state == AUTH_CLOSED)
+        return AUTH_REFUSED;
     if (reader.is_bad || kind == 0 || kind >= MESSAGES || size > AUTH_MESSAGE_MAX)
         return close_by_standing(auth, AUTH_MALFORMED);
     if (!machine[auth->state][kind])

@@ -35,6 +35,7 @@ enum {
     AUTH_LATE_MS = 5000,     /* for the proof, and again for both to admit */
     AUTH_CHALLENGE_MAX = 64,
     AUTH_HELLO_MAX = 512,
+    AUTH_FIRST_BYTE = 1, /* all messages of the handshake begin so, and nothing else may */
 };
 
 /* Who a node is. Generation: 64 random bits of a root's life; instance: of a troupe-node's. */
@@ -72,7 +73,7 @@ enum auth_reason {
 enum auth_outcome {
     AUTH_WAIT,    /* for the other side */
     AUTH_PROVEN,  /* once: peer and version are known; decide and admit or refuse */
-    AUTH_OPEN,    /* once: what comes now is the session's */
+    AUTH_OPEN,    /* once: what comes now is the session's, but for AUTH_FIRST_BYTE */
     AUTH_REFUSED, /* reason says why; send what is in out, then close */
 };
 
@@ -109,7 +110,8 @@ struct auth {
 void auth_init(struct auth *auth, const struct auth_self *self, bool is_dialer,
                const uint8_t nonce[AUTH_NONCE_SIZE]);
 
-/* A message has come. In AUTH_SESSION and AUTH_CLOSED nothing happens. */
+/* A message has come. In AUTH_CLOSED nothing happens. In AUTH_SESSION it can only be a refusal: our
+ * READY came too late for the other. */
 enum auth_outcome auth_receive(struct auth *auth, const void *bytes, size_t size);
 /* This side wants this connection as its session. Only after AUTH_PROVEN. */
 enum auth_outcome auth_admit(struct auth *auth);

@@ -101,6 +101,24 @@ kb_of() {
     assert_saw b node.up node=d # b dials d: that d does not dial is its own affair
 }
 
+all_know_all() { # NODES
+    (($(cat ./*.out | grep -c event=node.up) == $1 * ($1 - 1)))
+}
+
+@test "thirty nodes that join at once all know each other, and nobody is lost on the way" {
+    local i
+
+    start hub
+    for i in {1..29}; do
+        TROUPE_NODE=n$i in_background "n$i" troupe-node --cookie cookie \
+            --listen tcp://127.0.0.1:0 --peer "${URLS[hub]}"
+    done
+    wait_until 60 all_know_all 30
+    run grep -h event=node.down ./*.out
+    assert_output ""
+    [[ -n ${SAN:-} ]] || (($(kb_of hub) < 30000)) # sanitizers take more
+}
+
 @test "a node that was killed is dialled until it is back" {
     local url
 
