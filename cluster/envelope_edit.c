@@ -103,7 +103,7 @@ size_t envelope_refusal(const uint8_t *body, size_t size, const char *reason,
                         uint8_t out[ENVELOPE_REFUSAL_MAX])
 {
     struct envelope env, error = {.kind = ENVELOPE_ERROR};
-    size_t head, length = strlen(reason);
+    size_t head, length = strnlen(reason, ENVELOPE_REFUSAL_MAX - ENVELOPE_HEADER_MAX);
     const char *why;
 
     if (envelope_decode(body, size, &env, &why) < 0)
@@ -116,8 +116,6 @@ size_t envelope_refusal(const uint8_t *body, size_t size, const char *reason,
         return 0;
     error.payload_size = (uint32_t)length;
     head = envelope_encode_header(&error, out);
-    if (head + length > ENVELOPE_REFUSAL_MAX)
-        return 0;
     memcpy(out + head, reason, length);
     return head + length;
 }

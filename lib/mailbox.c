@@ -186,7 +186,7 @@ static bool is_expired(const struct troupe_message *message)
 {
     if (message->is_answered || !mono_is_set(message->deadline))
         return message->is_answered;
-    return mono_lately().us + MONO_TICK_MS * 1000 > message->deadline.us &&
+    return mono_lately().us + (int64_t)MONO_TICK_MS * 1000 > message->deadline.us &&
            mono_now().us > message->deadline.us;
 }
 
