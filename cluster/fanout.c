@@ -85,9 +85,9 @@ void fanout_send(struct fanout *fanout, const char *member, const char *from,
 
 void fanout_finish(struct fanout *fanout)
 {
-    struct fanout_target *target, *next;
+    while (fanout->targets) {
+        struct fanout_target *target = fanout->targets;
 
-    HASH_ITER (hh, fanout->targets, target, next) {
         peer_close(target->peer, true);
         forget(target);
     }
