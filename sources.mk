@@ -166,7 +166,7 @@ port_requests_test_UNITS := workers/port_requests.c
 port_table_test_UNITS    := workers/port_table.c
 port_faults_test_UNITS   := workers/port_faults.c
 FUZZERS += port_fuzz
-port_fuzz_FUZZED = workers/port_line.c workers/port_reader.c workers/port_table.c lib/raw.c lib/buf.c
+port_fuzz_FUZZED = workers/port_line.c workers/port_reader.c workers/port_table.c lib/raw.c lib/buf.c lib/text.c
 TEST_MODULES += crowd
 
 # The chatter, spawners and short lives of the seeds' examples.
