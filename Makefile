@@ -242,7 +242,7 @@ unitdir    := $(DESTDIR)$(UNITDIR)
 confdir    := $(DESTDIR)$(SYSCONFDIR)/troupe
 
 MAN_PAGES   := man/troupe.1 man/libtroupe.3 man/troupe.7 man/troupe-port.7 \
-    man/troupe-supervisord.8
+    man/troupe-node.8 man/troupe-supervisord.8
 COMPLETIONS := $(patsubst %,$(BUILD)/completions/%,bash zsh fish)
 DOCUMENTS   := $(BUILD)/man/troupe.yaml.5 $(BUILD)/etc/sample.yaml $(COMPLETIONS)
 
