@@ -35,6 +35,16 @@ two_nodes() {
     wait_until 10 are_connected east west
 }
 
+# Asks NODE's talker to watch an actor of the other node, and waits until that one's supervisor knows.
+monitor() { # NODE OTHER ADDRESS
+    talker "$1" monitor "$3@$2"
+    wait_until 5 is_monitored "$2" "$3"
+}
+
+is_monitored() { # NODE ADDRESS
+    at "$1" troupe status "$2" | grep -q '^monitored_by:'
+}
+
 kill_actor() { # NODE ADDRESS
     kill -KILL "$(at "$1" pid_of "$2")"
 }
@@ -72,7 +82,7 @@ kill_actor() { # NODE ADDRESS
 
 @test "a monitor across nodes hears the true reason, once" {
     two_nodes
-    talker west monitor t/counter@east
+    monitor west east t/counter
     kill_actor east t/counter
     wait_until 5 talker_says west 'down t/counter@east#1 signal:KILL' heard
     at east troupe restart t/counter
@@ -93,7 +103,7 @@ kill_actor() { # NODE ADDRESS
 
 @test "the end of a session: noconnection at once, for calls, monitors and links" {
     two_nodes
-    talker west monitor t/counter@east
+    monitor west east t/counter
     talker west link t/a@east
     kill -STOP "$(at east pid_of sys/node)"
     kill -KILL "$(at west pid_of sys/node)"
@@ -121,7 +131,7 @@ kill_actor() { # NODE ADDRESS
 @test "what a node does not grant is denied: nothing but looking" {
     two_nodes 'grant: [look]'
     assert_equal "$(talker west plus t/counter@east 1)" '!denied'
-    talker west monitor t/counter@east
+    monitor west east t/counter
     kill_actor east t/counter
     wait_until 5 talker_says west 'down t/counter@east#1 signal:KILL' heard
     run at west timeout 10 troupe call t/a link t/a@east
