@@ -214,3 +214,10 @@ NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PU
     cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/reach.c \
     cluster/switchboard.c cluster/visitors.c
 NODE_LIBS    := -lnng -lmbedcrypto -lpthread
+
+# sys/store: the queue that the backends share, and the backends.
+STORE_PARTS := workers/store_queue.c workers/store_sqlite.c
+STORE_LIBS  := -lsqlite3
+UNIT_TESTS += sqlite_store_test
+sqlite_store_test_UNITS := tests/unit/store_suite.c $(STORE_PARTS)
+sqlite_store_test_LIBS  := $(STORE_LIBS)
