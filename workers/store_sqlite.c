@@ -496,7 +496,7 @@ static int complain(struct sqlite_store *self, const char *doing, const char *wh
 {
     char line[160];
 
-    snprintf(line, sizeof line, "%s: %s", doing, why);
+    snprintf(line, sizeof line, "%.80s: %.72s", doing, why);
     store_set_trouble(self->store, line);
     return -1;
 }
