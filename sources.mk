@@ -218,6 +218,10 @@ NODE_LIBS    := -lnng -lmbedcrypto -lpthread
 # sys/store: the queue that the backends share, and the backends.
 STORE_PARTS := workers/store_queue.c workers/store_sqlite.c
 STORE_LIBS  := -lsqlite3
+WORKER_PROGRAMS += store
+store_SOURCES := workers/store.c workers/store_serve.c $(STORE_PARTS)
+store_LIBS    := $(STORE_LIBS)
 UNIT_TESTS += sqlite_store_test
 sqlite_store_test_UNITS := tests/unit/store_suite.c $(STORE_PARTS)
 sqlite_store_test_LIBS  := $(STORE_LIBS)
+UNIT_TESTS += store_process_test

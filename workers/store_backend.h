@@ -1,6 +1,6 @@
 /*
- * What sys/store keeps, whichever store keeps it (CLUSTER 4): node rows, place rows, state rows, and
- * one counter of epochs. One interface, three backends: store_sqlite.c, store_postgres.c,
+ * What sys/store keeps, whichever store keeps it (CLUSTER 4): node rows, place rows, state rows,
+ * and one counter of epochs. One interface, three backends: store_sqlite.c, store_postgres.c,
  * store_redis.c. Requests are answered by callbacks on one libev loop, each exactly once, never
  * before store_submit() has returned.
  *
@@ -9,12 +9,12 @@
  *   place  (service, id): node, generation, epoch. Free: no node. Never removed.
  *   state  (service, id, name): value, version, the epoch that saved it.
  *
- * Epochs are never reused, also not by a store that was killed or lost power. A version grows by one
- * with each save; a row that is made anew begins with a number that it never had.
+ * Epochs are never reused, also not by a store that was killed or lost power. A version grows by
+ * one with each save; a row that is made anew begins with a number that it never had.
  *
- * A write whose answer was lost with the connection goes again, and is recognised by its writer: it is
- * answered by what the store holds. Requests for one (service, id), and for one node row, are carried
- * out in the order in which they were submitted.
+ * A write whose answer was lost with the connection goes again, and is recognised by its writer: it
+ * is answered by what the store holds. Requests for one (service, id), and for one node row, are
+ * carried out in the order in which they were submitted.
  */
 #ifndef TROUPE_STORE_BACKEND_H
 #define TROUPE_STORE_BACKEND_H
@@ -28,25 +28,28 @@ enum store_op {
     STORE_STATE_GET,    /* service id name → value, version, epoch, saved_us */
     STORE_STATE_PUT,    /* service id name, epoch, version, value → version */
     STORE_STATE_REMOVE, /* service id name, epoch, version → */
-    STORE_STATE_LIST,   /* service, after (id name), limit → rows ID NAME VERSION SIZE SAVED_US, by id, name */
-    STORE_EPOCH,        /* → epoch: a new one */
-    STORE_PLACE_CLAIM,  /* service id, node generation, epoch (the claimer's own, or 0) → epoch: a new one */
-    STORE_PLACE_FREE,   /* service id, epoch → */
-    STORE_PLACE_READ,   /* service id → epoch, node, generation ("" "": free) */
-    STORE_NODE_INSERT,  /* node generation, state, url services load → */
-    STORE_NODE_BEAT,    /* node generation, state, load → beat */
-    STORE_NODE_SET,     /* node generation, state, beat (or STORE_ANY), wanted → */
-    STORE_NODE_REMOVE,  /* node generation, which must be dead → */
-    STORE_NODE_LIST,    /* → rows NAME GENERATION STATE BEAT URL SERVICES LOAD, by name, generation */
+    STORE_STATE_LIST,  /* service, after (id name), limit → rows ID NAME VERSION SIZE SAVED_US, by
+                          id, name */
+    STORE_EPOCH,       /* → epoch: a new one */
+    STORE_PLACE_CLAIM, /* service id, node generation, epoch (the claimer's own, or 0) → epoch: a
+                          new one */
+    STORE_PLACE_FREE,  /* service id, epoch → */
+    STORE_PLACE_READ,  /* service id → epoch, node, generation ("" "": free) */
+    STORE_NODE_INSERT, /* node generation, state, url services load → */
+    STORE_NODE_BEAT,   /* node generation, state, load → beat */
+    STORE_NODE_SET,    /* node generation, state, beat (or STORE_ANY), wanted → */
+    STORE_NODE_REMOVE, /* node generation, which must be dead → */
+    STORE_NODE_LIST, /* → rows NAME GENERATION STATE BEAT URL SERVICES LOAD, by name, generation */
 };
 
 enum store_status {
     STORE_OK,
-    STORE_NOT_FOUND,   /* the store has answered, and there is no such row */
-    STORE_CONFLICT,    /* there is one, and it is not as the request says: see the answer */
-    STORE_FENCED,      /* the place row has not the saver's epoch: it is owner no more. A claimer's node row is
-                        * dead, or there is none */
-    STORE_UNREACHABLE, /* no answer. Of a write it is not known whether it was accepted if was_sent */
+    STORE_NOT_FOUND, /* the store has answered, and there is no such row */
+    STORE_CONFLICT,  /* there is one, and it is not as the request says: see the answer */
+    STORE_FENCED, /* the place row has not the saver's epoch: it is owner no more. A claimer's node
+                   * row is dead, or there is none */
+    STORE_UNREACHABLE, /* no answer. Of a write it is not known whether it was accepted if was_sent
+                        */
     STORE_FAILED,      /* the store cannot do it (its disk is full, …): nothing was accepted */
 };
 
@@ -62,17 +65,17 @@ enum { STORE_STATE_COLUMNS = 5, STORE_NODE_COLUMNS = 7 };
 
 struct store_answer {
     enum store_status status;
-    bool was_sent;       /* unreachable: the store may have got it */
-    char why[160];       /* for people: unreachable, failed */
-    int64_t version;     /* also of a conflict: what it is now; 0: there is none */
-    int64_t epoch;       /* also of a claim's conflict */
+    bool was_sent;   /* unreachable: the store may have got it */
+    char why[160];   /* for people: unreachable, failed */
+    int64_t version; /* also of a conflict: what it is now; 0: there is none */
+    int64_t epoch;   /* also of a claim's conflict */
     int64_t beat;
-    int64_t saved_us;    /* wall clock */
+    int64_t saved_us;              /* wall clock */
     char node[65], generation[65]; /* of a place; of a claim's conflict: who has it */
-    char state[17];      /* node row: what it is in, also of a conflict */
-    void *value;         /* owned by the answer, NUL-terminated after its end */
+    char state[17];                /* node row: what it is in, also of a conflict */
+    void *value;                   /* owned by the answer, NUL-terminated after its end */
     size_t value_size;
-    struct words rows;   /* owned by the answer */
+    struct words rows; /* owned by the answer */
 };
 
 typedef void store_answered(void *data, const struct store_answer *answer);
@@ -101,11 +104,13 @@ enum {
 };
 
 struct store_config {
-    const char *backend; /* sqlite, postgres, redis */
-    const char *where;   /* sqlite: a directory; postgres: a connection string; redis: /SOCKET or ADDRESS:PORT */
+    const char *backend;  /* sqlite, postgres, redis */
+    const char *where;    /* sqlite: a directory; postgres: a connection string; redis: /SOCKET or
+                             ADDRESS:PORT */
     const char *password; /* redis only; may be NULL */
-    bool is_unsafe;      /* redis without appendonly and appendfsync always is taken as it is */
-    /* Tells of a change for people: NULL when the store answers, else why it does not. May be NULL. */
+    bool is_unsafe;       /* redis without appendonly and appendfsync always is taken as it is */
+    /* Tells of a change for people: NULL when the store answers, else why it does not. May be NULL.
+     */
     void (*on_trouble)(void *data, const char *why);
     void *data;
 };
@@ -114,12 +119,13 @@ struct store;
 
 /* Returns at once; connecting, and migrating an older schema, go on in the loop. NULL with err: an
  * unknown backend, a `where` that cannot be meant. */
-struct store *store_open(struct ev_loop *loop, const struct store_config *config, struct error *err);
+struct store *store_open(struct ev_loop *loop, const struct store_config *config,
+                         struct error *err);
 /* What is pending is not answered. Takes NULL. */
 void store_close(struct store *store);
 
-/* The request is copied. 0, or -1 with ENOMEM, EMSGSIZE (the value), EAGAIN (too many are pending): then
- * it is not answered. */
+/* The request is copied. 0, or -1 with ENOMEM, EMSGSIZE (the value), EAGAIN (too many are pending):
+ * then it is not answered. */
 int store_submit(struct store *store, const struct store_request *request);
 
 /* Requests that are not answered yet. */

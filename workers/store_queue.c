@@ -31,7 +31,8 @@ struct store {
 
 static const struct store_backend *const backends[] = {&store_sqlite};
 
-/* ---- one job ------------------------------------------------------------------------------------ */
+/* ---- one job ------------------------------------------------------------------------------------
+ */
 
 bool store_op_is_read(enum store_op op)
 {
@@ -44,9 +45,10 @@ enum { TEXTS = 10 };
 
 static void texts_of(struct store_request *request, const char **texts[TEXTS])
 {
-    const char **all[TEXTS] = {&request->service,  &request->id,    &request->name,   &request->node,
-                               &request->generation, &request->state, &request->wanted, &request->url,
-                               &request->services, &request->load};
+    const char **all[TEXTS] = {&request->service, &request->id,         &request->name,
+                               &request->node,    &request->generation, &request->state,
+                               &request->wanted,  &request->url,        &request->services,
+                               &request->load};
 
     memcpy(texts, all, sizeof all);
 }
@@ -141,7 +143,8 @@ int store_answer_value(struct store_answer *answer, const void *value, size_t si
     return 0;
 }
 
-/* ---- keys that are with the store --------------------------------------------------------------- */
+/* ---- keys that are with the store ---------------------------------------------------------------
+ */
 
 static bool key_is_busy(const struct store *store, const char *key)
 {
@@ -179,7 +182,8 @@ static void key_release(struct store *store, const char *key)
     free(busy);
 }
 
-/* ---- the queue ---------------------------------------------------------------------------------- */
+/* ---- the queue ----------------------------------------------------------------------------------
+ */
 
 struct ev_loop *store_loop(const struct store *store)
 {
@@ -196,8 +200,8 @@ size_t store_pending(const struct store *store)
     return store->pending;
 }
 
-/* A timer that is due, and comes after everything else of its turn: what is submitted in one turn is
- * one batch. */
+/* A timer that is due, and comes after everything else of its turn: what is submitted in one turn
+ * is one batch. */
 void store_wake(struct store *store)
 {
     if (ev_is_active(&store->work))
@@ -210,7 +214,8 @@ struct store_job *store_take(struct store *store)
 {
     struct store_job *job;
 
-    TAILQ_FOREACH(job, &store->waiting, entry) {
+    TAILQ_FOREACH(job, &store->waiting, entry)
+    {
         if (!key_is_busy(store, job->key))
             break;
     }
@@ -301,7 +306,8 @@ void store_set_trouble(struct store *store, const char *why)
         store->config.on_trouble(store->config.data, *text ? text : NULL);
 }
 
-/* ---- deadlines ---------------------------------------------------------------------------------- */
+/* ---- deadlines ----------------------------------------------------------------------------------
+ */
 
 /* Answers at the deadline. One that is with the store stays there: its answer, or the end of its
  * connection, takes it away. */
@@ -324,7 +330,8 @@ static struct store_job *find_expired(const struct store_jobs *jobs, struct mono
 {
     struct store_job *job;
 
-    TAILQ_FOREACH(job, jobs, entry) {
+    TAILQ_FOREACH(job, jobs, entry)
+    {
         if (!job->is_abandoned && job->request.deadline.us <= now.us)
             return job;
     }
@@ -363,7 +370,8 @@ static void on_work(struct ev_loop *loop, ev_timer *timer, int events)
         store->backend->on_work(store->self);
 }
 
-/* ---- life --------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------
+ */
 
 /* A wall clock that never says the same twice. */
 static int64_t fresh_us(struct store *store)

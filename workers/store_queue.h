@@ -14,16 +14,16 @@
 struct store_job {
     TAILQ_ENTRY(store_job) entry;
     struct store_request request;
-    char writer[36];   /* its own, of all writers of this store */
-    int64_t now_us;    /* wall clock at its coming: `saved_us`, and a new row's first version */
-    char *key;         /* jobs of the same key go one after the other; "": of none */
+    char writer[36]; /* its own, of all writers of this store */
+    int64_t now_us;  /* wall clock at its coming: `saved_us`, and a new row's first version */
+    char *key;       /* jobs of the same key go one after the other; "": of none */
     size_t bytes;
     struct mono sent_at;
-    bool is_sent;  /* is with the store */
-    bool is_again; /* was there before, and its answer was lost */
-    bool is_abandoned;      /* was answered at its deadline; what comes for it is dropped */
+    bool is_sent;               /* is with the store */
+    bool is_again;              /* was there before, and its answer was lost */
+    bool is_abandoned;          /* was answered at its deadline; what comes for it is dropped */
     struct store_answer answer; /* the backend's, until store_finish() */
-    int step;               /* the backend's own; 0 at each taking */
+    int step;                   /* the backend's own; 0 at each taking */
 };
 
 TAILQ_HEAD(store_jobs, store_job);
@@ -33,9 +33,11 @@ struct store_backend {
     /* NULL with err. */
     void *(*create)(struct store *store, const struct store_config *config, struct error *err);
     void (*destroy)(void *self);
-    /* There is something to take; called in a turn of its own, after all that came in the turn before. */
+    /* There is something to take; called in a turn of its own, after all that came in the turn
+     * before. */
     void (*on_work)(void *self);
-    /* A job that was sent is past its patience: the connection is to be closed. NULL: never waits. */
+    /* A job that was sent is past its patience: the connection is to be closed. NULL: never waits.
+     */
     void (*on_silence)(void *self);
 };
 
@@ -45,20 +47,23 @@ enum { STORE_PATIENCE_MS = 2000, STORE_BATCH_MAX = 256 };
 
 struct ev_loop *store_loop(const struct store *store);
 
-/* The next job that may go, now sent; NULL: there is none. One whose key is with the store waits. */
+/* The next job that may go, now sent; NULL: there is none. One whose key is with the store waits.
+ */
 struct store_job *store_take(struct store *store);
 /* Answers with job->answer, and frees it. */
 void store_finish(struct store *store, struct store_job *job);
 /* The same with this status and text (NULL: none). */
-void store_finish_as(struct store *store, struct store_job *job, enum store_status status, const char *why);
-/* Puts a sent job back in front of those that wait. may_have_arrived: the store may have carried it out. */
+void store_finish_as(struct store *store, struct store_job *job, enum store_status status,
+                     const char *why);
+/* Puts a sent job back in front of those that wait. may_have_arrived: the store may have carried it
+ * out. */
 void store_put_back(struct store *store, struct store_job *job, bool may_have_arrived);
 /* The connection is lost: all that was sent goes again, in order, once there is work. */
 void store_put_all_back(struct store *store);
 /* on_work will be called, soon. */
 void store_wake(struct store *store);
-/* What is said of requests whose deadline comes (NULL: the store answers). Tells config's on_trouble of
- * changes. */
+/* What is said of requests whose deadline comes (NULL: the store answers). Tells config's
+ * on_trouble of changes. */
 void store_set_trouble(struct store *store, const char *why);
 bool store_has_work(const struct store *store);
 

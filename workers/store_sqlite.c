@@ -1,15 +1,16 @@
 /*
- * The embedded store: two files in one directory, one connection, one thread. All that was submitted
- * in one turn of the loop is one transaction, and so one fsync (group commit).
+ * The embedded store: two files in one directory, one connection, one thread. All that was
+ * submitted in one turn of the loop is one transaction, and so one fsync (group commit).
  *
  *   state.db         state rows; WAL, synchronous FULL. An accepted save outlives the machine
  *   place-BOOT.db    node and place rows; WAL, synchronous OFF. It need not outlive the boot that
- *                    names it: whoever it speaks of has not either. A file of another boot is removed
+ *                    names it: whoever it speaks of has not either. A file of another boot is
+ * removed
  *
- * The second is attached to the first: a save tests its place row in the transaction that writes it,
- * whose BEGIN IMMEDIATE keeps every other process from changing either. The epochs' counter is in the
- * second; what makes them unique for ever is a bound in the first, which the counter never passes and
- * a new file begins at.
+ * The second is attached to the first: a save tests its place row in the transaction that writes
+ * it, whose BEGIN IMMEDIATE keeps every other process from changing either. The epochs' counter is
+ * in the second; what makes them unique for ever is a bound in the first, which the counter never
+ * passes and a new file begins at.
  *
  * Several nodes of one host may open the same directory, each with a process of its own.
  */
@@ -27,16 +28,18 @@
 #include <unistd.h>
 
 enum {
-    BUSY_MS = 100,          /* how long the loop waits for another process */
-    AGAIN_BUSY_MS = 20,     /* then it serves its own for that long */
-    AGAIN_BROKEN_MS = 200,  /* and this long a file that cannot be used is left alone */
+    BUSY_MS = 100,         /* how long the loop waits for another process */
+    AGAIN_BUSY_MS = 20,    /* then it serves its own for that long */
+    AGAIN_BROKEN_MS = 200, /* and this long a file that cannot be used is left alone */
     SCHEMA = 2,
 };
 
-/* Each brings state.db from the version before to its own. What is here is never changed, only added. */
+/* Each brings state.db from the version before to its own. What is here is never changed, only
+ * added. */
 static const char *const migrations[SCHEMA] = {
     /* 1 */
-    "create table state (service text not null, id text not null, name text not null, value blob not null,"
+    "create table state (service text not null, id text not null, name text not null, value blob "
+    "not null,"
     " version integer not null, epoch integer not null, writer text not null,"
     " primary key (service, id, name));"
     "create table bound (epoch integer not null);"
@@ -47,12 +50,16 @@ static const char *const migrations[SCHEMA] = {
 
 /* The file of one boot is never older than the program that made it. */
 static const char place_schema[] =
-    "create table if not exists p.node (name text not null, generation text not null, state text not null,"
+    "create table if not exists p.node (name text not null, generation text not null, state text "
+    "not null,"
     " beat integer not null, url text not null, services text not null, load text not null,"
     " primary key (name, generation));"
-    "create table if not exists p.place (service text not null, id text not null, node text not null,"
-    " generation text not null, epoch integer not null, writer text not null, primary key (service, id));"
-    "create table if not exists p.counter (one integer primary key check (one = 1), epoch integer not null);"
+    "create table if not exists p.place (service text not null, id text not null, node text not "
+    "null,"
+    " generation text not null, epoch integer not null, writer text not null, primary key "
+    "(service, id));"
+    "create table if not exists p.counter (one integer primary key check (one = 1), epoch integer "
+    "not null);"
     "insert or ignore into p.counter select 1, epoch from bound;";
 
 enum statement {
@@ -85,7 +92,8 @@ static const char *const texts[STATEMENTS] = {
     [BEGIN_WRITE] = "begin immediate",
     [COMMIT] = "commit",
     [ROLLBACK] = "rollback",
-    [STATE_GET] = "select value, version, epoch, saved_us from state where service = ? and id = ? and name = ?",
+    [STATE_GET] = "select value, version, epoch, saved_us from state where service = ? and id = ? "
+                  "and name = ?",
     [STATE_VERSION] = "select version, writer from state where service = ? and id = ? and name = ?",
     [STATE_WRITE] =
         "insert or replace into state (service, id, name, value, version, epoch, writer, saved_us)"
@@ -93,7 +101,8 @@ static const char *const texts[STATEMENTS] = {
     [STATE_REMOVE] = "delete from state where service = ? and id = ? and name = ?",
     [STATE_LIST] = "select id, name, version, length(value), saved_us from state"
                    " where service = ?1 and (id, name) > (?2, ?3) order by id, name limit ?4",
-    [PLACE_GET] = "select node, generation, epoch, writer from p.place where service = ? and id = ?",
+    [PLACE_GET] =
+        "select node, generation, epoch, writer from p.place where service = ? and id = ?",
     [PLACE_WRITE] = "insert or replace into p.place (service, id, node, generation, epoch, writer)"
                     " values (?, ?, ?, ?, ?, ?)",
     [PLACE_FREE] = "update p.place set node = '', generation = '' where service = ? and id = ?",
@@ -103,7 +112,8 @@ static const char *const texts[STATEMENTS] = {
     [NODE_GET] = "select state, beat from p.node where name = ? and generation = ?",
     [NODE_INSERT] = "insert into p.node (name, generation, state, beat, url, services, load)"
                     " values (?, ?, ?, 0, ?, ?, ?)",
-    [NODE_BEAT] = "update p.node set beat = beat + 1, load = ?3 where name = ?1 and generation = ?2",
+    [NODE_BEAT] =
+        "update p.node set beat = beat + 1, load = ?3 where name = ?1 and generation = ?2",
     [NODE_SET] = "update p.node set state = ?3 where name = ?1 and generation = ?2",
     [NODE_REMOVE] = "delete from p.node where name = ? and generation = ?",
     [NODE_LIST] = "select name, generation, state, beat, url, services, load from p.node"
@@ -120,7 +130,8 @@ struct sqlite_store {
     ev_timer again;
 };
 
-/* ---- statements --------------------------------------------------------------------------------- */
+/* ---- statements ---------------------------------------------------------------------------------
+ */
 
 static void bind_values(sqlite3_stmt *statement, const char *format, va_list args)
 {
@@ -137,7 +148,8 @@ static void bind_values(sqlite3_stmt *statement, const char *format, va_list arg
     }
 }
 
-/* Binds (s text, i int64_t, b bytes and size_t) and steps once: SQLITE_ROW, SQLITE_DONE or an error. */
+/* Binds (s text, i int64_t, b bytes and size_t) and steps once: SQLITE_ROW, SQLITE_DONE or an
+ * error. */
 static int step(struct sqlite_store *self, enum statement which, const char *format, ...)
 {
     sqlite3_stmt *statement = self->statements[which];
@@ -192,7 +204,8 @@ static int take_rows(struct sqlite_store *self, enum statement which, int code, 
     return done(code);
 }
 
-/* ---- the operations: each 0, or SQLite's error, after which the transaction is rolled back -------- */
+/* ---- the operations: each 0, or SQLite's error, after which the transaction is rolled back
+ * -------- */
 
 static int settle(struct store_job *job, enum store_status status)
 {
@@ -218,7 +231,8 @@ static int state_get(struct sqlite_store *self, struct store_job *job)
 }
 
 /* Is the saver still the owner? The transaction keeps it so until its end. */
-static int test_fence(struct sqlite_store *self, const struct store_request *request, bool *is_owner)
+static int test_fence(struct sqlite_store *self, const struct store_request *request,
+                      bool *is_owner)
 {
     int code;
 
@@ -407,9 +421,10 @@ static int node_insert(struct sqlite_store *self, struct store_job *job)
         return settle(job, STORE_CONFLICT);
     }
     settle(job, STORE_OK);
-    return code != SQLITE_DONE ? code
-                               : STEP(self, NODE_INSERT, "ssssss", request->node, request->generation,
-                                      request->state, request->url, request->services, request->load);
+    return code != SQLITE_DONE
+               ? code
+               : STEP(self, NODE_INSERT, "ssssss", request->node, request->generation,
+                      request->state, request->url, request->services, request->load);
 }
 
 /* Fills the answer with the node's row. *found: there is one; else the answer says so. */
@@ -489,7 +504,8 @@ static int (*const operations[])(struct sqlite_store *, struct store_job *) = {
     [STORE_NODE_LIST] = node_list,
 };
 
-/* ---- opening ------------------------------------------------------------------------------------ */
+/* ---- opening ------------------------------------------------------------------------------------
+ */
 
 /* SQLite's error, kept for people. */
 static int complain(struct sqlite_store *self, const char *doing, const char *why)
@@ -513,7 +529,8 @@ static int schema_of(struct sqlite_store *self)
     sqlite3_stmt *statement;
     int version = -1;
 
-    if (sqlite3_prepare_v2(self->db, "pragma main.user_version", -1, &statement, NULL) == SQLITE_OK &&
+    if (sqlite3_prepare_v2(self->db, "pragma main.user_version", -1, &statement, NULL) ==
+            SQLITE_OK &&
         sqlite3_step(statement) == SQLITE_ROW)
         version = sqlite3_column_int(statement, 0);
     sqlite3_finalize(statement);
@@ -532,7 +549,8 @@ static int migrate(struct sqlite_store *self)
         if (execute(self, migrations[version]) < 0 || execute(self, line) < 0)
             return -1;
     }
-    return version < 0 ? complain(self, "state.db", sqlite3_errmsg(self->db)) : execute(self, place_schema);
+    return version < 0 ? complain(self, "state.db", sqlite3_errmsg(self->db))
+                       : execute(self, place_schema);
 }
 
 static void close_db(struct sqlite_store *self)
@@ -598,14 +616,16 @@ static int open_db(struct sqlite_store *self)
     if (mkdir(self->dir, 0700) < 0 && errno != EEXIST)
         return complain(self, self->dir, strerror(errno));
     snprintf(file, sizeof file, "%s/state.db", self->dir);
-    if (sqlite3_open_v2(file, &self->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK) {
+    if (sqlite3_open_v2(file, &self->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
+        SQLITE_OK) {
         complain(self, file, self->db ? sqlite3_errmsg(self->db) : "out of memory");
         goto fail;
     }
     sqlite3_extended_result_codes(self->db, 1);
     sqlite3_busy_timeout(self->db, BUSY_MS);
-    if (attach(self) < 0 || execute(self, "pragma main.journal_mode = wal; pragma main.synchronous = full;"
-                                          "pragma p.journal_mode = wal; pragma p.synchronous = off;") < 0)
+    if (attach(self) < 0 ||
+        execute(self, "pragma main.journal_mode = wal; pragma main.synchronous = full;"
+                      "pragma p.journal_mode = wal; pragma p.synchronous = off;") < 0)
         goto fail;
     if (execute(self, "begin immediate") < 0 || migrate(self) < 0 || execute(self, "commit") < 0 ||
         prepare_all(self) < 0)
@@ -617,7 +637,8 @@ fail:
     return -1;
 }
 
-/* ---- batches ------------------------------------------------------------------------------------ */
+/* ---- batches ------------------------------------------------------------------------------------
+ */
 
 static int run_all(struct sqlite_store *self, struct store_job **jobs, int n)
 {
@@ -633,7 +654,8 @@ static int run_all(struct sqlite_store *self, struct store_job **jobs, int n)
     return code ? code : STEP(self, COMMIT, "");
 }
 
-/* Runs them as one transaction. 0, or SQLite's error: then there was none, as far as one can know. */
+/* Runs them as one transaction. 0, or SQLite's error: then there was none, as far as one can know.
+ */
 static int run(struct sqlite_store *self, struct store_job **jobs, int n, char why[160])
 {
     int code = run_all(self, jobs, n);
@@ -662,8 +684,8 @@ static void later(struct sqlite_store *self, int64_t ms)
     ev_timer_start(store_loop(self->store), &self->again);
 }
 
-/* They wait for better times, and answer by the store's trouble if these do not come. Whether the commit
- * that failed is in the file is seen then, by its writer. */
+/* They wait for better times, and answer by the store's trouble if these do not come. Whether the
+ * commit that failed is in the file is seen then, by its writer. */
 static void put_back(struct sqlite_store *self, struct store_job **jobs, int n, bool may_be_there)
 {
     while (n-- > 0)
@@ -744,7 +766,8 @@ static void on_again(struct ev_loop *loop, ev_timer *timer, int events)
         store_wake(self->store);
 }
 
-/* ---- life --------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------
+ */
 
 static void *create(struct store *store, const struct store_config *config, struct error *err)
 {

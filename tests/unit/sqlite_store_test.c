@@ -48,7 +48,8 @@ static const struct store_answer *ask_soon(struct store *store, enum store_op op
                                              .value_size = value ? strlen(value) : 0});
 }
 
-/* ---- schemas ------------------------------------------------------------------------------------ */
+/* ---- schemas ------------------------------------------------------------------------------------
+ */
 
 static void check_migration(void)
 {
@@ -93,7 +94,8 @@ static void check_newer(void)
     store_close(store);
 }
 
-/* ---- other processes ---------------------------------------------------------------------------- */
+/* ---- other processes ----------------------------------------------------------------------------
+ */
 
 static void check_locked(void)
 {
@@ -124,12 +126,15 @@ static void check_boot(void)
     int64_t epoch = ask(store, (struct store_request){.op = STORE_EPOCH})->epoch;
 
     store_close(store);
-    CHECK(suite_shell("cd '%s' && mv place-*.db place-00000000-other.db && rm -f place-*-wal place-*-shm", where) == 0,
+    CHECK(suite_shell(
+              "cd '%s' && mv place-*.db place-00000000-other.db && rm -f place-*-wal place-*-shm",
+              where) == 0,
           "the place file is another boot's");
     store = suite_open(config);
     CHECK(ask(store, (struct store_request){.op = STORE_EPOCH})->epoch > epoch,
           "after a boot no epoch comes again");
-    CHECK(suite_shell("test ! -e '%s/place-00000000-other.db'", where) == 0, "and its file is removed");
+    CHECK(suite_shell("test ! -e '%s/place-00000000-other.db'", where) == 0,
+          "and its file is removed");
     store_close(store);
 }
 
@@ -188,10 +193,12 @@ static void check_killed(void)
         all = last;
         last = there;
     }
-    CHECK(lost == 0 && all > rounds, "%d kills during saves: no accepted one of %d is lost", rounds, all);
+    CHECK(lost == 0 && all > rounds, "%d kills during saves: no accepted one of %d is lost", rounds,
+          all);
 }
 
-/* ---- a full disk -------------------------------------------------------------------------------- */
+/* ---- a full disk --------------------------------------------------------------------------------
+ */
 
 static void check_full(void)
 {

@@ -12,7 +12,8 @@
 
 enum { ASK_MS = 15000 };
 
-/* ---- asking ------------------------------------------------------------------------------------- */
+/* ---- asking -------------------------------------------------------------------------------------
+ */
 
 static struct ev_loop *loop;
 
@@ -100,7 +101,7 @@ const struct store_answer *ask(struct store *store, struct store_request request
     if (submit(store, request, &taken))
         await(&taken);
     else
-        taken.answer.status = (enum store_status)-1;
+        taken.answer.status = (enum store_status) - 1;
     return &taken.answer;
 }
 
@@ -128,7 +129,8 @@ const struct store_answer *put(struct store *store, const char *id, int64_t epoc
     return ask(store, save(id, epoch, version, value));
 }
 
-static const struct store_answer *drop(struct store *store, const char *id, int64_t epoch, int64_t version)
+static const struct store_answer *drop(struct store *store, const char *id, int64_t epoch,
+                                       int64_t version)
 {
     return ask(store, (struct store_request){.op = STORE_STATE_REMOVE,
                                              .service = SERVICE,
@@ -154,17 +156,21 @@ static struct store_request claim_of(const char *id, const char *node, int64_t e
                                   .epoch = epoch};
 }
 
-static const struct store_answer *claim(struct store *store, const char *id, const char *node, int64_t epoch)
+static const struct store_answer *claim(struct store *store, const char *id, const char *node,
+                                        int64_t epoch)
 {
     return ask(store, claim_of(id, node, epoch));
 }
 
-static const struct store_answer *place(struct store *store, enum store_op op, const char *id, int64_t epoch)
+static const struct store_answer *place(struct store *store, enum store_op op, const char *id,
+                                        int64_t epoch)
 {
-    return ask(store, (struct store_request){.op = op, .service = SERVICE, .id = id, .epoch = epoch});
+    return ask(store,
+               (struct store_request){.op = op, .service = SERVICE, .id = id, .epoch = epoch});
 }
 
-static const struct store_answer *enter(struct store *store, const char *node, const char *generation)
+static const struct store_answer *enter(struct store *store, const char *node,
+                                        const char *generation)
 {
     return ask(store, (struct store_request){.op = STORE_NODE_INSERT,
                                              .node = node,
@@ -192,7 +198,8 @@ static void declare_dead(struct store *store, const char *name)
     node(store, STORE_NODE_SET, name, "alive", STORE_ANY, "dead");
 }
 
-/* ---- a scratch directory ------------------------------------------------------------------------ */
+/* ---- a scratch directory ------------------------------------------------------------------------
+ */
 
 static char scratch[64];
 static pid_t scratch_owner;
@@ -228,7 +235,8 @@ const char *suite_dir(void)
     return scratch;
 }
 
-/* ---- state rows --------------------------------------------------------------------------------- */
+/* ---- state rows ---------------------------------------------------------------------------------
+ */
 
 static void check_saves(struct store *store)
 {
@@ -246,17 +254,20 @@ static void check_saves(struct store *store)
           "another first save is a conflict, which tells the version");
     answer = put(store, "1", STORE_NO_FENCE, first, "c");
     second = answer->version;
-    CHECK(answer->status == STORE_OK && second == first + 1, "a save over the right version is one more");
+    CHECK(answer->status == STORE_OK && second == first + 1,
+          "a save over the right version is one more");
     CHECK(put(store, "1", STORE_NO_FENCE, first, "d")->status == STORE_CONFLICT,
           "a save over a version that is past is a conflict");
     CHECK(holds(get(store, "1"), "c"), "and changes nothing");
-    CHECK(put(store, "1", STORE_NO_FENCE, STORE_ANY, "e")->status == STORE_OK && holds(get(store, "1"), "e"),
+    CHECK(put(store, "1", STORE_NO_FENCE, STORE_ANY, "e")->status == STORE_OK &&
+              holds(get(store, "1"), "e"),
           "a save over any version is accepted");
     CHECK(put(store, "none", STORE_NO_FENCE, 7, "x")->status == STORE_CONFLICT,
           "a save over what is not there is a conflict");
     CHECK(drop(store, "1", STORE_NO_FENCE, second)->status == STORE_CONFLICT,
           "a removal of a version that is past is a conflict");
-    CHECK(drop(store, "1", STORE_NO_FENCE, second + 1)->status == STORE_OK, "a removal is accepted");
+    CHECK(drop(store, "1", STORE_NO_FENCE, second + 1)->status == STORE_OK,
+          "a removal is accepted");
     CHECK(get(store, "1")->status == STORE_NOT_FOUND, "and nothing is left");
     CHECK(drop(store, "1", STORE_NO_FENCE, STORE_ANY)->status == STORE_NOT_FOUND,
           "to be removed again");
@@ -289,8 +300,10 @@ static void check_values(struct store *store)
 static const struct store_answer *list(struct store *store, const char *service, const char *id,
                                        const char *name, uint32_t limit)
 {
-    return ask(store, (struct store_request){
-                          .op = STORE_STATE_LIST, .service = service, .id = id, .name = name, .limit = limit});
+    return ask(
+        store,
+        (struct store_request){
+            .op = STORE_STATE_LIST, .service = service, .id = id, .name = name, .limit = limit});
 }
 
 static void check_list(struct store *store)
@@ -314,15 +327,18 @@ static void check_list(struct store *store)
     CHECK(!strcmp(answer->rows.at[0], "10") && !strcmp(answer->rows.at[6], "a") &&
               !strcmp(answer->rows.at[11], "b"),
           "in the order of ids and names");
-    CHECK(!strcmp(answer->rows.at[3], "5") && atoll(answer->rows.at[2]) > 0 && atoll(answer->rows.at[4]) > 0,
+    CHECK(!strcmp(answer->rows.at[3], "5") && atoll(answer->rows.at[2]) > 0 &&
+              atoll(answer->rows.at[4]) > 0,
           "with version, size and time");
     answer = list(store, "list", "2", "a", 1);
     CHECK(answer->rows.count == STORE_STATE_COLUMNS && !strcmp(answer->rows.at[1], "b"),
           "it goes on after a row, and ends at its limit");
-    CHECK(list(store, "nothing", "", "", 0)->rows.count == 0, "a service without state has an empty list");
+    CHECK(list(store, "nothing", "", "", 0)->rows.count == 0,
+          "a service without state has an empty list");
 }
 
-/* ---- epochs, nodes, places ---------------------------------------------------------------------- */
+/* ---- epochs, nodes, places ----------------------------------------------------------------------
+ */
 
 static void check_epochs(struct store *store, const struct store_config *config)
 {
@@ -366,7 +382,8 @@ static void check_nodes(struct store *store)
     answer = ask(store, (struct store_request){.op = STORE_NODE_LIST});
     CHECK(answer->rows.count == STORE_NODE_COLUMNS && !strcmp(answer->rows.at[0], "east") &&
               !strcmp(answer->rows.at[1], "g1") && !strcmp(answer->rows.at[2], "alive") &&
-              !strcmp(answer->rows.at[3], "2") && !strcmp(answer->rows.at[4], "tcp://127.0.0.1:1") &&
+              !strcmp(answer->rows.at[3], "2") &&
+              !strcmp(answer->rows.at[4], "tcp://127.0.0.1:1") &&
               !strcmp(answer->rows.at[5], "shop/carts") && !strcmp(answer->rows.at[6], "1.5"),
           "the table tells all of it");
     answer = node(store, STORE_NODE_SET, "east", "alive", 1, "dead");
@@ -380,11 +397,13 @@ static void check_nodes(struct store *store)
           "the dead do not beat");
     CHECK(node(store, STORE_NODE_SET, "east", "dead", STORE_ANY, "alive")->status == STORE_CONFLICT,
           "and do not come to life");
-    CHECK(enter(store, "east", "g2")->status == STORE_OK, "its name is free for the next generation");
+    CHECK(enter(store, "east", "g2")->status == STORE_OK,
+          "its name is free for the next generation");
     CHECK(node(store, STORE_NODE_REMOVE, "east", NULL, 0, NULL)->status == STORE_OK &&
               node(store, STORE_NODE_REMOVE, "east", NULL, 0, NULL)->status == STORE_NOT_FOUND,
           "the dead are removed");
-    CHECK(node(store, STORE_NODE_SET, "nobody", "alive", STORE_ANY, "dead")->status == STORE_NOT_FOUND,
+    CHECK(node(store, STORE_NODE_SET, "nobody", "alive", STORE_ANY, "dead")->status ==
+              STORE_NOT_FOUND,
           "nothing is set of who is not there");
 }
 
@@ -393,13 +412,16 @@ static void check_places(struct store *store)
     const struct store_answer *answer;
     int64_t first, second;
 
-    CHECK(place(store, STORE_PLACE_READ, "1", 0)->status == STORE_NOT_FOUND, "an id without a place is not found");
-    CHECK(claim(store, "1", "stranger", 0)->status == STORE_FENCED, "a node without a row claims nothing");
+    CHECK(place(store, STORE_PLACE_READ, "1", 0)->status == STORE_NOT_FOUND,
+          "an id without a place is not found");
+    CHECK(claim(store, "1", "stranger", 0)->status == STORE_FENCED,
+          "a node without a row claims nothing");
     enter(store, "a", "g1");
     enter(store, "b", "g1");
     answer = claim(store, "1", "a", 0);
     first = answer->epoch;
-    CHECK(answer->status == STORE_OK && first > 0, "a place that is absent is claimed, with an epoch");
+    CHECK(answer->status == STORE_OK && first > 0,
+          "a place that is absent is claimed, with an epoch");
     answer = place(store, STORE_PLACE_READ, "1", 0);
     CHECK(answer->status == STORE_OK && answer->epoch == first && !strcmp(answer->node, "a") &&
               !strcmp(answer->generation, "g1"),
@@ -408,10 +430,12 @@ static void check_places(struct store *store)
     CHECK(answer->status == STORE_CONFLICT && !strcmp(answer->node, "a") && answer->epoch == first,
           "another claim is a conflict, which tells the holder");
     CHECK(claim(store, "1", "b", first)->status == STORE_CONFLICT, "also one that knows the epoch");
-    CHECK(claim(store, "1", "a", 0)->status == STORE_CONFLICT, "and one of the holder that does not");
+    CHECK(claim(store, "1", "a", 0)->status == STORE_CONFLICT,
+          "and one of the holder that does not");
     answer = claim(store, "1", "a", first);
     second = answer->epoch;
-    CHECK(answer->status == STORE_OK && second > first, "the holder's own, with its epoch, is a new start");
+    CHECK(answer->status == STORE_OK && second > first,
+          "the holder's own, with its epoch, is a new start");
     CHECK(place(store, STORE_PLACE_FREE, "1", first)->status == STORE_CONFLICT,
           "a past epoch does not free it");
     CHECK(place(store, STORE_PLACE_FREE, "1", second)->status == STORE_OK, "the present one does");
@@ -472,12 +496,14 @@ static void check_order(struct store *store)
     submit(store, claim_of("order", "o2", 0), &taken[2]);
     for (int i = 0; i < 3; i++) {
         await(&taken[i]);
-        CHECK(taken[i].answer.status == STORE_OK, "request %d of one id goes after the one before it", i + 1);
+        CHECK(taken[i].answer.status == STORE_OK,
+              "request %d of one id goes after the one before it", i + 1);
         forget(&taken[i]);
     }
 }
 
-/* ---- a stale save races a takeover --------------------------------------------------------------- */
+/* ---- a stale save races a takeover
+ * --------------------------------------------------------------- */
 
 /* The frozen owner, a process of its own: for each order it saves over the version it knows. */
 struct stale_order {
@@ -529,8 +555,8 @@ static void start_stale_owner(struct race *race, const struct store_config *conf
     race->answers = up[0];
 }
 
-/* What the new owner read after its claim is what is there in the end: the stale save came before, or
- * never. */
+/* What the new owner read after its claim is what is there in the end: the stale save came before,
+ * or never. */
 static void race_once(struct store *store, struct race *race, int round)
 {
     struct stale_order order = {.round = round};
@@ -570,7 +596,8 @@ static void check_race(struct store *store, const struct store_config *config)
     close(race.orders);
     close(race.answers);
     waitpid(race.pid, NULL, 0);
-    CHECK(race.broken == 0, "%d stale saves race a takeover: each came before it, or never", rounds);
+    CHECK(race.broken == 0, "%d stale saves race a takeover: each came before it, or never",
+          rounds);
     CHECK(race.accepted > 0 && race.refused > 0 && race.accepted + race.refused == rounds,
           "some won (%d), some lost (%d)", race.accepted, race.refused);
 }

@@ -1,6 +1,6 @@
 /*
- * One suite for every backend of sys/store: what store_backend.h promises, asked of a real store. A test
- * program says which.
+ * One suite for every backend of sys/store: what store_backend.h promises, asked of a real store. A
+ * test program says which.
  */
 #ifndef TESTS_UNIT_STORE_SUITE_H
 #define TESTS_UNIT_STORE_SUITE_H
@@ -11,12 +11,14 @@
 
 /* Every operation, then the stale save that races a takeover. */
 void store_suite(const struct store_config *config);
-/* ---- for the programs' own checks --------------------------------------------------------------- */
+/* ---- for the programs' own checks ---------------------------------------------------------------
+ */
 
 /* The loop of all stores of this program. */
 struct ev_loop *suite_loop(void);
 struct store *suite_open(const struct store_config *config);
-/* Submits, and runs the loop until it is answered. The answer's value and rows live until the next call. */
+/* Submits, and runs the loop until it is answered. The answer's value and rows live until the next
+ * call. */
 const struct store_answer *ask(struct store *store, struct store_request request);
 /* Whole requests on state rows of the service `shop/carts`. */
 const struct store_answer *get(struct store *store, const char *id);
