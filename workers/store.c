@@ -149,13 +149,18 @@ static void read_password(struct program *program, const char *file)
     program->config.password = program->password;
 }
 
+static bool is_embedded(const struct store_config *config)
+{
+    return config->backend && !strcmp(config->backend, "sqlite");
+}
+
 static void set_default_where(struct program *program)
 {
     const char *state = environment("TROUPE_STATE", NULL);
 
     if (program->config.where)
         return;
-    if (strcmp(program->config.backend, "sqlite") != 0 || !state)
+    if (!is_embedded(&program->config) || !state)
         die("--where must say where the store is");
     if (snprintf(program->where, PATH_MAX, "%s/store", state) >= PATH_MAX)
         die("TROUPE_STATE: too long");
