@@ -216,12 +216,16 @@ NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PU
 NODE_LIBS    := -lnng -lmbedcrypto -lpthread
 
 # sys/store: the queue that the backends share, and the backends.
-STORE_PARTS := workers/store_queue.c workers/store_sqlite.c
-STORE_LIBS  := -lsqlite3
+STORE_PARTS := workers/store_queue.c workers/store_sqlite.c workers/store_postgres.c \
+    workers/store_postgres_schema.c
+STORE_LIBS  := -lsqlite3 -lpq
 WORKER_PROGRAMS += store
 store_SOURCES := workers/store.c workers/store_serve.c $(STORE_PARTS)
 store_LIBS    := $(STORE_LIBS)
 UNIT_TESTS += sqlite_store_test
 sqlite_store_test_UNITS := tests/unit/store_suite.c $(STORE_PARTS)
 sqlite_store_test_LIBS  := $(STORE_LIBS)
+UNIT_TESTS += postgres_store_test
+postgres_store_test_UNITS := tests/unit/store_suite.c tests/unit/store_servers.c $(STORE_PARTS)
+postgres_store_test_LIBS  := $(STORE_LIBS)
 UNIT_TESTS += store_process_test

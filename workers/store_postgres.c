@@ -1,7 +1,8 @@
 /*
- * PostgreSQL, asynchronously: one connection in pipeline mode. What was submitted in one turn of the loop is
- * one batch, and one transaction (everything before a Sync is), sorted so that two nodes' batches take their
- * locks in the same order. A batch is answered when its Sync is, which is its COMMIT's answer.
+ * PostgreSQL, asynchronously: one connection in pipeline mode. What was submitted in one turn of
+ * the loop is one batch, and one transaction (everything before a Sync is), sorted so that two
+ * nodes' batches take their locks in the same order. A batch is answered when its Sync is, which is
+ * its COMMIT's answer.
  *
  *   APART ─→ RESOLVING ─→ CONNECTING ─→ SETTING UP ─→ READY ⇄ BUSY (a batch is under way)
  *     ↑          │             │             │          │
@@ -12,16 +13,16 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <libpq-fe.h>
 #include <netdb.h>
+#include <postgresql/libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    AGAIN_MS = 100,        /* after a failure, doubling */
+    AGAIN_MS = 100, /* after a failure, doubling */
     AGAIN_MAX_MS = 2000,
-    CONNECT_MS = 5000,     /* from the beginning to READY */
+    CONNECT_MS = 5000, /* from the beginning to READY */
     RESOLVE_LOOK_MS = 20,
     PARAMETERS = 8,
 };
@@ -32,11 +33,11 @@ struct postgres {
     struct store *store;
     char *where, *host; /* host: a name to be resolved, or NULL */
     enum phase phase;
-    struct mono phase_limit;
     int64_t again_ms;
     PGconn *connection;
     ev_io reading, writing;
-    ev_timer timer; /* APART: until the next try; before READY: the limit, and looks for the resolver */
+    ev_timer
+        timer; /* APART: until the next try; before READY: the limit, and looks for the resolver */
     struct gaicb resolver;
     struct addrinfo hints;
     struct store_job *batch[STORE_BATCH_MAX];
@@ -49,7 +50,8 @@ struct postgres {
 static void connect_now(struct postgres *self);
 static void take_batch(struct postgres *self);
 
-/* ---- what is asked ------------------------------------------------------------------------------ */
+/* ---- what is asked ------------------------------------------------------------------------------
+ */
 
 static const struct statement {
     const char *sql;
@@ -58,27 +60,33 @@ static const struct statement {
     [STORE_STATE_GET] = {"select 'ok' outcome, value, version, epoch, saved_us from troupe.state"
                          " where service = $1 and id = $2 and name = $3",
                          "sin"},
-    [STORE_STATE_PUT] = {"select * from troupe.state_put($1, $2, $3, $4::bigint, $5::bigint, $6::bytea, $7,"
-                         " $8::bigint)",
-                         "sinevBwu"},
-    [STORE_STATE_REMOVE] = {"select * from troupe.state_remove($1, $2, $3, $4::bigint, $5::bigint, $6::boolean)",
-                            "sineva"},
-    [STORE_STATE_LIST] = {"select id, name, version, length(value), saved_us from troupe.state where service = $1"
-                          " and (id, name) > ($2, $3) order by id, name limit $4::bigint",
-                          "sinm"},
+    [STORE_STATE_PUT] =
+        {"select * from troupe.state_put($1, $2, $3, $4::bigint, $5::bigint, $6::bytea, $7,"
+         " $8::bigint)",
+         "sinevBwu"},
+    [STORE_STATE_REMOVE] =
+        {"select * from troupe.state_remove($1, $2, $3, $4::bigint, $5::bigint, $6::boolean)",
+         "sineva"},
+    [STORE_STATE_LIST] =
+        {"select id, name, version, length(value), saved_us from troupe.state where service = $1"
+         " and (id, name) > ($2, $3) order by id, name limit $4::bigint",
+         "sinm"},
     [STORE_EPOCH] = {"select 'ok' outcome, nextval('troupe.epoch') epoch", ""},
-    [STORE_PLACE_CLAIM] = {"select * from troupe.place_claim($1, $2, $3, $4, $5::bigint, $6)", "siNgew"},
+    [STORE_PLACE_CLAIM] = {"select * from troupe.place_claim($1, $2, $3, $4, $5::bigint, $6)",
+                           "siNgew"},
     [STORE_PLACE_FREE] = {"select * from troupe.place_free($1, $2, $3::bigint)", "sie"},
     [STORE_PLACE_READ] = {"select 'ok' outcome, node, generation, epoch from troupe.place"
                           " where service = $1 and id = $2",
                           "si"},
-    [STORE_NODE_INSERT] = {"select * from troupe.node_insert($1, $2, $3, $4, $5, $6, $7::boolean)", "NgtUSla"},
+    [STORE_NODE_INSERT] = {"select * from troupe.node_insert($1, $2, $3, $4, $5, $6, $7::boolean)",
+                           "NgtUSla"},
     [STORE_NODE_BEAT] = {"select * from troupe.node_beat($1, $2, $3, $4)", "Ngtl"},
     [STORE_NODE_SET] = {"select * from troupe.node_set($1, $2, $3, $4::bigint, $5)", "NgtbW"},
     [STORE_NODE_REMOVE] = {"select * from troupe.node_remove($1, $2, $3::boolean)", "Nga"},
-    [STORE_NODE_LIST] = {"select name, generation, state, beat, url, services, load from troupe.node"
-                         " order by name, generation",
-                         ""},
+    [STORE_NODE_LIST] =
+        {"select name, generation, state, beat, url, services, load from troupe.node"
+         " order by name, generation",
+         ""},
 };
 
 static const char *text_of(const struct store_job *job, char letter)
@@ -158,10 +166,13 @@ static int send_job(struct postgres *self, const struct store_job *job)
             values[n] = numbers[n];
         }
     }
-    return PQsendQueryParams(self->connection, statement->sql, n, NULL, values, lengths, formats, 0) ? 0 : -1;
+    return PQsendQueryParams(self->connection, statement->sql, n, NULL, values, lengths, formats, 0)
+               ? 0
+               : -1;
 }
 
-/* ---- what is answered --------------------------------------------------------------------------- */
+/* ---- what is answered ---------------------------------------------------------------------------
+ */
 
 static const char *column(const PGresult *result, const char *name)
 {
@@ -225,7 +236,8 @@ static int take_answer(struct store_job *job, const PGresult *result)
     return take_value(answer, result);
 }
 
-/* ---- the connection ----------------------------------------------------------------------------- */
+/* ---- the connection -----------------------------------------------------------------------------
+ */
 
 static void arm_timer(struct postgres *self, int64_t ms)
 {
@@ -261,9 +273,6 @@ static void disconnect(struct postgres *self)
     ev_io_stop(loop, &self->reading);
     ev_io_stop(loop, &self->writing);
     ev_timer_stop(loop, &self->timer);
-    if (self->phase == RESOLVING && gai_cancel(&self->resolver) != EAI_NOTCANCELED &&
-        self->resolver.ar_result)
-        freeaddrinfo(self->resolver.ar_result);
     PQfinish(self->connection);
     self->connection = NULL;
     self->phase = APART;
@@ -271,7 +280,8 @@ static void disconnect(struct postgres *self)
     self->has_failed = false;
 }
 
-/* All that was sent goes again, on the next connection: what of it was carried out is recognised. */
+/* All that was sent goes again, on the next connection: what of it was carried out is recognised.
+ */
 static void fail(struct postgres *self, const char *why)
 {
     char line[160];
@@ -297,11 +307,13 @@ static void on_silence(void *data)
         fail(self, "no answer in time");
 }
 
-/* ---- batches ------------------------------------------------------------------------------------ */
+/* ---- batches ------------------------------------------------------------------------------------
+ */
 
 static int by_key(const void *a, const void *b)
 {
-    const struct store_job *one = *(struct store_job *const *)a, *other = *(struct store_job *const *)b;
+    const struct store_job *one = *(struct store_job *const *)a,
+                           *other = *(struct store_job *const *)b;
 
     return strcmp(one->key, other->key); /* of one key there is one in a batch */
 }
@@ -434,7 +446,8 @@ static void take_results(struct postgres *self)
     }
 }
 
-/* ---- connecting --------------------------------------------------------------------------------- */
+/* ---- connecting ---------------------------------------------------------------------------------
+ */
 
 static void become_ready(struct postgres *self)
 {
@@ -534,7 +547,7 @@ static void look_for_address(struct postgres *self)
     int code = gai_error(&self->resolver);
     char address[64];
 
-    if (code == EAI_INPROGRESS && mono_now().us < self->phase_limit.us) {
+    if (code == EAI_INPROGRESS) { /* it has a limit of its own */
         arm_timer(self, RESOLVE_LOOK_MS);
         return;
     }
@@ -542,12 +555,10 @@ static void look_for_address(struct postgres *self)
         fail(self, gai_strerror(code));
         return;
     }
-    code = getnameinfo(self->resolver.ar_result->ai_addr, self->resolver.ar_result->ai_addrlen, address,
-                       sizeof address, NULL, 0, NI_NUMERICHOST);
+    code = getnameinfo(self->resolver.ar_result->ai_addr, self->resolver.ar_result->ai_addrlen,
+                       address, sizeof address, NULL, 0, NI_NUMERICHOST);
     freeaddrinfo(self->resolver.ar_result);
-    self->resolver.ar_result = NULL;
     if (code) {
-        self->phase = APART;
         fail(self, gai_strerror(code));
         return;
     }
@@ -557,7 +568,6 @@ static void look_for_address(struct postgres *self)
 
 static void connect_now(struct postgres *self)
 {
-    self->phase_limit = mono_add_ms(mono_now(), CONNECT_MS);
     if (self->host) {
         begin_resolving(self);
         return;
@@ -566,7 +576,8 @@ static void connect_now(struct postgres *self)
     begin_connecting(self, NULL);
 }
 
-/* ---- events ------------------------------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------------------------------
+ */
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 {
@@ -592,7 +603,9 @@ static void on_readable(struct postgres *self)
         take_setup(self);
     else if (self->phase == BUSY)
         take_results(self);
-    if (self->phase == READY && store_has_work(self->store))
+    if (self->phase >= SETTING_UP && PQstatus(self->connection) == CONNECTION_BAD)
+        fail_by_libpq(self); /* libpq has closed its socket: it will not wake us again */
+    else if (self->phase == READY && store_has_work(self->store))
         store_wake(self->store);
 }
 
@@ -628,7 +641,8 @@ static void on_work(void *data)
         take_batch(self);
 }
 
-/* ---- life --------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------
+ */
 
 static bool is_numeric(const char *host)
 {
@@ -661,10 +675,23 @@ static int read_where(struct postgres *self, struct error *err)
     return 0;
 }
 
+/* The resolver's thread writes into self. */
+static void end_resolving(struct postgres *self)
+{
+    const struct gaicb *const list[] = {&self->resolver};
+
+    if (gai_cancel(&self->resolver) == EAI_NOTCANCELED)
+        gai_suspend(list, 1, NULL);
+    if (gai_error(&self->resolver) == 0)
+        freeaddrinfo(self->resolver.ar_result);
+}
+
 static void destroy(void *data)
 {
     struct postgres *self = data;
 
+    if (self->phase == RESOLVING)
+        end_resolving(self);
     disconnect(self);
     free(self->host);
     free(self->where);
