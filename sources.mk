@@ -217,8 +217,8 @@ NODE_LIBS    := -lnng -lmbedcrypto -lpthread
 
 # sys/store: the queue that the backends share, and the backends.
 STORE_PARTS := workers/store_queue.c workers/store_sqlite.c workers/store_postgres.c \
-    workers/store_postgres_schema.c
-STORE_LIBS  := -lsqlite3 -lpq
+    workers/store_postgres_schema.c workers/store_redis.c workers/store_redis_scripts.c
+STORE_LIBS  := -lsqlite3 -lpq -lhiredis
 WORKER_PROGRAMS += store
 store_SOURCES := workers/store.c workers/store_serve.c $(STORE_PARTS)
 store_LIBS    := $(STORE_LIBS)
@@ -228,4 +228,7 @@ sqlite_store_test_LIBS  := $(STORE_LIBS)
 UNIT_TESTS += postgres_store_test
 postgres_store_test_UNITS := tests/unit/store_suite.c tests/unit/store_servers.c $(STORE_PARTS)
 postgres_store_test_LIBS  := $(STORE_LIBS)
+UNIT_TESTS += redis_store_test
+redis_store_test_UNITS := tests/unit/store_suite.c tests/unit/store_servers.c $(STORE_PARTS)
+redis_store_test_LIBS  := $(STORE_LIBS)
 UNIT_TESTS += store_process_test

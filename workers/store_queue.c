@@ -29,7 +29,7 @@ struct store {
     char trouble[160];
 };
 
-static const struct store_backend *const backends[] = {&store_sqlite, &store_postgres};
+static const struct store_backend *const backends[] = {&store_sqlite, &store_postgres, &store_redis};
 
 /* ---- one job ------------------------------------------------------------------------------------
  */

@@ -41,7 +41,7 @@ struct store_backend {
     void (*on_silence)(void *self);
 };
 
-extern const struct store_backend store_sqlite, store_postgres;
+extern const struct store_backend store_sqlite, store_postgres, store_redis;
 
 enum { STORE_PATIENCE_MS = 2000, STORE_BATCH_MAX = 256 };
 

@@ -1,0 +1,31 @@
+/*
+ * What Redis keeps, and the decisions, as scripts there: Redis runs one at a time, which is the lock that
+ * a save's test of its place needs. All keys of one script have one tag.
+ *
+ *   troupe:place:{SERVICE/ID}        hash: node generation epoch writer
+ *   troupe:state:{SERVICE/ID}:NAME   hash: value version epoch writer saved_us
+ *   troupe:{nodes}                   set of NAME:GENERATION, each with a hash troupe:{nodes}:NAME:GENERATION
+ *   troupe:epoch                     the counter
+ *   troupe:schema                    the version
+ */
+#ifndef TROUPE_STORE_REDIS_SCRIPTS_H
+#define TROUPE_STORE_REDIS_SCRIPTS_H
+
+enum redis_script {
+    SCRIPT_SCHEMA,
+    SCRIPT_STATE_PUT,
+    SCRIPT_STATE_REMOVE,
+    SCRIPT_STATE_PAGE,
+    SCRIPT_PLACE_CLAIM,
+    SCRIPT_PLACE_FREE,
+    SCRIPT_NODE_INSERT,
+    SCRIPT_NODE_BEAT,
+    SCRIPT_NODE_SET,
+    SCRIPT_NODE_REMOVE,
+    SCRIPT_NODE_LIST,
+    REDIS_SCRIPTS
+};
+
+extern const char *const redis_scripts[REDIS_SCRIPTS];
+
+#endif
