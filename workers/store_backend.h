@@ -104,9 +104,9 @@ enum {
 };
 
 struct store_config {
-    const char *backend;  /* sqlite, postgres, redis */
-    const char *where;    /* sqlite: a directory; postgres: a connection string; redis: /SOCKET or
-                             ADDRESS:PORT */
+    const char *backend; /* sqlite, postgres, redis */
+    const char *where;   /* sqlite: a directory; postgres (14 or later): a connection string; redis:
+                            /SOCKET or   ADDRESS:PORT */
     const char *password; /* redis only; may be NULL */
     bool is_unsafe;       /* redis without appendonly and appendfsync always is taken as it is */
     /* Tells of a change for people: NULL when the store answers, else why it does not. May be NULL.
@@ -121,7 +121,7 @@ struct store;
  * unknown backend, a `where` that cannot be meant. */
 struct store *store_open(struct ev_loop *loop, const struct store_config *config,
                          struct error *err);
-/* What is pending is not answered. Takes NULL. */
+/* What is pending is not answered. Not within an answer's callback. Takes NULL. */
 void store_close(struct store *store);
 
 /* The request is copied. 0, or -1 with ENOMEM, EMSGSIZE (the value), EAGAIN (too many are pending):

@@ -1,11 +1,11 @@
 /*
- * Redis, asynchronously: everything that is submitted in one turn of the loop goes in one pipeline. It keeps
- * what it acknowledges only with appendonly and appendfsync always, which is checked on each connect: without
- * these nothing is sent, unless the config says `unsafe`.
+ * Redis, asynchronously: everything that is submitted in one turn of the loop goes in one pipeline.
+ * It keeps what it acknowledges only with appendonly and appendfsync always, which is checked on
+ * each connect: without these nothing is sent, unless the config says `unsafe`.
  *
- * A claim is the one request of several steps, as rows of nodes have another tag than places: is the claimer
- * alive; a new epoch; the claim; if another holds the place, is that one dead; then the claim over its epoch.
- * Death is for ever, so what was looked at first cannot be wrong later.
+ * A claim is the one request of several steps, as rows of nodes have another tag than places: is
+ * the claimer alive; a new epoch; the claim; if another holds the place, is that one dead; then the
+ * claim over its epoch. Death is for ever, so what was looked at first cannot be wrong later.
  */
 #include "store_queue.h"
 #include "store_redis_scripts.h"
@@ -40,7 +40,8 @@ struct redis {
     char shas[REDIS_SCRIPTS][SHA_SIZE];
 };
 
-/* ---- the connection's end ----------------------------------------------------------------------- */
+/* ---- the connection's end -----------------------------------------------------------------------
+ */
 
 static void arm_timer(struct redis *self, int64_t ms)
 {
@@ -51,8 +52,8 @@ static void arm_timer(struct redis *self, int64_t ms)
     ev_timer_start(loop, &self->timer);
 }
 
-/* hiredis frees the context, now or when its callback returns; what is still asked is answered by NULL,
- * which nobody looks at. */
+/* hiredis frees the context, now or when its callback returns; what is still asked is answered by
+ * NULL, which nobody looks at. */
 static void disconnect(struct redis *self)
 {
     redisAsyncContext *context = self->context;
@@ -77,7 +78,8 @@ static void fall_back(struct redis *self, const char *why)
     self->again_ms = self->again_ms * 2 < AGAIN_MAX_MS ? self->again_ms * 2 : AGAIN_MAX_MS;
 }
 
-/* All that was sent goes again, on the next connection: what of it was carried out is recognised. */
+/* All that was sent goes again, on the next connection: what of it was carried out is recognised.
+ */
 static void fail(struct redis *self, const char *why)
 {
     char text[160];
@@ -95,7 +97,8 @@ static void on_silence(void *data)
         fail(self, "no answer in time");
 }
 
-/* ---- commands ----------------------------------------------------------------------------------- */
+/* ---- commands -----------------------------------------------------------------------------------
+ */
 
 /* A command under construction. Texts and numbers live as long as it. */
 struct command {
@@ -134,7 +137,8 @@ static void add_place(struct command *command, const struct store_request *reque
 
 static void add_state(struct command *command, const struct store_request *request)
 {
-    snprintf(command->keys[1], KEY_SIZE, "troupe:state:{%s/%s}:%s", request->service, request->id, request->name);
+    snprintf(command->keys[1], KEY_SIZE, "troupe:state:{%s/%s}:%s", request->service, request->id,
+             request->name);
     add(command, command->keys[1]);
 }
 
@@ -144,7 +148,8 @@ static void add_node(struct command *command, const char *node, const char *gene
     add(command, command->keys[0]);
 }
 
-static void begin_script(struct redis *self, struct command *command, enum redis_script script, const char *keys)
+static void begin_script(struct redis *self, struct command *command, enum redis_script script,
+                         const char *keys)
 {
     add(command, "EVALSHA");
     add(command, self->shas[script]);
@@ -157,11 +162,12 @@ static void on_reply(redisAsyncContext *context, void *data, void *privdata);
 static void send_command(struct redis *self, struct store_job *job, const struct command *command)
 {
     if (self->context)
-        redisAsyncCommandArgv(self->context, on_reply, job, command->count, (const char **)command->at,
-                              command->sizes);
+        redisAsyncCommandArgv(self->context, on_reply, job, command->count,
+                              (const char **)command->at, command->sizes);
 }
 
-/* ---- what is asked ------------------------------------------------------------------------------ */
+/* ---- what is asked ------------------------------------------------------------------------------
+ */
 
 /* A claim's steps. */
 enum { CLAIMER, EPOCH, CLAIM, HOLDER, CLAIM_OVER };
@@ -169,7 +175,8 @@ enum { CLAIMER, EPOCH, CLAIM, HOLDER, CLAIM_OVER };
 static void build_claim(struct redis *self, const struct store_job *job, struct command *command)
 {
     const struct store_request *request = &job->request;
-    const struct store_answer *so_far = &job->answer; /* beat: the new epoch; epoch, node: the holder's */
+    const struct store_answer *so_far =
+        &job->answer; /* beat: the new epoch; epoch, node: the holder's */
 
     switch (job->step) {
     case CLAIMER:
@@ -202,7 +209,8 @@ static void build_state(struct redis *self, const struct store_job *job, struct 
 {
     const struct store_request *request = &job->request;
 
-    begin_script(self, command, request->op == STORE_STATE_PUT ? SCRIPT_STATE_PUT : SCRIPT_STATE_REMOVE, "2");
+    begin_script(self, command,
+                 request->op == STORE_STATE_PUT ? SCRIPT_STATE_PUT : SCRIPT_STATE_REMOVE, "2");
     add_place(command, request);
     add_state(command, request);
     add_number(command, request->epoch);
@@ -235,7 +243,8 @@ static void build_page(struct redis *self, const struct store_job *job, struct c
     add(command, command->keys[0]);
 }
 
-static void build_place(struct redis *self, const struct store_request *request, struct command *command)
+static void build_place(struct redis *self, const struct store_request *request,
+                        struct command *command)
 {
     if (request->op == STORE_PLACE_FREE) {
         begin_script(self, command, SCRIPT_PLACE_FREE, "1");
@@ -310,7 +319,8 @@ static void send_job(struct redis *self, struct store_job *job)
     send_command(self, job, &command);
 }
 
-/* ---- what is answered --------------------------------------------------------------------------- */
+/* ---- what is answered ---------------------------------------------------------------------------
+ */
 
 /* Element i of an array as text; "" when it is none. */
 static const char *text_at(const redisReply *reply, size_t i)
@@ -344,7 +354,8 @@ static void take_state(struct store_job *job, const redisReply *reply)
         return;
     answer->epoch = number_at(reply, 1);
     answer->saved_us = number_at(reply, 2);
-    if (store_answer_value(answer, text_at(reply, 3), reply->elements > 3 ? reply->element[3]->len : 0) < 0) {
+    if (store_answer_value(answer, text_at(reply, 3),
+                           reply->elements > 3 ? reply->element[3]->len : 0) < 0) {
         answer->status = STORE_UNREACHABLE;
         snprintf(answer->why, sizeof answer->why, "out of memory");
     }
@@ -380,7 +391,8 @@ static int take_all(struct words *rows, const redisReply *reply, size_t from)
     return 0;
 }
 
-/* ---- lists: pages of KEY VERSION SIZE SAVED_US, in no order, some twice --------------------------- */
+/* ---- lists: pages of KEY VERSION SIZE SAVED_US, in no order, some twice
+ * --------------------------- */
 
 enum { PAGE_COLUMNS = 4 };
 
@@ -405,8 +417,9 @@ static bool is_after(const char *id, const char *name, const struct store_reques
 
 static int append_row(struct words *rows, const char *id, const char *name, char *const *columns)
 {
-    return words_append(rows, id) < 0 || words_append(rows, name) < 0 || words_append(rows, columns[1]) < 0 ||
-                   words_append(rows, columns[2]) < 0 || words_append(rows, columns[3]) < 0
+    return words_append(rows, id) < 0 || words_append(rows, name) < 0 ||
+                   words_append(rows, columns[1]) < 0 || words_append(rows, columns[2]) < 0 ||
+                   words_append(rows, columns[3]) < 0
                ? -1
                : 0;
 }
@@ -476,7 +489,8 @@ static void take_page(struct redis *self, struct store_job *job, const redisRepl
         store_finish(self->store, job);
 }
 
-/* ---- a claim, step by step ---------------------------------------------------------------------- */
+/* ---- a claim, step by step ----------------------------------------------------------------------
+ */
 
 static bool says_dead(const redisReply *reply)
 {
@@ -529,7 +543,8 @@ static void take_claim(struct redis *self, struct store_job *job, const redisRep
     store_finish(self->store, job);
 }
 
-/* ---- replies ------------------------------------------------------------------------------------ */
+/* ---- replies ------------------------------------------------------------------------------------
+ */
 
 static void take_reply(struct redis *self, struct store_job *job, const redisReply *reply)
 {
@@ -570,7 +585,7 @@ static void take_reply(struct redis *self, struct store_job *job, const redisRep
 /* Errors that are not the request's own: it goes again when they have passed. */
 static bool passes(const char *error)
 {
-    static const char *const heads[] = {"NOSCRIPT", "LOADING", "READONLY", "MASTERDOWN", "BUSY",
+    static const char *const heads[] = {"NOSCRIPT", "LOADING", "READONLY",    "MASTERDOWN", "BUSY",
                                         "MISCONF",  "NOAUTH",  "CLUSTERDOWN", "NOREPLICAS"};
 
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
@@ -598,7 +613,8 @@ static void on_reply(redisAsyncContext *context, void *data, void *privdata)
     }
 }
 
-/* ---- setting up --------------------------------------------------------------------------------- */
+/* ---- setting up ---------------------------------------------------------------------------------
+ */
 
 static void count_setup(struct redis *self)
 {
@@ -634,11 +650,16 @@ static void on_done(redisAsyncContext *context, void *data, void *privdata)
 static void on_config(redisAsyncContext *context, void *data, void *privdata)
 {
     struct redis *self = context->data;
+    const redisReply *reply = data;
     const char *wanted = privdata;
     char why[160];
 
-    if (!self || !data)
+    if (!self || !reply)
         return;
+    if (reply->type == REDIS_REPLY_ERROR && !self->is_unsafe) {
+        fail(self, reply->str);
+        return;
+    }
     if (self->is_unsafe || !strcmp(text_at(data, 1), wanted)) {
         count_setup(self);
         return;
@@ -668,12 +689,14 @@ static void set_up(struct redis *self)
         redisAsyncCommand(context, on_done, NULL, "AUTH %s", self->password);
     redisAsyncCommand(context, on_config, "yes", "CONFIG GET appendonly");
     redisAsyncCommand(context, on_config, "always", "CONFIG GET appendfsync");
-    redisAsyncCommand(context, on_done, NULL, "EVAL %s 1 troupe:schema", redis_scripts[SCRIPT_SCHEMA]);
+    redisAsyncCommand(context, on_done, NULL, "EVAL %s 1 troupe:schema",
+                      redis_scripts[SCRIPT_SCHEMA]);
     for (int i = 0; i < REDIS_SCRIPTS; i++)
         redisAsyncCommand(context, on_loaded, self->shas[i], "SCRIPT LOAD %s", redis_scripts[i]);
 }
 
-/* ---- connecting --------------------------------------------------------------------------------- */
+/* ---- connecting ---------------------------------------------------------------------------------
+ */
 
 /* hiredis frees a context that did not connect. */
 static void on_connect(const redisAsyncContext *context, int status)
@@ -763,7 +786,8 @@ static void on_work(void *data)
         store_wake(self->store);
 }
 
-/* ---- life --------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------
+ */
 
 static void destroy(void *data)
 {
@@ -783,7 +807,8 @@ static void *create(struct store *store, const struct store_config *config, stru
     int port;
 
     if (*where != '/' && !split_address(where, address, &port)) {
-        error_set(err, EINVAL, "redis: \"%s\": expected /SOCKET or ADDRESS:PORT, in numbers", where);
+        error_set(err, EINVAL, "redis: \"%s\": expected /SOCKET or ADDRESS:PORT, in numbers",
+                  where);
         return NULL;
     }
     self = calloc(1, sizeof *self);

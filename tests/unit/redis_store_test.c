@@ -12,8 +12,9 @@ static void become_redis(void)
     char log[96];
 
     snprintf(log, sizeof log, "%s/redis.log", base);
-    execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", socket_path, "--dir", base,
-           "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--logfile", log, (char *)NULL);
+    execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", socket_path, "--dir",
+           base, "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--logfile", log,
+           (char *)NULL);
 }
 
 static int redis(const char *command)
@@ -45,12 +46,14 @@ static void check_migration(const struct store_config *config)
     struct store *store;
 
     redis("set troupe:schema 1");
-    CHECK(redis("hset 'troupe:state:{shop/carts/old}:main' value old version 7 epoch 3 writer w") == 0,
+    CHECK(redis("hset 'troupe:state:{shop/carts/old}:main' value old version 7 epoch 3 writer w") ==
+              0,
           "a database of the first schema");
     store = suite_open(config);
     CHECK(holds(get(store, "old"), "old") && get(store, "old")->version == 7,
           "what it kept is read after the migration");
-    CHECK(put(store, "old", STORE_NO_FENCE, 7, "new")->version == 8 && get(store, "old")->saved_us > 0,
+    CHECK(put(store, "old", STORE_NO_FENCE, 7, "new")->version == 8 &&
+              get(store, "old")->saved_us > 0,
           "and saved over, with what the second has added");
     store_close(store);
     redis("set troupe:schema 99");
@@ -69,14 +72,16 @@ static void check_safety(const struct store_config *config)
     unsafe.is_unsafe = true;
     redis("config set appendfsync everysec");
     store = suite_open(config);
-    CHECK(get_soon(store)->status == STORE_UNREACHABLE && strstr(get_soon(store)->why, "appendfsync is \"everysec\""),
+    CHECK(get_soon(store)->status == STORE_UNREACHABLE &&
+              strstr(get_soon(store)->why, "appendfsync is \"everysec\""),
           "a server that does not write before it answers is not used, and it is said");
     redis("config set appendfsync always");
     CHECK(holds(get(store, "old"), "new"), "until it does");
     store_close(store);
     redis("config set appendonly no");
     store = suite_open(config);
-    CHECK(get_soon(store)->status == STORE_UNREACHABLE && strstr(get_soon(store)->why, "appendonly is \"no\""),
+    CHECK(get_soon(store)->status == STORE_UNREACHABLE &&
+              strstr(get_soon(store)->why, "appendonly is \"no\""),
           "nor one that keeps no file");
     store_close(store);
     store = suite_open(&unsafe);
@@ -92,7 +97,8 @@ static void check_password(const struct store_config *config)
 
     redis("config set requirepass secret");
     store = suite_open(config);
-    CHECK(get_soon(store)->status == STORE_UNREACHABLE, "a server that wants a password is unreachable without");
+    CHECK(get_soon(store)->status == STORE_UNREACHABLE && strstr(get_soon(store)->why, "NOAUTH"),
+          "a server that wants a password is unreachable without, and says so");
     store_close(store);
     with.password = "secret";
     store = suite_open(&with);
@@ -113,7 +119,8 @@ static void check_refusals(const struct store_config *config)
           "a server that has forgotten the scripts is told them again");
     redis("config set maxmemory 1");
     answer = put(store, "old", STORE_NO_FENCE, STORE_ANY, "newest");
-    CHECK(answer->status == STORE_FAILED && strstr(answer->why, "OOM"), "a save for which it has no memory fails by name");
+    CHECK(answer->status == STORE_FAILED && strstr(answer->why, "OOM"),
+          "a save for which it has no memory fails by name");
     redis("config set maxmemory 0");
     CHECK(holds(get(store, "old"), "newer"), "and nothing of it is there");
     store_close(store);
@@ -130,7 +137,8 @@ static void check_where(void)
 
 int main(void)
 {
-    struct store_server_kind kind = {.become = become_redis, .socket = socket_path, .relay_socket = relay_path};
+    struct store_server_kind kind = {
+        .become = become_redis, .socket = socket_path, .relay_socket = relay_path};
 
     check_where();
     snprintf(base, sizeof base, "%s", suite_dir());
