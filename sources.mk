@@ -13,7 +13,7 @@ LIB_SOURCES += lib/group.c lib/joining.c lib/table.c lib/views.c lib/reserve.c l
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
 CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c cli/client.c \
-    cli/watch.c cli/actors.c cli/target.c cli/columns.c cli/listing.c cli/event.c cli/output.c \
+    cli/watch.c cli/actors.c cli/place.c cli/target.c cli/columns.c cli/listing.c cli/event.c cli/output.c \
     cli/output_json.c cli/daemon.c cli/ending.c cli/tail.c cli/ended.c cli/mail.c cli/description.c \
     cli/results.c cli/recipient.c cli/errand.c cli/attachment.c cli/brood.c cli/command.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
     cli/cmd_ps.c cli/cmd_tree.c cli/cmd_status.c cli/cmd_why.c cli/cmd_log.c cli/cmd_events.c \
@@ -77,8 +77,9 @@ ctl_fuzz_FUZZED = lib/ctl.c
 rawcall_fuzz_FUZZED = $(LIB_SOURCES)
 
 # The command line's sources but its main and its verbs.
-CLI_PARTS := cli/client.c cli/actors.c cli/columns.c cli/output.c cli/output_json.c
-UNIT_TESTS += output_test actors_test
+CLI_PARTS := cli/client.c cli/place.c cli/actors.c cli/columns.c cli/output.c cli/output_json.c
+UNIT_TESTS += output_test actors_test place_test
+place_test_UNITS := cli/place.c
 output_test_UNITS := $(CLI_PARTS)
 output_test_LIBS  := $(CLI_LIBS)
 actors_test_UNITS := $(CLI_PARTS)

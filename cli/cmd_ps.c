@@ -66,6 +66,7 @@ const struct verb verb_ps = {
     .text =
         "One line an actor, in start order, what a supervisor runs below it; sys comes last. "
         "With an ADDRESS: that actor and everything below it.\n"
+        "What is in another node is shown as PATH@NODE.\n"
         "Every supervisor is asked itself. One that does not answer within a second is shown "
         "as lost, with what its table file says of its children.\n"
         "RST counts restarts within the supervisor's window and in all; MEM is resident memory "
@@ -76,6 +77,7 @@ const struct verb verb_ps = {
     .examples = "troupe ps\teverything\n"
                 "troupe ps shop/web\tone supervisor and what is below it\n"
                 "troupe ps 'shop/farm.*'\twhat a pattern matches\n"
+                "troupe ps @west\teverything in another node\n"
                 "troupe ps -o path,pid,rst\tthree values a line\n"
                 "troupe ps -o json\tthe same as JSON",
     .options = {{'w', "wide", NULL,

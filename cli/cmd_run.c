@@ -243,7 +243,7 @@ static int read_name(struct running *running)
 
     if (!text)
         return 0;
-    status = target_parse(running->cli, text, &addr, NULL);
+    status = target_parse_here(running->cli, text, &addr);
     if (!status && (!*addr.path || addr.incarnation))
         return cli_fail(STATUS_USAGE, "--name %s: expected a path such as shop/job", text);
     if (!status)

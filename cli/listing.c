@@ -1,6 +1,7 @@
 #include "listing.h"
 
 #include "mono.h"
+#include "place.h"
 #include "target.h"
 
 #include <stdlib.h>
@@ -58,9 +59,11 @@ static int collect_one(struct cli *cli, const char *text, struct actors *actors)
         take_matches(actors, &found, addr.path);
     for (size_t i = 0; !is_glob && i < found.count; i++)
         append(actors, &found.at[i]);
+    if (found.refusal.kind != ANSWER_NONE)
+        status = cli_answer_status(cli, addr.path, &found.refusal);
     actors_finish(&found);
-    if (actors->count > before || !*addr.path)
-        return 0;
+    if (status || actors->count > before || place_is_root(addr.path))
+        return status;
     if (is_glob)
         return cli_fail(STATUS_NOPROC, "%s: no actor matches", text);
     return target_unknown(cli, addr.path);
