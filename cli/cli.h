@@ -44,6 +44,8 @@ enum verb_takes {
     TAKES_VERBS,
     TAKES_SHELLS,
     TAKES_MESSAGE, /* ADDRESS MESSAGE ARG... */
+    TAKES_GROUP,
+    TAKES_NODES,
     TAKES_COMMAND, /* COMMAND ARG... */
 };
 

@@ -11,7 +11,7 @@ setup() {
     chmod 600 cookie
 }
 
-# tree NAME [KEY: VALUE of node:]…: writes NAME.yaml, a node with a small tree.
+# tree NAME [KEY: VALUE of node:]…: writes NAME.yaml, a node with a small tree. LISTEN: where.
 tree() {
     local name=$1
 
@@ -19,7 +19,7 @@ tree() {
     {
         echo "troupe: 1"
         echo "node:"
-        printf '  %s\n' "name: $name" "listen: tcp://127.0.0.1:0" "cookie_file: $DIR/cookie" "$@"
+        printf '  %s\n' "name: $name" "listen: ${LISTEN:-tcp://127.0.0.1:0}" "cookie_file: $DIR/cookie" "$@"
         cat <<END
 application: shop
 supervisor:
@@ -338,4 +338,218 @@ shop/web/other@west"
     done
     run troupe call shop/counter@west add 1
     assert_output 1
+}
+
+# ---- nodes ---------------------------------------------------------------------------------------
+
+node_is() { # NAME STATE
+    [[ $(troupe nodes -o name,state </dev/null) == *"$1	$2"* ]]
+}
+
+@test "nodes lists who is there, in every format" {
+    start east
+    run troupe nodes
+    assert_output "NAME STATE UP URL RTT"
+    run troupe nodes -o json
+    assert_output --partial '"nodes": []'
+    start west "peers: [$(on east url_of_node)]"
+    wait_until 15 node_is east up
+    run troupe nodes
+    assert_line --index 1 --regexp "^east up +[0-9.]+m?s tcp://127.0.0.1:[0-9]+ +([0-9]+us|-)$"
+    run bash -c 'troupe nodes -o json | jq -e ".nodes[0] | .name == \"east\" and .state == \"up\" and
+        (.up | type) == \"number\" and (.since | startswith(\"20\")) and (.channels | type) == \"number\" and
+        (.generation | length) == 16 and .reason == \"\""'
+    assert_success
+    run troupe nodes -w
+    assert_line --index 0 --regexp "GENERATION +SINCE +QUEUE +IN +OUT +CHANNELS +MEMBERS +REASON"
+    run troupe nodes -o name @east
+    assert_output west
+    run troupe nodes shop/counter
+    assert_failure 2
+    run troupe nodes @north
+    assert_failure 4
+}
+
+@test "nodes -w counts channels and members, and says why a node is not up" {
+    start_both
+    in_background log troupe log -f -n 0 shop@west
+    channels_are() { [[ $(troupe nodes -o channels) == "$1" ]]; }
+    wait_until 10 channels_are 1
+    in_background member env TROUPE_RUN="$DIR/west" troupe run --join pages -- sleep 1000
+    members_are() { [[ $(troupe nodes -o members) == "$1" ]]; }
+    wait_until 10 members_are 1
+    run troupe connect "tcp://127.0.0.1:$(free_port)"
+    assert_success
+    dialling_has_reason() { troupe nodes -o state,reason | grep -q '^dialling	[a-zC]'; }
+    wait_until 10 dialling_has_reason
+}
+
+@test "nodes -f tells of every session that begins or ends, also when sys/node itself does" {
+    LISTEN=tcp://127.0.0.1:$(free_port) start east # the same when it is started again
+    in_background nodes troupe nodes -f
+    NODES=$!
+    start west "peers: [$(on east url_of_node)]"
+    use_node east
+    wait_until 15 grep -q 'level=info path=@west event=node.up$' nodes.out
+    kill -KILL "$(pid_of sys/node)"
+    wait_until 10 grep -q 'level=warn path=@west event=node.down reason="sys/node has ended"' nodes.out
+    seen_twice() { (($(grep -c 'path=@west event=\(node.up\|snapshot\)$' nodes.out) == 2)); }
+    wait_until 20 seen_twice
+    TROUPE_RUN=$DIR/west node_down
+    wait_until 10 grep -q 'path=@west event=node.down reason=shutdown' nodes.out
+    node_down
+    wait_until 10 process_is_gone $NODES
+    run wait $NODES
+    assert_success
+}
+
+@test "connect starts what is needed, and dials; disconnect ends it until connect" {
+    local url
+
+    start west
+    url=$(url_of_node)
+    # a node that speaks to nobody yet has no sys/node
+    printf '%s\n' "troupe: 1" "node: {name: east, cookie_file: $DIR/cookie}" "application: shop" \
+        "supervisor: {children: [{name: counter, module: counter}]}" >east.yaml
+    use_node east
+    node_up east.yaml
+    run troupe ps -o paths sys/node
+    assert_failure 3
+    run troupe connect "$url"
+    assert_success
+    wait_until 15 node_is west up
+    run troupe call shop/counter@west add 3
+    assert_output 3
+    run troupe disconnect @west
+    assert_success
+    wait_until 10 node_is west unwanted
+    run troupe ps @west
+    assert_failure 4
+    run troupe connect "$url"
+    assert_success
+    wait_until 20 node_is west up
+    run troupe connect nonsense
+    assert_failure 1
+    assert_output --partial "nonsense"
+}
+
+@test "a node without a cookie says that it cannot connect" {
+    printf '%s\n' "troupe: 1" "application: shop" \
+        "supervisor: {children: [{name: counter, module: counter}]}" >alone.yaml
+    use_node alone
+    node_up alone.yaml
+    run troupe connect tcp://127.0.0.1:4730
+    assert_failure 1
+    assert_output --partial "no cookie_file"
+    run troupe nodes -o name
+    assert_success
+    assert_output ""
+}
+
+# ---- groups --------------------------------------------------------------------------------------
+
+# member NAME GROUP…: a program that joins groups by its config alone, at the node that is spoken to.
+with_groups() { # NODE: east or west, whose counters are in the group `sums`
+    local name=$1
+
+    shift
+    tree "$name" "$@"
+    sed -i 's/{name: counter, module: counter}/{name: counter, module: counter, groups: [sums, "rooms:42"]}/' \
+        "$name.yaml"
+    use_node "$name"
+    node_up "$name.yaml"
+    wait_until 10 url_of_node
+}
+
+start_groups() {
+    with_groups east
+    EAST_URL=$(url_of_node)
+    with_groups west "peers: [$EAST_URL]"
+    use_node east
+    wait_until 15 members_are sums "shop/counter
+shop/counter@west"
+}
+
+members_are() { # GROUP PATHS
+    [[ $(troupe members -o paths "$1" </dev/null) == "$2" ]]
+}
+
+@test "groups and members are seen from every node" {
+    start_groups
+    run troupe groups -o scope,group,members
+    assert_line "pg	sums	2"
+    assert_line "rooms	42	2"
+    run troupe groups -o group rooms
+    assert_output 42
+    run troupe groups -o members --local pg
+    assert_output 1
+    run troupe groups
+    assert_line --index 0 --regexp "^GROUP +SCOPE +MEMBERS$"
+    run troupe members -o path,times rooms:42
+    assert_output "shop/counter	1
+shop/counter@west	1"
+    run troupe members -o paths --local sums
+    assert_output shop/counter
+    run on west troupe members -o paths sums
+    assert_line "shop/counter@east"
+    run bash -c 'troupe members -o json sums | jq -e ".members | length == 2 and .[1].path == \"shop/counter@west\""'
+    assert_success
+    run troupe members -o json nobody
+    assert_success
+    assert_output --partial '"members": []'
+    run troupe members 'no group'
+    assert_failure 2
+}
+
+sums() { # of both, as "EAST WEST"
+    echo "$(value_of shop/counter) $(value_of shop/counter@west)"
+}
+
+sums_are() {
+    [[ $(sums) == "$*" ]]
+}
+
+@test "publish reaches each member of both nodes once, or one as it is asked for" {
+    start_groups
+    run troupe publish sums add 5
+    assert_success
+    wait_until 10 sums_are 5 5
+    run troupe publish --one-per-node sums add 1
+    assert_success
+    wait_until 10 sums_are 6 6
+    run troupe publish --nearest sums add 1
+    assert_success
+    wait_until 10 sums_are 7 6
+    run troupe publish --one rooms:42 add 10
+    assert_success
+    wait_until 10 eval 'sums_are 17 6 || sums_are 7 16'
+    run troupe publish --one --nearest sums add 1
+    assert_failure 2
+    run troupe publish sums ad 1
+    assert_failure 2
+    assert_output --partial "did you mean add?"
+    run troupe publish nobody add 1
+    assert_failure 3
+    assert_output "troupe: nobody: nobody is in this group"
+}
+
+@test "publish --one goes to each of them sooner or later" {
+    start_groups
+    both_have() { (($(value_of shop/counter) && $(value_of shop/counter@west))); }
+    one_more() { troupe publish --one sums add 1 </dev/null && both_have; }
+    wait_until 20 one_more
+}
+
+@test "run --join makes a command a member while it runs, on every node" {
+    start_both
+    in_background job troupe run --join workers --join rooms:7 -- sleep 1000
+    JOB=$!
+    is_member() { [[ $(on west troupe members -o paths "$1") =~ ^run/[0-9]+@east$ ]]; }
+    wait_until 10 is_member workers
+    wait_until 10 is_member rooms:7
+    kill -TERM $JOB
+    gone() { [[ -z $(on west troupe members -o paths workers) ]]; }
+    wait_until 10 gone
+    run troupe run --join 'no group' -- true
+    assert_failure 2
 }
