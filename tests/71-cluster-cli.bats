@@ -173,6 +173,29 @@ shop/web/page@west
 shop/web/other@west"
 }
 
+@test "ps -a shows this node and all that it has a session with" {
+    start_both
+    start north "peers: [$EAST_URL]"
+    use_node east
+    wait_until 15 is_up north
+    run troupe ps -a -o paths
+    assert_success
+    assert_line --index 0 shop
+    assert_line "shop/web/page"
+    assert_line "shop/web/page@west"
+    assert_line "shop/web/page@north"
+    assert_equal "$(grep -c '^shop@\|^shop$' <<<"$output")" 3
+    run troupe ps -a shop
+    assert_failure 2
+    kill -STOP "$(TROUPE_RUN=$DIR/north pid_of sys/node)"
+    register_pid "$(TROUPE_RUN=$DIR/north pid_of sys/node)"
+    run troupe ps -a -o paths
+    assert_success
+    assert_line "shop/web/page@west"
+    assert_line "troupe: @north: its supervisor does not answer"
+    kill -CONT "$(TROUPE_RUN=$DIR/north pid_of sys/node)"
+}
+
 # ---- ordering ------------------------------------------------------------------------------------
 
 @test "stop, start, restart, and a pattern, in another node" {
