@@ -13,12 +13,13 @@ LIB_SOURCES += lib/group.c lib/joining.c lib/table.c lib/views.c lib/reserve.c l
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
 CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c cli/client.c \
-    cli/watch.c cli/actors.c cli/target.c cli/columns.c cli/listing.c cli/event.c cli/output.c \
+    cli/watch.c cli/actors.c cli/place.c cli/records.c cli/mesh.c cli/sessions.c cli/spread.c cli/target.c cli/columns.c cli/listing.c cli/event.c cli/output.c \
     cli/output_json.c cli/daemon.c cli/ending.c cli/tail.c cli/ended.c cli/mail.c cli/description.c \
     cli/results.c cli/recipient.c cli/errand.c cli/attachment.c cli/brood.c cli/command.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
     cli/cmd_ps.c cli/cmd_tree.c cli/cmd_status.c cli/cmd_why.c cli/cmd_log.c cli/cmd_events.c \
     cli/cmd_start.c cli/cmd_stop.c cli/cmd_restart.c cli/cmd_add.c cli/cmd_rm.c cli/cmd_wait.c \
-    cli/cmd_describe.c cli/cmd_call.c cli/cmd_send.c cli/cmd_run.c cli/cmd_counts.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
+    cli/cmd_describe.c cli/cmd_call.c cli/cmd_send.c cli/cmd_run.c cli/cmd_counts.c cli/cmd_nodes.c cli/cmd_connect.c \
+    cli/cmd_disconnect.c cli/cmd_groups.c cli/cmd_members.c cli/cmd_publish.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
 CLI_LIBS    := -ljansson
 
 SUPERVISORD_SOURCES :=
@@ -77,8 +78,11 @@ ctl_fuzz_FUZZED = lib/ctl.c
 rawcall_fuzz_FUZZED = $(LIB_SOURCES)
 
 # The command line's sources but its main and its verbs.
-CLI_PARTS := cli/client.c cli/actors.c cli/columns.c cli/output.c cli/output_json.c
-UNIT_TESTS += output_test actors_test
+CLI_PARTS := cli/client.c cli/place.c cli/actors.c cli/columns.c cli/output.c cli/output_json.c
+UNIT_TESTS += output_test actors_test place_test
+place_test_UNITS := cli/place.c
+UNIT_TESTS += spread_test
+spread_test_UNITS := cli/spread.c
 output_test_UNITS := $(CLI_PARTS)
 output_test_LIBS  := $(CLI_LIBS)
 actors_test_UNITS := $(CLI_PARTS)
