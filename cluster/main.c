@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -304,6 +305,22 @@ static void make_self(void)
     program.self.key = (struct mac_part){settings->cookie, settings->cookie_size};
 }
 
+/* How many that leaves for connections: the sessions, their threads and what is linked take some, too. */
+static unsigned raise_descriptors(void)
+{
+    enum { OWN = 256, MOST = 131072, LEAST = 512 };
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return LEAST;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur > MOST)
+        return MOST - OWN;
+    return limit.rlim_cur > LEAST + OWN ? (unsigned)limit.rlim_cur - OWN : LEAST;
+}
+
 static void make_reach(void)
 {
     const struct settings *settings = &program.settings;
@@ -320,6 +337,7 @@ static void make_reach(void)
         .groups = program.groups,
         .can_connect = settings->cookie_file != NULL,
         .mailbox_fd = FD_MAILBOX,
+        .descriptors = raise_descriptors(),
     };
     struct error err = {0};
     const char *incarnation = getenv("TROUPE_INCARNATION");

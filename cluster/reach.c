@@ -14,7 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LANES = 1 /* the first that is not the nodes' own */, FULL = OUTBOUND_LIMIT / 2 };
+enum {
+    LANES = 1, /* the first that is not the nodes' own */
+    FULL = OUTBOUND_LIMIT / 2,
+    OWED_MAX = 128 << 20, /* answers are never refused: a peer that asks on and reads none is no peer */
+};
 
 /* A session, as processes see it. */
 struct link {
@@ -75,8 +79,9 @@ bool reach_message(struct reach *reach, const struct auth_identity *peer, const 
     if (size == 0 || bytes[0] < CHANNEL_OPEN)
         return false;
     *why = NULL;
-    if (link)
-        switchboard_receive(&link->side, bytes, size, why);
+    if (link && switchboard_receive(&link->side, bytes, size, why) == 0 &&
+        peers_queued(reach->options.peers, link->node) > OWED_MAX)
+        *why = "asking, and reading no answers";
     return true;
 }
 
@@ -274,7 +279,7 @@ struct reach *reach_create(const struct reach_options *options)
                                         .grant = options->grant,
                                         .hooks = {send_message, on_visit},
                                         .data = reach};
-    if (switchboard_start(&reach->board, options->mailbox_fd) == 0)
+    if (switchboard_start(&reach->board, options->mailbox_fd, options->descriptors) == 0)
         return reach;
     free(reach);
     return NULL;
@@ -284,8 +289,8 @@ void reach_destroy(struct reach *reach)
 {
     if (!reach)
         return;
+    visitors_finish(&reach->visitors); /* their connections are of the switchboard's listener */
     switchboard_finish(&reach->board);
-    visitors_finish(&reach->visitors);
     fanout_finish(&reach->fanout);
     while (reach->links) {
         struct link *link = reach->links;

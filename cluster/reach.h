@@ -22,6 +22,7 @@ struct reach_options {
     struct groups *groups;
     bool can_connect; /* there is a cookie */
     int mailbox_fd;   /* taken over */
+    unsigned descriptors; /* that there may be for connections */
 };
 
 /* NULL with errno. */
