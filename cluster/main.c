@@ -336,6 +336,7 @@ static void make_reach(void)
         .peers = program.peers,
         .groups = program.groups,
         .can_connect = settings->cookie_file != NULL,
+        .is_trusted_network = settings->is_trusted_network,
         .mailbox_fd = FD_MAILBOX,
         .descriptors = raise_descriptors(),
     };
@@ -349,6 +350,13 @@ static void make_reach(void)
         error_set_errno(&err, errno, "the mailbox"), die(EXIT_HOST, &err);
 }
 
+static enum mesh_learning learning(const struct settings *settings)
+{
+    if (settings->is_isolated)
+        return MESH_LEARNS_NONE;
+    return settings->is_trusted_network ? MESH_LEARNS_ALL : MESH_LEARNS_PRIVATE;
+}
+
 static void make_parts(void)
 {
     static const struct peers_transport transport = {now_us, give_random, dial, send_bytes,
@@ -358,7 +366,7 @@ static void make_parts(void)
 
     program.groups = groups_create(&on_groups, NULL);
     program.peers =
-        peers_create(&program.self, !program.settings.is_isolated, &transport, &on_peers, NULL);
+        peers_create(&program.self, learning(&program.settings), &transport, &on_peers, NULL);
     program.exchange = exchange_create(program.peers, program.groups);
     if (program.settings.has_mailbox)
         make_reach();
