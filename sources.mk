@@ -210,7 +210,12 @@ UNIT_TESTS += cluster_sim_test
 cluster_sim_test_UNITS := tests/sim/agenda.c tests/sim/network.c tests/sim/world.c $(CLUSTER_PURE)
 cluster_sim_test_LIBS  := -lmbedcrypto
 
-NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
+# Services: who is a member, until when, and where what lives. Pure, too.
+UNIT_TESTS += lease_test
+lease_test_UNITS := cluster/lease.c cluster/memory.c
+PLACEMENT_SOURCES := cluster/lease.c
+
+NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) $(PLACEMENT_SOURCES) \
     cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/reach.c \
     cluster/switchboard.c cluster/visitors.c
 NODE_LIBS    := -lnng -lmbedcrypto -lpthread
