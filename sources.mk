@@ -213,7 +213,9 @@ cluster_sim_test_LIBS  := -lmbedcrypto
 # Services: who is a member, until when, and where what lives. Pure, too.
 UNIT_TESTS += lease_test
 lease_test_UNITS := cluster/lease.c cluster/memory.c
-PLACEMENT_SOURCES := cluster/lease.c
+UNIT_TESTS += membership_test
+membership_test_UNITS := cluster/lease.c cluster/membership.c cluster/memory.c
+PLACEMENT_SOURCES := cluster/lease.c cluster/membership.c
 
 NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) $(PLACEMENT_SOURCES) \
     cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/reach.c \
