@@ -215,7 +215,12 @@ UNIT_TESTS += lease_test
 lease_test_UNITS := cluster/lease.c cluster/memory.c
 UNIT_TESTS += membership_test
 membership_test_UNITS := cluster/lease.c cluster/membership.c cluster/memory.c
-PLACEMENT_SOURCES := cluster/lease.c cluster/membership.c
+UNIT_TESTS += place_test placement_test
+place_test_UNITS := cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
+placement_test_UNITS := cluster/placement.c cluster/rendezvous.c
+placement_test_LIBS := -lmbedcrypto
+PLACEMENT_SOURCES := cluster/lease.c cluster/membership.c cluster/place.c cluster/placement.c \
+    cluster/rendezvous.c
 
 NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) $(PLACEMENT_SOURCES) \
     cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/reach.c \

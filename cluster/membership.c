@@ -102,6 +102,16 @@ enum node_state membership_state(const struct membership *membership)
     return own ? own->row.state : NODE_LEFT;
 }
 
+const struct node_row *membership_self(const struct membership *membership)
+{
+    return &membership->self;
+}
+
+bool membership_may_start(const struct membership *membership, int64_t now_ms)
+{
+    return membership_state(membership) == NODE_ALIVE && lease_holds(membership->lease, now_ms);
+}
+
 size_t membership_rows(const struct membership *membership, const struct node_row **rows)
 {
     for (size_t i = 0; i < membership->count; i++)

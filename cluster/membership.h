@@ -108,6 +108,9 @@ void membership_drained(struct membership *membership, int64_t now_ms);
 
 /* ---- what is known ---- */
 
+const struct node_row *membership_self(const struct membership *membership);
+/* May an instance be started here now? We are alive and inside our lease. */
+bool membership_may_start(const struct membership *membership, int64_t now_ms);
 /* Our own state; DEAD: also when somebody else has our name. Before the first table: LEFT. */
 enum node_state membership_state(const struct membership *membership);
 /* The rows of the last table; they stand until the next function that is told of anything. */
