@@ -219,6 +219,10 @@ UNIT_TESTS += place_test placement_test
 place_test_UNITS := cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
 placement_test_UNITS := cluster/placement.c cluster/rendezvous.c
 placement_test_LIBS := -lmbedcrypto
+# The rules of leases and places under faults of the store, the ways and the clocks.
+UNIT_TESTS += placement_sim_test
+placement_sim_test_UNITS := tests/sim/agenda.c tests/sim/registry.c tests/sim/sites.c \
+    cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
 PLACEMENT_SOURCES := cluster/lease.c cluster/membership.c cluster/place.c cluster/placement.c \
     cluster/rendezvous.c
 

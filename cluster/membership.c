@@ -9,6 +9,7 @@ struct node {
     struct node_row row;
     int64_t still_ms;  /* since when, at the latest, the store had this beat */
     bool is_confirmed; /* it knows us */
+    bool has_moved;    /* we have seen it beat: what a troupe-node before us declared is void */
     bool is_released;  /* nothing of it runs */
     bool is_buried;    /* a declaration of its death with this beat may be under way */
     int64_t buried_ms; /* when it was last sent; 0: never */
@@ -221,11 +222,21 @@ static void bury_dead(struct membership *membership, int64_t now_ms)
             bury(membership, &membership->nodes[i], now_ms);
 }
 
+/* A declaration of its death may be under way, ours or that of a troupe-node before us, which has
+ * taken the knowledge of it along. */
+static bool may_be_buried(const struct node *node)
+{
+    return node->is_buried || node->is_released || !node->has_moved;
+}
+
 static bool is_burying(const struct membership *membership)
 {
-    for (size_t i = 0; i < membership->count; i++)
-        if (membership->nodes[i].is_buried && is_living(membership->nodes[i].row.state))
+    for (size_t i = 0; i < membership->count; i++) {
+        const struct node *node = &membership->nodes[i];
+
+        if (is_living(node->row.state) && !is_self(membership, node) && may_be_buried(node))
             return true;
+    }
     return false;
 }
 
@@ -234,8 +245,8 @@ bool membership_promise(struct membership *membership, uint64_t generation, int6
     const struct node *node = find(membership, generation);
     int64_t until_ms;
 
-    if (!node || !is_living(node->row.state) || node->is_buried || node->is_released ||
-        membership->is_out || !lease_is_silent(membership->lease, now_ms))
+    if (!node || !is_living(node->row.state) || may_be_buried(node) || membership->is_out ||
+        !lease_is_silent(membership->lease, now_ms))
         return false;
     until_ms = now_ms + (node->row.lease_ms * 6 + 4) / 5;
     if (until_ms > membership->hold_until_ms)
@@ -373,6 +384,7 @@ static struct node take_over(const struct membership *membership, const struct n
         node = *known;
     } else if (known) {
         node.mark = known->mark;
+        node.has_moved = true;
         node.is_confirmed = known->is_confirmed;
     }
     node.row = *row;

@@ -106,6 +106,7 @@ static void alive(void)
 {
     create();
     tick(900);
+    found(ROWS(ME(NODE_ALIVE, 1), HIM(NODE_ALIVE, 6)), 2, 950);
     found(ROWS(ME(NODE_ALIVE, 1), HIM(NODE_ALIVE, 7)), 2, 1000);
     membership_confirmed(membership, 2);
     lease_tick(&lease, 1010);
@@ -264,6 +265,13 @@ static void check_promises(void)
     CHECK(!strstr(tick(3500 + DEATH - 1), "bury"), "and declares nobody dead");
     keep(3500 + DEATH);
     CHECK(strstr(tick(3500 + DEATH), "bury b:2"), "until the other's clock, too, has come so far");
+    create();
+    tick(900);
+    found(ROWS(ME(NODE_ALIVE, 1), HIM(NODE_ALIVE, 7)), 2, 1000);
+    CHECK(!membership_promise(membership, 2, 3500),
+          "whom we have not seen beat a troupe-node before us may have declared dead");
+    found(ROWS(ME(NODE_ALIVE, 1), HIM(NODE_ALIVE, 8)), 2, 3600);
+    CHECK(membership_promise(membership, 2, 3700), "once it has beaten that is void");
     alive();
     CHECK(!membership_promise(membership, 77, 3500), "a stranger is promised nothing");
     alive();
