@@ -216,7 +216,23 @@ UNIT_TESTS += cluster_sim_test
 cluster_sim_test_UNITS := tests/sim/agenda.c tests/sim/network.c tests/sim/world.c $(CLUSTER_PURE)
 cluster_sim_test_LIBS  := -lmbedcrypto
 
-NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
+# Services: who is a member, until when, and where what lives. Pure, too.
+UNIT_TESTS += lease_test
+lease_test_UNITS := cluster/lease.c cluster/memory.c
+UNIT_TESTS += membership_test
+membership_test_UNITS := cluster/lease.c cluster/membership.c cluster/memory.c
+UNIT_TESTS += placing_test placement_test
+placing_test_UNITS := cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
+placement_test_UNITS := cluster/placement.c cluster/rendezvous.c
+placement_test_LIBS := -lmbedcrypto
+# The rules of leases and places under faults of the store, the ways and the clocks.
+UNIT_TESTS += placement_sim_test
+placement_sim_test_UNITS := tests/sim/agenda.c tests/sim/registry.c tests/sim/sites.c \
+    cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
+PLACEMENT_SOURCES := cluster/lease.c cluster/membership.c cluster/place.c cluster/placement.c \
+    cluster/rendezvous.c
+
+NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) $(PLACEMENT_SOURCES) \
     cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/reach.c \
     cluster/switchboard.c cluster/visitors.c
 NODE_LIBS    := -lnng -lmbedcrypto -lpthread
