@@ -13,7 +13,8 @@ V        ?= 0
 SAN      ?=
 FAULT    ?=
 BUILD    ?= build$(if $(SAN),-san)$(if $(FAULT),-fault)
-JOBS     ?= $(shell nproc)
+# Tests wait more than they work: three at a time keep two processors busy.
+JOBS     ?= $(shell echo $$(( $$(nproc) + $$(nproc) / 2 )))
 
 # However it was said, one tree has one name: dependencies are written down by it.
 override BUILD := $(patsubst $(CURDIR)/%,%,$(BUILD))
@@ -242,7 +243,7 @@ unitdir    := $(DESTDIR)$(UNITDIR)
 confdir    := $(DESTDIR)$(SYSCONFDIR)/troupe
 
 MAN_PAGES   := man/troupe.1 man/libtroupe.3 man/troupe.7 man/troupe-port.7 \
-    man/troupe-supervisord.8
+    man/troupe-node.8 man/troupe-supervisord.8
 COMPLETIONS := $(patsubst %,$(BUILD)/completions/%,bash zsh fish)
 DOCUMENTS   := $(BUILD)/man/troupe.yaml.5 $(BUILD)/etc/sample.yaml $(COMPLETIONS)
 

@@ -139,7 +139,7 @@ UNIT_TESTS += reserve_test
 reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free,--wrap=mmap,--wrap=munmap -lev
 
 # Talked to from the command line.
-TEST_MODULES += teller hearer
+TEST_MODULES += teller hearer grouper
 
 # The pool's pure files.
 UNIT_TESTS += pool_args_test pool_queue_test pool_rate_test pool_route_test pool_stats_test
@@ -170,7 +170,7 @@ port_requests_test_UNITS := workers/port_requests.c
 port_table_test_UNITS    := workers/port_table.c
 port_faults_test_UNITS   := workers/port_faults.c
 FUZZERS += port_fuzz
-port_fuzz_FUZZED = workers/port_line.c workers/port_reader.c workers/port_table.c lib/raw.c lib/buf.c
+port_fuzz_FUZZED = workers/port_line.c workers/port_reader.c workers/port_table.c lib/raw.c lib/buf.c lib/text.c
 TEST_MODULES += crowd
 
 # The chatter, spawners and short lives of the seeds' examples.
@@ -208,13 +208,31 @@ exchange_fuzz_LIBS = -lmbedcrypto
 frames_fuzz_FUZZED = cluster/frames.c cluster/memory.c $(sp_fuzz_FUZZED)
 UNIT_TESTS += envelope_edit_test
 envelope_edit_test_UNITS := cluster/envelope_edit.c
+UNIT_TESTS += switchboard_test
+switchboard_test_UNITS := cluster/switchboard.c cluster/channel.c cluster/envelope_edit.c
 
 # A thousand nodes in one process, on a network that fails.
 UNIT_TESTS += cluster_sim_test
 cluster_sim_test_UNITS := tests/sim/agenda.c tests/sim/network.c tests/sim/world.c $(CLUSTER_PURE)
 cluster_sim_test_LIBS  := -lmbedcrypto
 
-NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
+# Services: who is a member, until when, and where what lives. Pure, too.
+UNIT_TESTS += lease_test
+lease_test_UNITS := cluster/lease.c cluster/memory.c
+UNIT_TESTS += membership_test
+membership_test_UNITS := cluster/lease.c cluster/membership.c cluster/memory.c
+UNIT_TESTS += placing_test placement_test
+placing_test_UNITS := cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
+placement_test_UNITS := cluster/placement.c cluster/rendezvous.c
+placement_test_LIBS := -lmbedcrypto
+# The rules of leases and places under faults of the store, the ways and the clocks.
+UNIT_TESTS += placement_sim_test
+placement_sim_test_UNITS := tests/sim/agenda.c tests/sim/registry.c tests/sim/sites.c \
+    cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
+PLACEMENT_SOURCES := cluster/lease.c cluster/membership.c cluster/place.c cluster/placement.c \
+    cluster/rendezvous.c
+
+NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) $(PLACEMENT_SOURCES) \
     cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/reach.c \
     cluster/switchboard.c cluster/visitors.c
 NODE_LIBS    := -lnng -lmbedcrypto -lpthread

@@ -57,9 +57,12 @@ void reply_finish(struct reply *reply)
 
 /* ---- how it ends ------------------------------------------------------------------------- */
 
+/* The first word stands: the time may be up in the very turn in which the connection ends. */
 static void fail(struct delivery *delivery, const char *text, size_t length)
 {
     delivery->is_over = true;
+    if (delivery->reply->failure)
+        return;
     delivery->reply->failure = strndup(text, length);
     cli_check_memory(!delivery->reply->failure);
 }

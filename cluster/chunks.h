@@ -26,7 +26,7 @@ enum {
     CHUNKS_WHY_SIZE = 80,
 };
 
-enum chunk_kind { CHUNK_WHOLE = 1, CHUNK_FIRST, CHUNK_MORE };
+enum chunk_kind { CHUNK_WHOLE = 32, CHUNK_FIRST, CHUNK_MORE };
 enum { CHUNK_FIRST_HEADER = 9, CHUNK_MORE_HEADER = 5 };
 
 struct chunks {

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { DEADLINE_AT = 16, DEADLINE_END = DEADLINE_AT + 8 };
+enum { DEADLINE_AT = 16, DEADLINE_END = DEADLINE_AT + 8, FROM_SIZE_AT = 28, FROM_SIZE_END = 30 };
 
 /* ---- deadlines ------------------------------------------------------------------------------- */
 
@@ -95,6 +95,11 @@ unsigned envelope_right(const uint8_t *body, size_t size, const char **why)
     }
 }
 
+bool envelope_has_sender(const uint8_t *body, size_t size)
+{
+    return size >= FROM_SIZE_END && (body[FROM_SIZE_AT] || body[FROM_SIZE_AT + 1]);
+}
+
 /* ---- refusals -------------------------------------------------------------------------------- */
 
 /* As the mailbox itself would refuse: by the number of a request, or by the name of a cast that
@@ -103,7 +108,7 @@ size_t envelope_refusal(const uint8_t *body, size_t size, const char *reason,
                         uint8_t out[ENVELOPE_REFUSAL_MAX])
 {
     struct envelope env, error = {.kind = ENVELOPE_ERROR};
-    size_t head, length = strlen(reason);
+    size_t head, length = strnlen(reason, ENVELOPE_REFUSAL_MAX - ENVELOPE_HEADER_MAX);
     const char *why;
 
     if (envelope_decode(body, size, &env, &why) < 0)
@@ -116,8 +121,6 @@ size_t envelope_refusal(const uint8_t *body, size_t size, const char *reason,
         return 0;
     error.payload_size = (uint32_t)length;
     head = envelope_encode_header(&error, out);
-    if (head + length > ENVELOPE_REFUSAL_MAX)
-        return 0;
     memcpy(out + head, reason, length);
     return head + length;
 }

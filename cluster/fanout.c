@@ -57,6 +57,14 @@ static struct fanout_target *dial(struct fanout *fanout, const char *path)
     return target;
 }
 
+static struct fanout_target *find(const struct fanout *fanout, const char *path)
+{
+    struct fanout_target *target = NULL;
+
+    HASH_FIND_STR(fanout->targets, path, target);
+    return target;
+}
+
 void fanout_send(struct fanout *fanout, const char *member, const char *from,
                  const struct envelope *env)
 {
@@ -65,7 +73,7 @@ void fanout_send(struct fanout *fanout, const char *member, const char *from,
     struct fanout_target *target;
 
     snprintf(path, sizeof path, "%.*s", (int)strcspn(member, "#"), member);
-    HASH_FIND_STR(fanout->targets, path, target);
+    target = find(fanout, path);
     if (!target)
         target = dial(fanout, path);
     copy.to = envelope_text(member);
@@ -77,9 +85,9 @@ void fanout_send(struct fanout *fanout, const char *member, const char *from,
 
 void fanout_finish(struct fanout *fanout)
 {
-    struct fanout_target *target, *next;
+    while (fanout->targets) {
+        struct fanout_target *target = fanout->targets;
 
-    HASH_ITER (hh, fanout->targets, target, next) {
         peer_close(target->peer, true);
         forget(target);
     }

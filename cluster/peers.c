@@ -25,7 +25,7 @@ static uint32_t random_number(const struct peers *peers)
     return number;
 }
 
-struct peers *peers_create(const struct auth_self *self, bool is_transitive,
+struct peers *peers_create(const struct auth_self *self, enum mesh_learning learning,
                            const struct peers_transport *transport,
                            const struct peers_handlers *handlers, void *data)
 {
@@ -35,7 +35,7 @@ struct peers *peers_create(const struct auth_self *self, bool is_transitive,
     peers->transport = *transport;
     peers->handlers = *handlers;
     peers->data = data;
-    mesh_init(&peers->mesh, self->identity.name, self->identity.url, is_transitive);
+    mesh_init(&peers->mesh, self->identity.name, self->identity.url, learning);
     return peers;
 }
 

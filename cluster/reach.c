@@ -14,7 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LANES = 1 /* the first that is not the nodes' own */, FULL = OUTBOUND_LIMIT / 2 };
+enum {
+    LANES = 1, /* the first that is not the nodes' own */
+    FULL = OUTBOUND_LIMIT / 2,
+    OWED_MAX = 128 << 20, /* answers are never refused: a peer that asks on and reads none is no peer */
+};
 
 /* A session, as processes see it. */
 struct link {
@@ -75,8 +79,9 @@ bool reach_message(struct reach *reach, const struct auth_identity *peer, const 
     if (size == 0 || bytes[0] < CHANNEL_OPEN)
         return false;
     *why = NULL;
-    if (link)
-        switchboard_receive(&link->side, bytes, size, why);
+    if (link && switchboard_receive(&link->side, bytes, size, why) == 0 &&
+        peers_queued(reach->options.peers, link->node) > OWED_MAX)
+        *why = "asking, and reading no answers";
     return true;
 }
 
@@ -233,6 +238,8 @@ static const char *connect_node(void *data, const char *text)
         return "this node has no cookie_file (node:, in its config)";
     if (url_parse(text, &url, &why) < 0)
         return why;
+    if (!reach->options.is_trusted_network && !mesh_is_private_url(text))
+        return "clear text beyond this host needs trusted_network: true (node:, in its config)";
     if (peers_connect(reach->options.peers, text) < 0)
         return "that is this node itself";
     return NULL;
@@ -278,7 +285,7 @@ struct reach *reach_create(const struct reach_options *options)
                                         .grant = options->grant,
                                         .hooks = {send_message, on_visit},
                                         .data = reach};
-    if (switchboard_start(&reach->board, options->mailbox_fd) == 0)
+    if (switchboard_start(&reach->board, options->mailbox_fd, options->descriptors) == 0)
         return reach;
     free(reach);
     return NULL;
@@ -288,8 +295,8 @@ void reach_destroy(struct reach *reach)
 {
     if (!reach)
         return;
+    visitors_finish(&reach->visitors); /* their connections are of the switchboard's listener */
     switchboard_finish(&reach->board);
-    visitors_finish(&reach->visitors);
     fanout_finish(&reach->fanout);
     while (reach->links) {
         struct link *link = reach->links;

@@ -21,7 +21,9 @@ struct reach_options {
     struct peers *peers;
     struct groups *groups;
     bool can_connect; /* there is a cookie */
+    bool is_trusted_network;
     int mailbox_fd;   /* taken over */
+    unsigned descriptors; /* that there may be for connections */
 };
 
 /* NULL with errno. */

@@ -75,6 +75,13 @@ static void take_message(struct conn *conn, const uint8_t *body, size_t size)
         conn_fail(conn, AUTH_MALFORMED, why);
 }
 
+/* The other gave the handshake up before it heard that we had not. */
+static void take_refusal(struct conn *conn, const uint8_t *body, size_t size)
+{
+    if (auth_receive(&conn->auth, body, size) == AUTH_REFUSED)
+        conn_fail(conn, conn->auth.reason, auth_reason_text(conn->auth.reason));
+}
+
 static void take_bye(struct conn *conn, enum auth_reason reason)
 {
     snprintf(conn->bye, sizeof conn->bye, "%s", auth_reason_text(reason));
@@ -91,6 +98,8 @@ void session_frame(struct conn *conn, const uint8_t *body, size_t size)
         peers_pong(conn);
     else if (size == 2 && body[0] == SESSION_BYE)
         take_bye(conn, (enum auth_reason)body[1]);
+    else if (size && body[0] == AUTH_FIRST_BYTE)
+        take_refusal(conn, body, size);
     else
         take_message(conn, body, size);
 }

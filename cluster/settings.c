@@ -1,5 +1,6 @@
 #include "settings.h"
 
+#include "mesh.h"
 #include "rights.h"
 #include "text.h"
 #include "url.h"
@@ -16,14 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool settings_is_private_url(const char *text)
-{
-    struct url url;
-    const char *why;
-
-    return url_parse(text, &url, &why) == 0 && (url.tls || url_is_loopback(&url));
-}
-
 static int check_url(const struct settings *settings, const char *text, struct error *err)
 {
     struct url url;
@@ -31,7 +24,7 @@ static int check_url(const struct settings *settings, const char *text, struct e
 
     if (!auth_is_url(text) || url_parse(text, &url, &why) < 0)
         return error_set(err, EINVAL, "%s: expected tcp://HOST:PORT or tls+tcp://HOST:PORT", text);
-    if (!settings->is_trusted_network && !settings_is_private_url(text))
+    if (!settings->is_trusted_network && !mesh_is_private_url(text))
         return error_set(err, EINVAL, "%s: clear text beyond this host needs --trusted-network",
                          text);
     return 0;
@@ -49,7 +42,7 @@ static int check_urls(const struct settings *settings, struct error *err)
     return 0;
 }
 
-/* Not for others to read, and something in it; one newline at the end does not count. */
+/* Not for others to read, and too long to be guessed; one newline at the end does not count. */
 static int read_cookie(struct settings *settings, struct error *err)
 {
     const char *file = settings->cookie_file;
@@ -65,9 +58,9 @@ static int read_cookie(struct settings *settings, struct error *err)
         return error_set(err, EPERM, "the cookie %s: others may read it; chmod 600", file);
     if (size > 0 && settings->cookie[size - 1] == '\n')
         size--;
-    if (size <= 0 || size == SETTINGS_COOKIE_MAX)
-        return error_set(err, EINVAL, "the cookie %s: expected 1 to %d bytes", file,
-                         SETTINGS_COOKIE_MAX - 1);
+    if (size < AUTH_KEY_MIN || size > SETTINGS_COOKIE_MAX)
+        return error_set(err, EINVAL, "the cookie %s: expected %d to %d bytes", file, AUTH_KEY_MIN,
+                         SETTINGS_COOKIE_MAX);
     settings->cookie_size = (size_t)size;
     return 0;
 }

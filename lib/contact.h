@@ -2,7 +2,8 @@
  * Contacts: the connections of an actor to other actors' mailboxes, one a path, dialled when first
  * needed and closed when nothing has used them for a while. What the other had not begun to handle when
  * a connection ended goes again on the next one; what it may have handled is told as lost, with the
- * reason of its end (PROTOCOL 1, SEMANTICS 6). Private to the runtime.
+ * reason of its end (PROTOCOL 1, SEMANTICS 6). While a connection is left for the sake of others (yield.c),
+ * or its receiver is not worth one at once, what is sent is held back. Private to the runtime.
  */
 #ifndef TROUPE_CONTACT_H
 #define TROUPE_CONTACT_H

@@ -1,8 +1,9 @@
 /*
  * The runtime of an actor, private to lib/: one struct troupe a process. actor.c owns the life cycle and
- * calls handlers; mailbox.c what comes in, contact.c and call.c what goes out; publish.c and
- * subscription.c events, out and in; agenda.c what else the author's functions are owed, and how they
- * wait; ties.c links and monitors; timing.c time; work.c what runs beside it.
+ * calls handlers; mailbox.c what comes in, contact.c and call.c what goes out; seat.c and yield.c how many
+ * share a mailbox's connections; publish.c and subscription.c events, out and in; agenda.c what else the
+ * author's functions are owed, and how they wait; ties.c links and monitors; timing.c time; work.c what runs
+ * beside it.
  */
 #ifndef TROUPE_RUNTIME_H
 #define TROUPE_RUNTIME_H

@@ -198,6 +198,7 @@ static int passengers_add(struct passengers *list, struct passenger passenger)
         list->at = at;
         list->size = size;
     }
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): size > 0 means at */
     list->at[list->count++] = passenger;
     return 0;
 }

@@ -24,8 +24,8 @@ static bool is_leaving_already(const struct contact *contact)
     return false;
 }
 
-/* A subscription is bound to its connection; and one at a time is left, so that not all seats are taken by
- * those who only wait for answers. */
+/* A subscription is bound to its connection; and one at a time is left, so that not all seats are
+ * taken by those who only wait for answers. */
 static bool may_leave(const struct contact *contact)
 {
     return contact->peer && !contact->is_old && !contact->old && contact->subscribers == 0 &&

@@ -1,8 +1,8 @@
 /*
- * How a contact leaves its connection when its receiver has others waiting (seat.h): it says so on it,
- * holds back what is sent meanwhile, and sends that by another connection as soon as the receiver has taken
- * all that came by the first: so the order is kept. The first stays until the answers that it owes have
- * come. Private to the runtime.
+ * How a contact leaves its connection when its receiver has others waiting (seat.h): it says so on
+ * it, holds back what is sent meanwhile, and sends that by another connection as soon as the
+ * receiver has taken all that came by the first: so the order is kept. The first stays until the
+ * answers that it owes have come. Private to the runtime.
  */
 #ifndef TROUPE_YIELD_H
 #define TROUPE_YIELD_H

@@ -166,8 +166,7 @@ static void withdraw(struct inquiry *inquiry)
     char above[ADDR_PATH_MAX + 1], ref[24];
     struct words words = {1, (char *[]){ref}};
 
-    if (inquiry->question.fellow &&
-        addr_supervisor(inquiry->path, above, sizeof above) == 0) {
+    if (inquiry->question.fellow && addr_supervisor(inquiry->path, above, sizeof above) == 0) {
         snprintf(ref, sizeof ref, "%llu", (unsigned long long)inquiry->question.ref);
         fellows_tell(&inquiry->plane->supervisor->fellows, above, CONTROL_UNWATCH, &words);
     }

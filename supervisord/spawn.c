@@ -144,6 +144,7 @@ static char *expanded(char *text, unsigned replica)
 static void put_stdin(const struct spec *spec)
 {
     close(STDIN_FILENO); /* so that what is opened is just that */
+    /* cppcheck-suppress leakReturnValNotUsed ; it is the standard input from now on */
     if (open(spec->stdin_path ? spec->stdin_path : "/dev/null", O_RDONLY) < 0)
         report(BOOT_FD_SPARE, STEP_STDIN, 0);
 }

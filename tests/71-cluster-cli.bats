@@ -46,7 +46,12 @@ start() {
     tree "$@"
     use_node "$1"
     node_up "$1.yaml"
-    wait_until 10 url_of_node
+    wait_until 10 listens
+}
+
+# The line of its log may come after the node is up.
+listens() {
+    [[ -n $(url_of_node) ]]
 }
 
 # is_up NAME: is there a session to that node?

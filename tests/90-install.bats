@@ -29,7 +29,7 @@ use_installed() {
         usr/share/man/man1/troupe.1 usr/share/man/man3/libtroupe.3 \
         usr/share/man/man5/troupe.yaml.5 usr/share/man/man7/troupe.7 \
         usr/share/man/man7/troupe-port.7 usr/lib/troupe/workers/port.so \
-        usr/share/man/man8/troupe-supervisord.8 \
+        usr/share/man/man8/troupe-node.8 usr/share/man/man8/troupe-supervisord.8 \
         usr/share/bash-completion/completions/troupe usr/share/zsh/site-functions/_troupe \
         usr/share/fish/vendor_completions.d/troupe.fish etc/troupe/sample.yaml; do
         assert_file_not_empty "$file"

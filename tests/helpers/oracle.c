@@ -1,8 +1,9 @@
 /*
- * Plays a supervisor and its only actor, for those who ask it how that ended: `oracle CALLS REASON` listens
- * at $TROUPE_RUN/other/x and $TROUPE_RUN/other/.supervisor. When CALLS calls have come to the actor it
- * hangs up on everybody, and then on each further call at once. Each question is printed, `asked KIND WHOM
- * TARGET`, and answered a while later: by then all have asked. Runs until it is ended.
+ * Plays a supervisor and its only actor, for those who ask it how that ended: `oracle CALLS REASON`
+ * listens at $TROUPE_RUN/other/x and $TROUPE_RUN/other/.supervisor. When CALLS calls have come to
+ * the actor it hangs up on everybody, and then on each further call at once. Each question is
+ * printed, `asked KIND WHOM TARGET`, and answered a while later: by then all have asked. Runs until
+ * it is ended.
  */
 #include "control.h"
 #include "loop.h"

@@ -99,9 +99,8 @@ static void check_cut(const struct belief *belief)
                            belief->host->self.identity.name, i);
 }
 
-static void check_somebody(void)
+static void check_host(struct host *host)
 {
-    struct host *host = &world->hosts[pick(honest)];
     struct belief belief;
 
     if (!host->is_up)
@@ -109,6 +108,11 @@ static void check_somebody(void)
     belief = ask(host);
     check_cut(&belief);
     forget(&belief);
+}
+
+static void check_somebody(void)
+{
+    check_host(&world->hosts[pick(honest)]);
 }
 
 /* ---- after the quiet --------------------------------------------------------------------- */
@@ -256,7 +260,7 @@ static void step(void)
     change_members();
     if (chance_one_in(&world->chance, 10))
         restart_one();
-    if (chance_one_in(&world->chance, 400))
+    if (chance_one_in(&world->chance, 1200))
         cut();
     if (chance_one_in(&world->chance, 1000))
         heal();
@@ -265,6 +269,17 @@ static void step(void)
     if (chance_one_in(&world->chance, 20))
         check_somebody();
     world_run(world, world->now_ms + STEP_MS);
+}
+
+/* Two halves that do not hear each other, for long enough. */
+static void split(void)
+{
+    sides_since_ms = world->now_ms;
+    for (size_t i = 0; i < world->count; i++)
+        world->hosts[i].side = i % 2;
+    world_run(world, world->now_ms + PEERS_SILENT_MS + AUTH_LATE_MS + 1000);
+    for (size_t i = 0; i < honest; i++)
+        check_host(&world->hosts[i]);
 }
 
 static void calm_down(void)
@@ -289,6 +304,8 @@ static bool run(uint64_t seed, size_t nodes, unsigned steps)
     make_cluster();
     for (; done < steps && !world->wrong[0]; done++)
         step();
+    if (!world->wrong[0])
+        split();
     if (!world->wrong[0])
         calm_down();
     if (!world->wrong[0])

@@ -31,10 +31,10 @@ static struct end east, west;
 
 /* ---- the transport ----------------------------------------------------------------------- */
 
-static int64_t give_now(void *data)
+static int64_t now_us(void *data)
 {
     (void)data;
-    return now_ms;
+    return now_ms * 1000;
 }
 
 static void give_random(void *data, void *out, size_t size)
@@ -122,7 +122,7 @@ static void on_local(void *data, const struct groups_event *event)
 
 static void start(struct end *end, const char *name, uint64_t number, struct end *other)
 {
-    static const struct peers_transport transport = {give_now, give_random, dial, send_bytes,
+    static const struct peers_transport transport = {now_us, give_random, dial, send_bytes,
                                                      close_end};
     static const struct peers_handlers on_peers = {on_up, on_down, on_message, on_refused};
     static const struct groups_handlers on_groups = {on_event, on_local};

@@ -25,6 +25,7 @@ int main(void)
               seat_may_be_asked(&seat, at(SEAT_TURN_MS + SEAT_AGAIN_MS), true, true),
           "who was asked is not asked again at once");
     seat.is_left = true;
-    CHECK(!seat_may_be_asked(&seat, at(100000), true, true), "who makes room is not asked any more");
+    CHECK(!seat_may_be_asked(&seat, at(100000), true, true),
+          "who makes room is not asked any more");
     return tap_done();
 }

@@ -1,0 +1,158 @@
+/* Joins, leaves, watches and sends to process groups at a test's bidding, and remembers what it heard. */
+#include <troupe.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HEARD_MAX = 65536 };
+
+struct grouper {
+    char heard[HEARD_MAX]; /* parts with " | " between them */
+    uint64_t watch;
+};
+
+static void append(char *text, const char *part)
+{
+    size_t length = strlen(text);
+
+    snprintf(text + length, HEARD_MAX - length, "%s%s", length ? " | " : "", part);
+}
+
+static void hear(struct troupe *self, const char *part)
+{
+    append(((struct grouper *)troupe_state(self))->heard, part);
+}
+
+static void reply_outcome(struct troupe_message *message, const char *failure)
+{
+    troupe_reply(message, failure ? failure : "ok");
+}
+
+static void on_join(struct troupe *self, struct troupe_message *message)
+{
+    reply_outcome(message, troupe_join(self, troupe_text(message, 0), (unsigned)troupe_int(message, 1)));
+}
+
+static void on_leave(struct troupe *self, struct troupe_message *message)
+{
+    reply_outcome(message, troupe_leave(self, troupe_text(message, 0), (unsigned)troupe_int(message, 1)));
+}
+
+static void collect(const char *text, void *data)
+{
+    append(data, text);
+}
+
+static enum troupe_where where_of(struct troupe_message *message, unsigned argument)
+{
+    return strcmp(troupe_text(message, argument), "local") ? TROUPE_ALL_NODES : TROUPE_THIS_NODE;
+}
+
+static void reply_list(struct troupe_message *message, int count, char *list)
+{
+    if (count < 0)
+        troupe_fail(message, "%s", strerror(errno));
+    else
+        troupe_reply(message, count, list);
+    free(list);
+}
+
+static void on_members(struct troupe *self, struct troupe_message *message)
+{
+    char *list = calloc(1, HEARD_MAX);
+
+    reply_list(message,
+               troupe_members(self, troupe_text(message, 0), where_of(message, 1), collect, list), list);
+}
+
+static void on_groups(struct troupe *self, struct troupe_message *message)
+{
+    char *list = calloc(1, HEARD_MAX);
+
+    reply_list(message,
+               troupe_groups(self, troupe_text(message, 0), where_of(message, 1), collect, list), list);
+}
+
+static void on_change(struct troupe *self, enum troupe_group_event event, const char *group,
+                      const char *member, void *data)
+{
+    char text[1024];
+
+    (void)data;
+    snprintf(text, sizeof text, "%c%s %s", event == TROUPE_GROUP_JOINED ? '+' : '-', group, member);
+    hear(self, text);
+}
+
+static void on_watch(struct troupe *self, struct troupe_message *message)
+{
+    struct grouper *grouper = troupe_state(self);
+
+    grouper->watch = troupe_watch_group(self, troupe_text(message, 0), on_change, NULL);
+    troupe_reply(message, grouper->watch ? "ok" : strerror(errno));
+}
+
+static void on_unwatch(struct troupe *self, struct troupe_message *message)
+{
+    troupe_unwatch_group(self, ((struct grouper *)troupe_state(self))->watch);
+    troupe_reply(message);
+}
+
+static enum troupe_spread spread_of(const char *text)
+{
+    return !strcmp(text, "one")       ? TROUPE_TO_ONE
+           : !strcmp(text, "a_node")  ? TROUPE_TO_ONE_A_NODE
+           : !strcmp(text, "nearest") ? TROUPE_TO_NEAREST
+                                      : TROUPE_TO_ALL;
+}
+
+static void on_send(struct troupe *self, struct troupe_message *message)
+{
+    int sent = troupe_cast_group(self, troupe_text(message, 0), spread_of(troupe_text(message, 1)),
+                                 "note", troupe_text(message, 2));
+
+    if (sent < 0)
+        troupe_fail(message, "%s", strerror(errno));
+    else
+        troupe_reply(message, sent);
+}
+
+static void on_note(struct troupe *self, struct troupe_message *message)
+{
+    char text[1024];
+
+    snprintf(text, sizeof text, "%s from %s", troupe_text(message, 0), troupe_from(message));
+    hear(self, text);
+}
+
+static void on_heard(struct troupe *self, struct troupe_message *message)
+{
+    struct grouper *grouper = troupe_state(self);
+
+    troupe_reply(message, grouper->heard);
+}
+
+static void on_forget(struct troupe *self, struct troupe_message *message)
+{
+    struct grouper *grouper = troupe_state(self);
+
+    *grouper->heard = '\0';
+    troupe_reply(message);
+}
+
+static const struct troupe_handler messages[] = {
+    {"join", "sI", "s", on_join, "joins GROUP so many times"},
+    {"leave", "sI", "s", on_leave, "leaves GROUP so many times"},
+    {"members", "ss", "Is", on_members, "who is in GROUP, in all or local"},
+    {"groups", "ss", "Is", on_groups, "groups of SCOPE, in all or local"},
+    {"watch", "s", "s", on_watch, "hears who joins and leaves GROUP"},
+    {"unwatch", "", "", on_unwatch, "no longer"},
+    {"send", "sss", "I", on_send, "sends to GROUP: all, one, a_node or nearest, TEXT"},
+    {"note", "s", "", on_note, "remembers TEXT"},
+    {"heard", "", "s", on_heard, "what it remembers"},
+    {"forget", "", "", on_forget, "nothing any more"},
+    {0},
+};
+
+TROUPE_ACTOR(.state_size = sizeof(struct grouper), .messages = messages);
