@@ -52,10 +52,10 @@ static int send_message(struct switchboard_side *side, const struct switchboard_
 {
     struct link *link = container_of(side, struct link, side);
     struct peers *peers = link->reach->options.peers;
-    int result = message->must ? peers_insist(peers, link->node, message->lane + LANES,
-                                                 message->parts, message->count)
-                               : peers_send(peers, link->node, message->lane + LANES,
-                                            message->parts, message->count);
+    int result =
+        message->must
+            ? peers_insist(peers, link->node, message->lane + LANES, message->parts, message->count)
+            : peers_send(peers, link->node, message->lane + LANES, message->parts, message->count);
 
     if (!side->is_full && peers_queued(peers, link->node) > FULL) {
         side->is_full = true;
@@ -129,7 +129,8 @@ void reach_group_event(struct reach *reach, uint64_t subscriber, uint64_t ref,
     visitors_on_group(&reach->visitors, subscriber, ref, event);
 }
 
-/* ---- what visitors ask of the mesh --------------------------------------------------------------- */
+/* ---- what visitors ask of the mesh
+ * --------------------------------------------------------------- */
 
 static void add_number(struct words *words, uint64_t number)
 {
@@ -186,7 +187,10 @@ static void add_session(void *ctx, const struct peers_row *row)
     words_append(list->words, row->identity.url);
     words_append(list->words, generation);
     add_number(list->words, link ? (uint64_t)link->since_us : 0);
-    add_number(list->words, (uint64_t)row->round_trip_us);
+    if (row->round_trip_us < 0) /* no ping was answered yet */
+        words_append(list->words, "");
+    else
+        add_number(list->words, (uint64_t)row->round_trip_us);
     add_number(list->words, row->queued);
     add_number(list->words, row->bytes_in);
     add_number(list->words, row->bytes_out);

@@ -383,7 +383,7 @@ node_is() { # NAME STATE
     start west "peers: [$(on east url_of_node)]"
     wait_until 15 node_is east up
     run troupe nodes
-    assert_line --index 1 --regexp "^east up +[0-9.]+m?s tcp://127.0.0.1:[0-9]+ +([0-9]+us|-)$"
+    assert_line --index 1 --regexp "^east +up +[0-9.]+m?s tcp://127.0.0.1:[0-9]+ +([0-9]+us|-)$"
     run bash -c 'troupe nodes -o json | jq -e ".nodes[0] | .name == \"east\" and .state == \"up\" and
         (.up | type) == \"number\" and (.since | startswith(\"20\")) and (.channels | type) == \"number\" and
         (.generation | length) == 16 and .reason == \"\""'
