@@ -13,8 +13,7 @@ V        ?= 0
 SAN      ?=
 FAULT    ?=
 BUILD    ?= build$(if $(SAN),-san)$(if $(FAULT),-fault)
-# Tests wait more than they work: three at a time keep two processors busy.
-JOBS     ?= $(shell echo $$(( $$(nproc) + $$(nproc) / 2 )))
+JOBS     ?= $(shell nproc)
 
 # However it was said, one tree has one name: dependencies are written down by it.
 override BUILD := $(patsubst $(CURDIR)/%,%,$(BUILD))

@@ -22,6 +22,7 @@ static const char *const connects[] = {"transitive", "isolated", NULL};
 static const char *const rights[] = {"look", "send", "control", NULL};
 static const char *const stores[] = {"sqlite:", "postgres://", "redis://", NULL};
 
+static const char later_gateway[] = "the gateway comes with a later version";
 static const char later_services[] = "services come with a later version";
 static const char later_web[] = "web pages come with a later version";
 static const char later_stores[] = "stores come with a later version";
@@ -341,7 +342,7 @@ static const struct config_key node_keys[] = {
      .expected = "a list of look, send and control", .example = "[look, send, control]",
      .sample = SAMPLE_COMMENTED,
      .help = "What other nodes may do here: look at actors, send to them, start and stop them."},
-    {"gateway", TYPE_SECTION, .section = SECTION_GATEWAY, .expected = "a map of listen and grant",
+    {"gateway", TYPE_SECTION, .section = SECTION_GATEWAY, .later = later_gateway, .expected = "a map of listen and grant",
      .sample = SAMPLE_COMMENTED, .example = "{listen: tcp://127.0.0.1:4740, grant: [send]}",
      .help = "Where plain nng clients of other hosts may call actors by their addresses."},
     {"http", TYPE_TEXT, AT(http), .later = later_web, .expected = "host:port",

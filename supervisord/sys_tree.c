@@ -102,9 +102,6 @@ static void write_node(const struct node *node, const struct spec_node *spec, co
         add_rights(yaml, "--grant", spec->grant);
     for (size_t i = 0; i < node->rights.send_count; i++)
         buf_printf(yaml, ", --uid, '%u'", (unsigned)node->rights.send_uids[i]);
-    add_option(yaml, "--gateway", spec->gateway_listen);
-    if (spec->gateway_listen)
-        add_rights(yaml, "--gateway-grant", spec->gateway_grant);
     buf_printf(yaml, "], env: {TROUPE_GENERATION: '%016llx'}, exit_codes: {75: restart_after 2s, 78: finish}}",
                (unsigned long long)node->generation);
 }
@@ -126,7 +123,7 @@ static bool names_groups(const struct spec *spec)
 /* Otherwise it is started when somebody first joins a group. */
 static bool needs_node(const struct spec_tree *tree)
 {
-    if (tree->node.listen || tree->node.peers || tree->node.gateway_listen)
+    if (tree->node.listen || tree->node.peers)
         return true;
     for (size_t i = 0; i < tree->application_count; i++)
         if (names_groups(&tree->applications[i].root))

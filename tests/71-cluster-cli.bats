@@ -309,7 +309,7 @@ shop/web/other@west"
     start_both
     in_background run troupe run --link PEER:shop/web/page@west -- sleep 1000
     RUN=$!
-    wait_until 10 grep -q run/ <(troupe ps -o paths)
+    wait_until 10 eval 'troupe ps -o paths | grep -q run/'
     on west troupe stop shop/web/page
     wait_until 10 process_is_gone $RUN
     run troupe run --name shop/job@west -- true

@@ -102,7 +102,7 @@ shop/counter"
 
 @test "a slow wire is slow, a lossy one loses, and both are mended" {
     lab up 2
-    (($(call_ms east) < 200 * TEST_SCALE))
+    wait_until 10 eval '(($(call_ms east) < 200))' # whatever else is on the machine
     lab delay west 100
     (($(call_ms east) >= 200))
     run lab ps

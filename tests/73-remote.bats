@@ -77,7 +77,7 @@ kill_actor() { # NODE ADDRESS
     node_up tree.yaml
     assert_equal "$(ask t/a plus t/counter@east 1)" '!noconnection'
     assert_equal "$(ask t/a monitor t/counter@east)" watched
-    wait_until 5 grep -q 'down t/counter@east noconnection' <(ask t/a heard)
+    wait_until 5 eval 'ask t/a heard | grep -q "down t/counter@east noconnection"'
 }
 
 @test "a monitor across nodes hears the true reason, once" {

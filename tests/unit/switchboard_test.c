@@ -434,6 +434,6 @@ int main(void)
     test_channels_are_bounded();
     test_mutes();
     ev_prepare_stop(loop, &carrier);
-    place_remove();
+    place_leave();
     return tap_done();
 }
