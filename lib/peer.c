@@ -106,13 +106,6 @@ static bool is_refusal(const struct peer *peer, const struct envelope *env)
     return peer->is_elsewhere && !peer->is_open && env->kind == ENVELOPE_ERROR && env->ref == 0;
 }
 
-/* What may not be said to who is meant, or finds no room, is refused on the way, perhaps before that one's HELLO
- * has come. */
-static bool is_early(const struct peer *peer, const struct envelope *env)
-{
-    return peer->is_elsewhere && !peer->is_open && env->kind == ENVELOPE_ERROR;
-}
-
 static void on_refusal(struct peer *peer, const struct envelope *env)
 {
     char why[256];
@@ -137,7 +130,7 @@ static void on_message(struct sp_conn *conn, const uint8_t *body, size_t size, i
         lose(peer, text);
     } else if (is_refusal(peer, &env)) {
         on_refusal(peer, &env);
-    } else if (!is_early(peer, &env) && (env.kind == ENVELOPE_HELLO) == peer->is_open) {
+    } else if ((env.kind == ENVELOPE_HELLO) == peer->is_open) {
         lose(peer, peer->is_open ? "a second hello" : "no hello");
     } else if (env.kind == ENVELOPE_HELLO) {
         on_hello(peer, &env);
