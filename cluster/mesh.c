@@ -15,17 +15,12 @@ struct mesh_unwanted {
     struct mesh_unwanted *prev, *next;
 };
 
-bool mesh_is_tls_url(const char *url)
-{
-    return strncmp(url, "tls+", 4) == 0;
-}
-
-bool mesh_is_private_url(const char *text)
+static bool is_private(const char *text)
 {
     struct url url;
     const char *why;
 
-    return url_parse(text, &url, &why) == 0 && (url.tls || url_is_loopback(&url));
+    return url_parse(text, &url, &why) == 0 && url_is_private(&url);
 }
 
 static void copy_text(char *out, size_t size, const char *text)
@@ -149,9 +144,9 @@ static bool may_learn(const struct mesh *mesh, const char *name, const char *url
     if (mesh->learning == MESH_LEARNS_NONE || !*url || strcmp(name, mesh->name) == 0 ||
         strcmp(url, mesh->url) == 0 || mesh_is_unwanted(mesh, name))
         return false;
-    if (mesh->learning == MESH_LEARNS_PRIVATE && !mesh_is_private_url(url))
+    if (mesh->learning == MESH_LEARNS_PRIVATE && !is_private(url))
         return false;
-    return mesh_is_tls_url(url) || (!is_tls && !mesh_is_tls_url(mesh->url));
+    return url_is_tls(url) || (!is_tls && !url_is_tls(mesh->url));
 }
 
 /* A node that was restarted may listen elsewhere. */

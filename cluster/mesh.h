@@ -75,8 +75,4 @@ void mesh_failed(struct mesh_target *target, enum auth_reason reason, bool has_s
 void mesh_session(struct mesh *mesh, const char *name);
 void mesh_session_ended(struct mesh *mesh, const char *name, int64_t now_ms, uint32_t random);
 
-bool mesh_is_tls_url(const char *url);
-/* By TLS, or to this host's loopback? */
-bool mesh_is_private_url(const char *url);
-
 #endif

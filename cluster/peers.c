@@ -1,6 +1,7 @@
 #include "peers_parts.h"
 
 #include "memory.h"
+#include "url.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -429,7 +430,7 @@ static void dial_due(struct peers *peers, int64_t now_ms)
     struct mesh_target *target;
 
     while ((target = mesh_try(&peers->mesh, now_ms))) {
-        struct conn *conn = make_conn(peers, target->url, mesh_is_tls_url(target->url));
+        struct conn *conn = make_conn(peers, target->url, url_is_tls(target->url));
 
         conn->target = target;
         peers->transport.dial(peers->data, conn->id, target->url);

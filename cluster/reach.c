@@ -238,7 +238,7 @@ static const char *connect_node(void *data, const char *text)
         return "this node has no cookie_file (node:, in its config)";
     if (url_parse(text, &url, &why) < 0)
         return why;
-    if (!reach->options.is_trusted_network && !mesh_is_private_url(text))
+    if (!reach->options.is_trusted_network && !url_is_private(&url))
         return "clear text beyond this host needs trusted_network: true (node:, in its config)";
     if (peers_connect(reach->options.peers, text) < 0)
         return "that is this node itself";

@@ -1,6 +1,5 @@
 #include "settings.h"
 
-#include "mesh.h"
 #include "rights.h"
 #include "text.h"
 #include "url.h"
@@ -24,7 +23,7 @@ static int check_url(const struct settings *settings, const char *text, struct e
 
     if (!auth_is_url(text) || url_parse(text, &url, &why) < 0)
         return error_set(err, EINVAL, "%s: expected tcp://HOST:PORT or tls+tcp://HOST:PORT", text);
-    if (!settings->is_trusted_network && !mesh_is_private_url(text))
+    if (!settings->is_trusted_network && !url_is_private(&url))
         return error_set(err, EINVAL, "%s: clear text beyond this host needs --trusted-network",
                          text);
     return 0;
@@ -87,20 +86,17 @@ static int join_cert_and_key(struct settings *settings, struct error *err)
 
 static int read_rights(struct settings *settings, const char *text, struct error *err)
 {
-    static const struct {
-        const char *word;
-        unsigned right;
-    } rights[] = {{"look", RIGHT_LOOK}, {"send", RIGHT_SEND}, {"control", RIGHT_CONTROL}};
-
     settings->grant = 0;
     while (*(text += strspn(text, " "))) {
-        size_t length = strcspn(text, " "), i = 0;
+        size_t length = strcspn(text, " ");
+        unsigned i = 0;
 
-        while (i < 3 && (strlen(rights[i].word) != length || strncmp(rights[i].word, text, length)))
+        while (rights_words[i] &&
+               (strlen(rights_words[i]) != length || strncmp(rights_words[i], text, length)))
             i++;
-        if (i == 3)
+        if (!rights_words[i])
             return error_set(err, EINVAL, "--grant: expected words of look, send and control");
-        settings->grant |= rights[i].right;
+        settings->grant |= 1U << i;
         text += length;
     }
     return 0;

@@ -3,6 +3,7 @@
 #include "buf.h"
 #include "memory.h"
 #include "mono.h"
+#include "url.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -309,7 +310,7 @@ static int set_tls(const struct streams *streams, nng_stream_dialer *dialer, con
 static int make_dialer(struct streams *streams, const char *text, struct dialer **made)
 {
     struct dialer *dialer = memory_zeroed(sizeof *dialer);
-    bool is_tls = strncmp(text, "tls+", 4) == 0;
+    bool is_tls = url_is_tls(text);
     nng_url *url = NULL;
     int code = is_tls && !streams->tls.ca ? NNG_ENOTSUP : nng_url_parse(&url, text);
 
@@ -502,7 +503,7 @@ int streams_listen(struct streams *streams, char url[AUTH_URL_MAX + 1], struct e
 {
     int code;
 
-    streams->is_listener_tls = strncmp(url, "tls+", 4) == 0;
+    streams->is_listener_tls = url_is_tls(url);
     if (streams->is_listener_tls && !streams->tls.ca)
         return error_set(err, EINVAL, "%s: TLS needs --ca and --cert", url);
     code = nng_stream_listener_alloc(&streams->listener, url);
