@@ -289,19 +289,30 @@ static enum auth_outcome on_hello(struct auth *auth, const void *bytes, size_t s
     return AUTH_WAIT;
 }
 
+/* The end of a message: who the other is, and the mac that proves it. AUTH_WAIT: it does. */
+static enum auth_outcome take_proof(struct auth *auth, struct fields_reader *reader, const char *word,
+                                    const void *bytes, size_t size)
+{
+    uint8_t mac[MAC_SIZE];
+
+    get_identity(reader, &auth->peer);
+    fields_get(reader, mac, sizeof mac);
+    if (!fields_are_done(reader))
+        return close_silently(auth, AUTH_MALFORMED);
+    if (!has_mac(auth, word, bytes, size))
+        return close_silently(auth, AUTH_COOKIE);
+    return AUTH_WAIT;
+}
+
 /* Who the dialer is; that it knows the cookie, its HELLO has shown. */
 static enum auth_outcome on_identity(struct auth *auth, const void *bytes, size_t size)
 {
     struct fields_reader reader = open_message(bytes, size);
-    uint8_t mac[MAC_SIZE];
+    enum auth_outcome outcome = take_proof(auth, &reader, "troupe dial is", bytes, size);
     enum auth_reason reason;
 
-    get_identity(&reader, &auth->peer);
-    fields_get(&reader, mac, sizeof mac);
-    if (!fields_are_done(&reader))
-        return close_silently(auth, AUTH_MALFORMED);
-    if (!has_mac(auth, "troupe dial is", bytes, size))
-        return close_silently(auth, AUTH_COOKIE);
+    if (outcome != AUTH_WAIT)
+        return outcome;
     reason = judge_identity(auth);
     return reason ? close_aloud(auth, reason) : judge(auth);
 }
@@ -310,15 +321,11 @@ static enum auth_outcome on_welcome(struct auth *auth, const void *bytes, size_t
 {
     struct fields_reader reader = open_message(bytes, size);
     uint64_t version = fields_get_number(&reader, 2);
-    uint8_t mac[MAC_SIZE];
+    enum auth_outcome outcome = take_proof(auth, &reader, "troupe listen", bytes, size);
     enum auth_reason reason;
 
-    get_identity(&reader, &auth->peer);
-    fields_get(&reader, mac, sizeof mac);
-    if (!fields_are_done(&reader))
-        return close_silently(auth, AUTH_MALFORMED);
-    if (!has_mac(auth, "troupe listen", bytes, size))
-        return close_silently(auth, AUTH_COOKIE);
+    if (outcome != AUTH_WAIT)
+        return outcome;
     auth->version = (uint16_t)version;
     reason = judge_identity(auth);
     if (!reason && (version < auth->self->version_min || version > auth->self->version_max))
