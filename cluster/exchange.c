@@ -62,6 +62,13 @@ static struct partner *find(const struct exchange *exchange, const char *name)
     return partner;
 }
 
+size_t exchange_members(const struct exchange *exchange, const char *node)
+{
+    const struct partner *partner = find(exchange, node);
+
+    return partner ? groups_source_count(exchange->groups, partner->source) : 0;
+}
+
 /* ---- sending ----------------------------------------------------------------------------- */
 
 static void owe(struct exchange *exchange, struct partner *partner, bool is_owed)

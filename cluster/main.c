@@ -335,6 +335,7 @@ static void make_reach(void)
         .grant = settings->grant,
         .peers = program.peers,
         .groups = program.groups,
+        .exchange = program.exchange,
         .can_connect = settings->cookie_file != NULL,
         .is_trusted_network = settings->is_trusted_network,
         .mailbox_fd = FD_MAILBOX,

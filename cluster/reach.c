@@ -146,31 +146,6 @@ struct node_list {
     struct words *words;
 };
 
-static void count_member(void *data, const char *scope, const char *group,
-                         const struct groups_actor *actor, size_t count)
-{
-    struct {
-        const char *node;
-        uint64_t members;
-    } *counted = data;
-
-    (void)scope;
-    (void)group;
-    if (!strcmp(actor->node, counted->node))
-        counted->members += count;
-}
-
-static uint64_t members_of(const struct reach *reach, const char *node)
-{
-    struct {
-        const char *node;
-        uint64_t members;
-    } counted = {node, 0};
-
-    groups_each(reach->options.groups, GROUPS_ALL, count_member, &counted);
-    return counted.members;
-}
-
 /* CONTROL_NODES_COLUMNS of control.h. */
 static void add_session(void *ctx, const struct peers_row *row)
 {
@@ -195,7 +170,7 @@ static void add_session(void *ctx, const struct peers_row *row)
     add_number(list->words, row->bytes_in);
     add_number(list->words, row->bytes_out);
     add_number(list->words, channels.outgoing + channels.incoming);
-    add_number(list->words, members_of(list->reach, row->identity.name));
+    add_number(list->words, exchange_members(list->reach->options.exchange, row->identity.name));
     words_append(list->words, "");
 }
 

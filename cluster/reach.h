@@ -5,6 +5,7 @@
 #ifndef TROUPE_CLUSTER_REACH_H
 #define TROUPE_CLUSTER_REACH_H
 
+#include "exchange.h"
 #include "groups.h"
 #include "peers.h"
 #include "rights.h"
@@ -20,6 +21,7 @@ struct reach_options {
     unsigned grant;                    /* of those of others */
     struct peers *peers;
     struct groups *groups;
+    const struct exchange *exchange;
     bool can_connect; /* there is a cookie */
     bool is_trusted_network;
     int mailbox_fd;   /* taken over */
