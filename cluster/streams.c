@@ -317,6 +317,8 @@ static int make_dialer(struct streams *streams, const char *text, struct dialer 
     snprintf(dialer->url, sizeof dialer->url, "%s", text);
     if (code == 0)
         code = nng_stream_dialer_alloc_url(&dialer->nng, url);
+    if (code == 0) /* nng leaves Nagle's waiting on: 40 ms for the second of two small writes */
+        code = nng_stream_dialer_set_bool(dialer->nng, NNG_OPT_TCP_NODELAY, true);
     if (code == 0 && is_tls)
         code = set_tls(streams, dialer->nng, url->u_hostname);
     if (url)
@@ -507,6 +509,8 @@ int streams_listen(struct streams *streams, char url[AUTH_URL_MAX + 1], struct e
     if (streams->is_listener_tls && !streams->tls.ca)
         return error_set(err, EINVAL, "%s: TLS needs --ca and --cert", url);
     code = nng_stream_listener_alloc(&streams->listener, url);
+    if (code == 0)
+        code = nng_stream_listener_set_bool(streams->listener, NNG_OPT_TCP_NODELAY, true);
     if (code == 0 && streams->is_listener_tls)
         code = listener_tls(streams, streams->listener);
     if (code == 0)

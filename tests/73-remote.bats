@@ -17,6 +17,7 @@ supervisor:
   children:
     - {name: a, module: talker}
     - {name: counter, module: counter}
+    - {name: g, module: grouper}
 YAML
 }
 
@@ -57,6 +58,14 @@ kill_actor() { # NODE ADDRESS
     assert_equal "$(at east ask t/counter value)" 12
     assert_equal "$(talker west cast t/counter@east add 3)" cast
     assert_equal "$(talker west plus t/counter@east 0)" 15
+}
+
+@test "a small message does not wait for the acknowledgement of the one before it" {
+    local ms
+
+    two_nodes
+    ms=$(at east ask t/g turns t/g@west 200) # at 40 ms each it would be 8 s
+    ((ms < 2000 * TEST_SCALE))
 }
 
 @test "a node's own name behind the @ is no other node" {
