@@ -137,7 +137,8 @@ $(BUILD)/tests/modules/%.so: $(BUILD)/obj/tests/modules/%.o $(BUILD)/lib/libtrou
 	    -Wl,-rpath,'$$ORIGIN/../../lib'
 
 # What `make bench` measures with. The measured program is static: exec is what is timed, not ld.so.
-TALK_PARTS  := $(patsubst %,$(BUILD)/tests/bench/%,pingpong ends driver.so target.so hunter.so mortal.so)
+TALK_PARTS  := $(patsubst %,$(BUILD)/tests/bench/%,pingpong ends driver.so target.so hunter.so mortal.so \
+    relay joiner.so)
 BENCH_PARTS := $(patsubst %,$(BUILD)/tests/bench/%,limit race stamp stamper.so) $(TALK_PARTS)
 
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o
@@ -176,7 +177,7 @@ FAULT_PARTS := all test-parts
 
 test-parts: $(HELPER_BINARIES) $(TEST_MODULE_FILES) $(PRELOAD_FILES)
 tests: all test-parts $(UNIT_BINARIES) $(TALK_PARTS)
-bench-parts: $(BENCH_PARTS) $(BUILD)/tests/helpers/node_procs
+bench-parts: $(BENCH_PARTS) $(BUILD)/tests/helpers/node_procs $(BUILD)/tests/helpers/stranger
 fuzzers: $(FUZZ_BINARIES)
 fault-build:
 	@$(MAKE) --no-print-directory BUILD=$(FAULT_BUILD) FAULT=1 $(FAULT_PARTS)

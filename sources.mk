@@ -13,12 +13,13 @@ LIB_SOURCES += lib/group.c lib/joining.c lib/table.c lib/views.c lib/reserve.c l
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
 CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c cli/client.c \
-    cli/watch.c cli/actors.c cli/target.c cli/columns.c cli/listing.c cli/event.c cli/output.c \
+    cli/watch.c cli/actors.c cli/place.c cli/records.c cli/mesh.c cli/sessions.c cli/spread.c cli/target.c cli/columns.c cli/listing.c cli/event.c cli/output.c \
     cli/output_json.c cli/daemon.c cli/ending.c cli/tail.c cli/ended.c cli/mail.c cli/description.c \
     cli/results.c cli/recipient.c cli/errand.c cli/attachment.c cli/brood.c cli/command.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
     cli/cmd_ps.c cli/cmd_tree.c cli/cmd_status.c cli/cmd_why.c cli/cmd_log.c cli/cmd_events.c \
     cli/cmd_start.c cli/cmd_stop.c cli/cmd_restart.c cli/cmd_add.c cli/cmd_rm.c cli/cmd_wait.c \
-    cli/cmd_describe.c cli/cmd_call.c cli/cmd_send.c cli/cmd_run.c cli/cmd_counts.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
+    cli/cmd_describe.c cli/cmd_call.c cli/cmd_send.c cli/cmd_run.c cli/cmd_counts.c cli/cmd_nodes.c cli/cmd_connect.c \
+    cli/cmd_disconnect.c cli/cmd_groups.c cli/cmd_members.c cli/cmd_publish.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
 CLI_LIBS    := -ljansson
 
 SUPERVISORD_SOURCES :=
@@ -77,8 +78,11 @@ ctl_fuzz_FUZZED = lib/ctl.c
 rawcall_fuzz_FUZZED = $(LIB_SOURCES)
 
 # The command line's sources but its main and its verbs.
-CLI_PARTS := cli/client.c cli/actors.c cli/columns.c cli/output.c cli/output_json.c
-UNIT_TESTS += output_test actors_test
+CLI_PARTS := cli/client.c cli/place.c cli/actors.c cli/columns.c cli/output.c cli/output_json.c
+UNIT_TESTS += output_test actors_test place_test
+place_test_UNITS := cli/place.c
+UNIT_TESTS += spread_test
+spread_test_UNITS := cli/spread.c
 output_test_UNITS := $(CLI_PARTS)
 output_test_LIBS  := $(CLI_LIBS)
 actors_test_UNITS := $(CLI_PARTS)
@@ -124,7 +128,7 @@ wire_fuzz_FUZZED     = lib/wire.c
 sp_fuzz_FUZZED       = lib/sp.c lib/buf.c lib/rundir.c lib/addr.c lib/error.c lib/loop.c lib/mono.c
 
 # Messages for the conformance scenarios.
-TEST_HELPERS += say stranger liar oracle
+TEST_HELPERS += say stranger liar oracle wire
 UNIT_TESTS += log_line_test log_plan_test log_ring_test
 log_line_test_UNITS := workers/log_line.c
 log_plan_test_UNITS := workers/log_plan.c
@@ -199,17 +203,32 @@ FUZZERS += auth_fuzz chunks_fuzz exchange_fuzz frames_fuzz
 auth_fuzz_FUZZED   = $(AUTH_SOURCES) lib/addr.c
 auth_fuzz_LIBS     = -lmbedcrypto
 chunks_fuzz_FUZZED = cluster/chunks.c cluster/memory.c lib/buf.c
-exchange_fuzz_FUZZED = $(CLUSTER_PURE) $(sp_fuzz_FUZZED)
+exchange_fuzz_FUZZED = lib/url.c lib/text.c $(CLUSTER_PURE) $(sp_fuzz_FUZZED)
 exchange_fuzz_LIBS = -lmbedcrypto
 frames_fuzz_FUZZED = cluster/frames.c cluster/memory.c $(sp_fuzz_FUZZED)
 UNIT_TESTS += envelope_edit_test
 envelope_edit_test_UNITS := cluster/envelope_edit.c
+UNIT_TESTS += switchboard_test
+switchboard_test_UNITS := cluster/switchboard.c cluster/channel.c cluster/envelope_edit.c
 
 # A thousand nodes in one process, on a network that fails.
 UNIT_TESTS += cluster_sim_test
 cluster_sim_test_UNITS := tests/sim/agenda.c tests/sim/network.c tests/sim/world.c $(CLUSTER_PURE)
 cluster_sim_test_LIBS  := -lmbedcrypto
 
+# Services: who is a member, until when, and where what lives. Pure, too.
+UNIT_TESTS += lease_test
+lease_test_UNITS := cluster/lease.c cluster/memory.c
+UNIT_TESTS += membership_test
+membership_test_UNITS := cluster/lease.c cluster/membership.c cluster/memory.c
+UNIT_TESTS += placing_test placement_test
+placing_test_UNITS := cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
+placement_test_UNITS := cluster/placement.c cluster/rendezvous.c
+placement_test_LIBS := -lmbedcrypto
+# The rules of leases and places under faults of the store, the ways and the clocks.
+UNIT_TESTS += placement_sim_test
+placement_sim_test_UNITS := tests/sim/agenda.c tests/sim/registry.c tests/sim/sites.c \
+    cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
 NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
     cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/reach.c \
     cluster/switchboard.c cluster/visitors.c

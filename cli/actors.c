@@ -2,6 +2,7 @@
 
 #include "control.h"
 #include "output.h"
+#include "place.h"
 #include "table.h"
 
 #include <dirent.h>
@@ -181,7 +182,11 @@ static void emit(struct survey *survey, struct row *row, unsigned depth, bool is
 
 static bool is_sys(const struct row *row)
 {
-    return row->path && strcmp(row->path, "sys") == 0;
+    char path[ADDR_PATH_MAX + 1] = "";
+
+    if (row->path)
+        place_path(row->path, path);
+    return strcmp(path, "sys") == 0;
 }
 
 static void emit_rows(struct survey *survey, struct rows *rows, unsigned depth)
@@ -225,7 +230,8 @@ static void emit_children(struct survey *survey, struct found *found, unsigned d
     emit_rows(survey, &answer->rows, depth);
 }
 
-/* Is the supervisor at path down, by the table of the one above it? Then it is not merely silent. */
+/* Is the supervisor at path down, by the table of the one above it? Then it is not merely silent.
+ */
 static bool is_known_down(const struct survey *survey, const char *path)
 {
     char above[ADDR_PATH_MAX + 1];
@@ -261,6 +267,59 @@ static void emit_own(struct survey *survey, const char *scope, struct answer *an
     }
 }
 
+/* ---- another node ----------------------------------------------------------------------- */
+
+/* The supervisors among the children that the asks from the first-th on have told of. */
+static void find_below(struct survey *survey, size_t first, size_t end)
+{
+    for (size_t a = first; a < end; a++)
+        for (size_t i = 0; i < survey->asks[a].answer.rows.count; i++) {
+            const struct row *row = &survey->asks[a].answer.rows.at[i];
+
+            if (row->kind == ROW_SUPERVISOR && !is_down(row) && !find(survey, row->path))
+                add_found(survey, row->path);
+        }
+}
+
+/* Asks what is still to be asked, and then those who are found that way. */
+static int descend(struct survey *survey)
+{
+    size_t first = 0, end;
+
+    while (first < survey->count) {
+        end = survey->count;
+        if (client_gather(survey->client, survey->asks + first, end - first, ASK_WINDOW, ASK_MS) !=
+            0)
+            return -1;
+        find_below(survey, first, end);
+        first = end;
+    }
+    return 0;
+}
+
+static bool is_noproc(const struct answer *answer)
+{
+    const char *why = answer->kind == ANSWER_ERROR ? answer->head : answer->text;
+
+    return answer->kind != ANSWER_ROWS && why && strcmp(why, CONTROL_E_NOPROC) == 0;
+}
+
+/* Who was asked first speaks for the node: without an answer of his there is none at all. */
+static void take_refusal(struct survey *survey)
+{
+    struct answer *first = &survey->asks[0].answer;
+
+    if (first->kind == ANSWER_ROWS || is_noproc(first))
+        return;
+    survey->actors->refusal = *first;
+    if (first->kind == ANSWER_NONE)
+        survey->actors->refusal =
+            (struct answer){.kind = ANSWER_CLOSED, .text = cli_strdup("timeout")};
+    *first = (struct answer){0};
+}
+
+/* ---- both ------------------------------------------------------------------------------- */
+
 static void finish(struct survey *survey)
 {
     struct found *found, *next;
@@ -276,27 +335,57 @@ static void finish(struct survey *survey)
     free(survey->asks);
 }
 
+/* About the actor at scope itself. */
+static void ask_parent(struct survey *survey, const char *scope)
+{
+    char parent[ADDR_PATH_MAX + 1], name[ADDR_PATH_MAX + 1];
+
+    addr_supervisor(scope, parent, sizeof parent);
+    add_ask(survey, parent, survey->verb);
+    place_child_name(scope, name);
+    cli_check_memory(words_append(&survey->asks[survey->count - 1].words, name));
+}
+
+static int ask_here(struct survey *survey, const char *scope)
+{
+    walk_scope(survey, scope);
+    if (!place_is_root(scope))
+        ask_parent(survey, scope);
+    return client_gather(survey->client, survey->asks, survey->count, ASK_WINDOW, ASK_MS);
+}
+
+static int ask_elsewhere(struct survey *survey, const char *scope)
+{
+    int status;
+
+    if (place_is_root(scope))
+        add_found(survey, scope);
+    else
+        ask_parent(survey, scope);
+    status = descend(survey);
+    if (!status)
+        take_refusal(survey);
+    return status;
+}
+
+/* Which of the answers is ask_parent()'s. */
+static struct answer *answer_of_parent(struct survey *survey, const char *scope)
+{
+    return &survey->asks[place_is_elsewhere(scope) ? 0 : survey->count - 1].answer;
+}
+
 int actors_collect(struct client *client, const char *scope, bool brief, struct actors *actors)
 {
     struct survey survey = {
         .client = client, .verb = brief ? CONTROL_PS_BRIEF : CONTROL_PS, .actors = actors};
-    char parent[ADDR_PATH_MAX + 1];
     struct found *top;
-    size_t own;
     int status;
 
     *actors = (struct actors){0};
-    walk_scope(&survey, scope);
-    own = survey.count;
-    if (*scope) {
-        addr_supervisor(scope, parent, sizeof parent);
-        add_ask(&survey, parent, survey.verb);
-        cli_check_memory(words_append(&survey.asks[own].words, addr_child_name(scope)));
-    }
-    status = client_gather(client, survey.asks, survey.count, ASK_WINDOW, ASK_MS);
+    status = place_is_elsewhere(scope) ? ask_elsewhere(&survey, scope) : ask_here(&survey, scope);
     top = find(&survey, scope);
-    if (*scope)
-        emit_own(&survey, scope, &survey.asks[own].answer);
+    if (!place_is_root(scope))
+        emit_own(&survey, scope, answer_of_parent(&survey, scope));
     if (top && !actors->count) /* the root, or a supervisor whose parent knows nothing of it */
         emit_children(&survey, top, 0);
     finish(&survey);
@@ -311,6 +400,7 @@ void actors_finish(struct actors *actors)
     for (; rows.count < actors->count; rows.count++)
         rows.at[rows.count] = actors->at[rows.count].row;
     rows_finish(&rows);
+    answer_finish(&actors->refusal);
     free(actors->at);
     *actors = (struct actors){0};
 }
@@ -320,19 +410,24 @@ void actors_finish(struct actors *actors)
 /* A star does not cross a slash; FNM_PERIOD is not wanted: parts never start with a dot. */
 bool actors_match(const char *pattern, const char *path, bool below)
 {
+    char parts[ADDR_PATH_MAX + 1], name[ADDR_PATH_MAX + 1];
     int flags = FNM_PATHNAME | FNM_NOESCAPE;
 
-    return fnmatch(pattern, path, below ? flags | FNM_LEADING_DIR : flags) == 0;
+    place_path(pattern, parts);
+    place_path(path, name);
+    return fnmatch(parts, name, below ? flags | FNM_LEADING_DIR : flags) == 0;
 }
 
 void actors_fixed_part(const char *pattern, char out[ADDR_PATH_MAX + 1])
 {
     size_t glob = strcspn(pattern, "*?[");
 
-    snprintf(out, ADDR_PATH_MAX + 1, "%.*s", (int)glob, pattern);
-    if (!pattern[glob])
-        return;
-    while (glob > 0 && out[glob - 1] != '/')
-        glob--;
-    out[glob ? glob - 1 : 0] = '\0';
+    if (pattern[glob]) {
+        while (glob > 0 && pattern[glob - 1] != '/')
+            glob--;
+        glob -= glob > 0;
+        snprintf(out, ADDR_PATH_MAX + 1, "%.*s%s", (int)glob, pattern, addr_node_part(pattern));
+    } else {
+        snprintf(out, ADDR_PATH_MAX + 1, "%s", pattern);
+    }
 }

@@ -44,6 +44,8 @@ enum verb_takes {
     TAKES_VERBS,
     TAKES_SHELLS,
     TAKES_MESSAGE, /* ADDRESS MESSAGE ARG... */
+    TAKES_GROUP,
+    TAKES_NODES,
     TAKES_COMMAND, /* COMMAND ARG... */
 };
 
@@ -109,6 +111,8 @@ int cli_fail(int status, const char *format, ...) __attribute__((format(printf, 
 /* Says on stderr why an answer is not what was asked for, and returns the exit status for it.
  * what is the address or thing that was asked about. */
 int cli_answer_status(struct cli *cli, const char *what, const struct answer *answer);
+/* "no session to west", where that place is; returns STATUS_NO_NODE. */
+int cli_cut_off(const char *place);
 /* One usage line for the verb on stderr; returns STATUS_USAGE. */
 int cli_usage(const struct verb *verb);
 /* Connects cli->client to the node that --node, the environment or the run directories say.

@@ -1,6 +1,7 @@
 #include "client.h"
 
 #include "peer.h"
+#include "place.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@ struct exchange {
     struct peer *peer; /* NULL once the connection has ended */
     uint64_t ref;
     bool is_answered;
+    char node[ADDR_PART_MAX + 1];
     struct answer answer;
     struct exchange_handlers handlers;
     void *data;
@@ -35,9 +37,9 @@ void client_finish(struct client *client)
     client->loop = NULL;
 }
 
-void client_supervisor(const char *path, char out[MAILBOX_MAX])
+void client_supervisor(const char *place, char out[MAILBOX_MAX])
 {
-    snprintf(out, MAILBOX_MAX, "%s%s%s", path, *path ? "/" : "", RUNDIR_SUPERVISOR);
+    addr_mailbox(place, RUNDIR_SUPERVISOR, out, MAILBOX_MAX); /* there is room for every place */
 }
 
 bool client_has_mailbox(const struct client *client, const char *mailbox)
@@ -87,7 +89,23 @@ static void read_error(struct answer *answer, const struct envelope *env)
     memmove(answer->text, answer->text + head, strlen(answer->text + head) + 1);
 }
 
-static int read_reply(struct answer *answer, const struct envelope *env)
+/* What another node calls `shop/db` is `shop/db@west` here. */
+static int place_rows(struct rows *rows, const char *node)
+{
+    char place[ADDR_PATH_MAX + 1];
+
+    for (size_t i = 0; *node && i < rows->count; i++) {
+        if (place_make(rows->at[i].path, node, place) != 0)
+            return -1;
+        free(rows->at[i].path);
+        rows->at[i].path = strdup(place);
+        if (!rows->at[i].path)
+            return -1;
+    }
+    return 0;
+}
+
+static int read_reply(struct answer *answer, const char *node, const struct envelope *env)
 {
     if (envelope_text_equals(env->type, "words")) {
         answer->kind = ANSWER_WORDS;
@@ -99,7 +117,9 @@ static int read_reply(struct answer *answer, const struct envelope *env)
     }
     if (envelope_text_equals(env->type, "rows")) {
         answer->kind = ANSWER_ROWS;
-        return wire_unpack_rows(env->payload, env->payload_size, &answer->rows);
+        if (wire_unpack_rows(env->payload, env->payload_size, &answer->rows) != 0)
+            return -1;
+        return place_rows(&answer->rows, node);
     }
     return -1;
 }
@@ -123,7 +143,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
         read_error(&exchange->answer, env);
         settle(exchange);
     } else if (env->kind == ENVELOPE_CONTROL_REPLY) {
-        if (read_reply(&exchange->answer, env) == 0)
+        if (read_reply(&exchange->answer, exchange->node, env) == 0)
             settle(exchange);
         else
             settle_closed(exchange, "the answer could not be read");
@@ -155,6 +175,7 @@ struct exchange *exchange_start(struct client *client, const char *mailbox, cons
         return NULL;
     exchange->handlers = *handlers;
     exchange->data = data;
+    snprintf(exchange->node, sizeof exchange->node, "%s", place_node(mailbox));
     exchange->peer = peer_dial(client->loop, client->dir.path, mailbox, client->self,
                                mono_add_ms(mono_now(), DIAL_MS), &peer_handlers, exchange);
     if (!exchange->peer)
@@ -195,6 +216,11 @@ void exchange_flush(struct exchange *exchange)
 void *exchange_data(const struct exchange *exchange)
 {
     return exchange->data;
+}
+
+const char *exchange_node(const struct exchange *exchange)
+{
+    return exchange->node;
 }
 
 /* ---- many at once ----------------------------------------------------------------------- */
@@ -309,14 +335,20 @@ int client_call(struct client *client, const char *mailbox, const char *verb,
     return 0;
 }
 
-int client_ask_about(struct client *client, const char *path, const char *verb, int64_t timeout_ms,
+bool client_is_cut_off(const char *why)
+{
+    return strcmp(why, "noconnection") == 0;
+}
+
+int client_ask_about(struct client *client, const char *place, const char *verb, int64_t timeout_ms,
                      struct answer *answer)
 {
-    char parent[ADDR_PATH_MAX + 1], mailbox[MAILBOX_MAX];
-    char *at[] = {(char *)addr_child_name(path)};
+    char parent[ADDR_PATH_MAX + 1], mailbox[MAILBOX_MAX], name[ADDR_PATH_MAX + 1];
+    char *at[] = {name};
     struct words words = {1, at};
 
-    addr_supervisor(path, parent, sizeof parent);
+    addr_supervisor(place, parent, sizeof parent);
+    place_child_name(place, name);
     client_supervisor(parent, mailbox);
     return client_call(client, mailbox, verb, &words, timeout_ms, answer);
 }

@@ -26,9 +26,10 @@ enum { MAILBOX_MAX = ADDR_PATH_MAX + 16 };
 int client_init(struct client *client);
 void client_finish(struct client *client);
 
-/* The mailbox of the supervisor at path ("" is the root): "shop/.supervisor". */
-void client_supervisor(const char *path, char out[MAILBOX_MAX]);
-/* Is there a socket at this mailbox? */
+/* The mailbox of the supervisor at a place ("" is the root): "shop/.supervisor", or in another node
+ * "shop/.supervisor@west". */
+void client_supervisor(const char *place, char out[MAILBOX_MAX]);
+/* Is there a socket at this mailbox of this node? What another node has is known only by asking. */
 bool client_has_mailbox(const struct client *client, const char *mailbox);
 
 enum answer_kind {
@@ -37,14 +38,15 @@ enum answer_kind {
     ANSWER_FACTS,
     ANSWER_ROWS,
     ANSWER_ERROR,  /* head and text, as the other said */
-    ANSWER_CLOSED, /* the connection failed or ended; text says why ("noproc": no such mailbox) */
+    ANSWER_CLOSED, /* the connection failed or ended; text says why ("noproc": no such mailbox,
+                    * "noconnection": no session to its node) */
 };
 
 struct answer {
     enum answer_kind kind;
     struct words words;
     struct facts facts;
-    struct rows rows;
+    struct rows rows; /* their paths are places (place.h) */
     char head[32];
     char *text; /* never NULL for ERROR and CLOSED */
 };
@@ -76,6 +78,8 @@ int exchange_tell(struct exchange *exchange, const char *verb, const struct word
 /* Writes what is queued, as far as the socket takes it. */
 void exchange_flush(struct exchange *exchange);
 void *exchange_data(const struct exchange *exchange);
+/* The node that is asked; "" is this one. */
+const char *exchange_node(const struct exchange *exchange);
 
 /* One of many requests. mailbox, verb and words are the asker's; answer is filled in. */
 struct ask {
@@ -92,8 +96,10 @@ int client_gather(struct client *client, struct ask *asks, size_t count, size_t 
 /* One request, one answer. */
 int client_call(struct client *client, const char *mailbox, const char *verb,
                 const struct words *words, int64_t timeout_ms, struct answer *answer);
-/* The same, asked of the supervisor of path, with the actor's name as the only word. */
-int client_ask_about(struct client *client, const char *path, const char *verb, int64_t timeout_ms,
+/* The same, asked of the supervisor of what stands at a place, with its name as the only word. */
+int client_ask_about(struct client *client, const char *place, const char *verb, int64_t timeout_ms,
                      struct answer *answer);
+/* Is this why a connection failed or ended: there is no session to the node that was meant? */
+bool client_is_cut_off(const char *why);
 
 #endif

@@ -1,6 +1,7 @@
 #include "cli.h"
 
 #include "control.h"
+#include "place.h"
 #include "target.h"
 
 #include <errno.h>
@@ -76,15 +77,32 @@ static bool is_spec(const char *text)
     return *text == '{' || strncmp(text, "name:", 5) == 0 || strstr(text, "\nname:");
 }
 
-static int make_spec(const struct source *source, struct words *words)
+/* On another host our folder and our environment mean nothing, and the latter is nobody's business
+ * there. */
+static int make_spec(const struct source *source, const char *supervisor, struct words *words)
 {
+    bool is_elsewhere = place_is_elsewhere(supervisor);
     int failed = words_append(words, source->text);
 
     failed |= words_append(words, source->label);
-    failed |= words_append(words, source->folder);
-    for (char **entry = environ; *entry; entry++)
+    failed |= words_append(words, is_elsewhere ? "/" : source->folder);
+    for (char **entry = environ; *entry && !is_elsewhere; entry++)
         failed |= words_append(words, *entry);
     return failed;
+}
+
+/* The path of the child, as a place. */
+static void print_added(struct cli *cli, const char *supervisor, struct words *words)
+{
+    char place[ADDR_PATH_MAX + 1];
+
+    for (size_t i = 0; i < words->count; i++) {
+        if (place_make(words->at[i], place_node(supervisor), place) != 0)
+            continue;
+        free(words->at[i]);
+        words->at[i] = cli_strdup(place);
+    }
+    output_words(&cli->out, "added", words);
 }
 
 static int ask(struct cli *cli, const char *supervisor, const char *verb, const struct words *words)
@@ -96,9 +114,9 @@ static int ask(struct cli *cli, const char *supervisor, const char *verb, const 
     client_supervisor(supervisor, mailbox);
     cli_check_memory(client_call(&cli->client, mailbox, verb, words, 0, &answer));
     if (answer.kind == ANSWER_WORDS)
-        output_words(&cli->out, "added", &answer.words);
+        print_added(cli, supervisor, &answer.words);
     else
-        status = target_answer_status(cli, *supervisor ? supervisor : ".", &answer);
+        status = target_answer_status(cli, place_text(supervisor), &answer);
     answer_finish(&answer);
     return status;
 }
@@ -117,7 +135,7 @@ static int add_spec(struct cli *cli, const char *supervisor, const char *file)
     else
         status = strcmp(file, "-") == 0 ? read_stdin(&source) : read_file(file, &source);
     if (!status) {
-        cli_check_memory(make_spec(&source, &words));
+        cli_check_memory(make_spec(&source, supervisor, &words));
         status = ask(cli, supervisor, CONTROL_ADD, &words);
     }
     words_finish(&words);
@@ -162,6 +180,8 @@ const struct verb verb_add = {
             "A supervisor with a template takes ARGs instead: words that are appended to the "
             "template's "
             "command, or KEY=VALUE for a module. Without --name the child is given a number.\n"
+            "In another node relative paths start at /, and variables are those of its own "
+            "environment.\n"
             "Returns when the child is ready.",
     .examples = "troupe add shop '{name: job, exec: [sleep, 60]}'\ta spec\n"
                 "troupe add shop -f job.yaml\tfrom a file\n"

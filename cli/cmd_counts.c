@@ -1,6 +1,7 @@
 #include "cli.h"
 
 #include "control.h"
+#include "place.h"
 #include "target.h"
 
 static int run(struct cli *cli)
@@ -16,7 +17,7 @@ static int run(struct cli *cli)
     client_supervisor(addr.path, mailbox);
     cli_check_memory(client_call(&cli->client, mailbox, CONTROL_COUNTS, NULL, 5000, &answer));
     if (answer.kind != ANSWER_FACTS)
-        status = target_answer_status(cli, *addr.path ? addr.path : ".", &answer);
+        status = target_answer_status(cli, place_text(addr.path), &answer);
     else if (output_record(&cli->out, "counts", &answer.facts, &err) != 0)
         status = cli_fail(STATUS_USAGE, "%s", err.text);
     answer_finish(&answer);

@@ -2,6 +2,7 @@
 
 #include "actors.h"
 #include "event.h"
+#include "place.h"
 #include "target.h"
 #include "watch.h"
 
@@ -13,12 +14,13 @@ struct following {
     struct cli *cli;
     char scope[ADDR_PATH_MAX + 1]; /* only what is at or below it */
     struct watch *watch;
+    int status;
     ev_signal on_int, on_term;
 };
 
 static bool concerns(const struct following *following, const char *path)
 {
-    return addr_is_within(path, following->scope);
+    return place_is_within(path, following->scope);
 }
 
 static void on_row(void *data, const struct row *row)
@@ -54,13 +56,16 @@ static void on_event(void *data, const char *event, const struct facts *facts)
     output_flush();
 }
 
-/* The supervisor at the top is gone: perhaps restarted, perhaps the whole node has ended. */
-static void on_lost(void *data, const char *why)
+/* The supervisor at the top is gone: perhaps restarted, perhaps the whole node has ended, or the
+ * session to it. */
+static void on_lost(void *data, const char *supervisor, const char *why)
 {
     struct following *following = data;
+    bool is_cut_off = client_is_cut_off(why) && place_is_elsewhere(supervisor);
 
-    (void)why;
-    if (!rundir_is_alive(&following->cli->client.dir))
+    if (is_cut_off)
+        following->status = cli_cut_off(supervisor);
+    if (is_cut_off || !rundir_is_alive(&following->cli->client.dir))
         ev_break(following->cli->client.loop, EVBREAK_ALL);
 }
 
@@ -86,7 +91,7 @@ static int follow(struct following *following, const char *top)
     watch_destroy(following->watch);
     ev_signal_stop(client->loop, &following->on_int);
     ev_signal_stop(client->loop, &following->on_term);
-    return STATUS_DONE;
+    return following->status;
 }
 
 static void print_list(struct cli *cli, const struct actors *actors)
@@ -125,14 +130,18 @@ static int run(struct cli *cli)
         return status;
     strcpy(following.scope, addr.path);
     cli_check_memory(actors_collect(&cli->client, addr.path, true, &actors));
-    if (*addr.path && !actors.count)
+    if (actors.refusal.kind != ANSWER_NONE)
+        status = cli_answer_status(cli, addr.path, &actors.refusal);
+    else if (!place_is_root(addr.path) && !actors.count)
         status = target_unknown(cli, addr.path);
     else if (!cli_option(cli, "follow"))
         print_list(cli, &actors);
     actors_finish(&actors);
     if (status || !cli_option(cli, "follow"))
         return status;
-    if (*addr.path)
+    if (place_is_root(addr.path))
+        strcpy(top, addr.path);
+    else
         addr_supervisor(addr.path, top, sizeof top);
     return follow(&following, top);
 }
@@ -143,7 +152,8 @@ const struct verb verb_events = {
     .line = "show what happens",
     .text =
         "First a snapshot: one line an actor as it is now. With -f, then every change, as it "
-        "happens, until Ctrl-C or the node's end. Only what is at or below ADDRESS, when there is "
+        "happens, until Ctrl-C or the end of the node, or of the session to it. Only what is at or "
+        "below ADDRESS, when there is "
         "one.\n"
         "Lines are logfmt: ts, level, path, pid and event first. With -f, json prints one object a "
         "line, as jsonl does.",

@@ -3,6 +3,7 @@
 #include "actors.h"
 #include "control.h"
 #include "mono.h"
+#include "place.h"
 #include "tail.h"
 #include "target.h"
 #include "text.h"
@@ -16,6 +17,7 @@
 /* A log that restarts is asked again; what it had said already is left out. */
 static const double again_s = 0.1;
 static const char again_count[] = "1000";
+enum { LOOK_MS = 5000 };
 
 struct reading {
     struct cli *cli;
@@ -24,6 +26,7 @@ struct reading {
     bool follows, is_again, is_missing;
     bool is_several; /* lines carry their actor's path */
     int status;
+    char mailbox[MAILBOX_MAX]; /* of sys/log */
     uint64_t lines;
     int64_t last_us;
     ev_timer again;
@@ -87,6 +90,18 @@ static void print_line(struct reading *reading, char *const words[LOG_WORDS_A_LI
     facts_finish(&record);
 }
 
+/* A line of an actor of that node. */
+static void print_place(struct reading *reading, char *const words[LOG_WORDS_A_LINE],
+                        const char *node)
+{
+    char *placed[LOG_WORDS_A_LINE], place[ADDR_PATH_MAX + 1];
+
+    memcpy(placed, words, sizeof placed);
+    if (place_make(words[0], node, place) == 0)
+        placed[0] = place;
+    print_line(reading, placed);
+}
+
 static void on_event(struct exchange *exchange, const struct envelope *env)
 {
     struct reading *reading = exchange_data(exchange);
@@ -101,7 +116,7 @@ static void on_event(struct exchange *exchange, const struct envelope *env)
             continue;
         if (wall_us > reading->last_us)
             reading->last_us = wall_us;
-        print_line(reading, words.at + i);
+        print_place(reading, words.at + i, exchange_node(exchange));
         reading->lines++;
     }
     words_finish(&words);
@@ -109,6 +124,13 @@ static void on_event(struct exchange *exchange, const struct envelope *env)
 }
 
 static void ask(struct reading *reading, const char *count);
+
+/* In another node: with the session all ends. */
+static bool is_cut_off(const struct reading *reading, const struct answer *answer)
+{
+    return answer->kind == ANSWER_CLOSED && client_is_cut_off(answer->text) &&
+           place_is_elsewhere(reading->mailbox);
+}
 
 static void try_again(struct reading *reading)
 {
@@ -137,14 +159,14 @@ static void on_answer(struct exchange *exchange, struct answer *answer)
     struct reading *reading = exchange_data(exchange);
     struct client *client = &reading->cli->client;
 
-    if (answer->kind == ANSWER_CLOSED && reading->is_again) {
+    if (answer->kind == ANSWER_CLOSED && reading->is_again && !is_cut_off(reading, answer)) {
         try_again(reading);
         return;
     }
     if (answer->kind == ANSWER_ERROR && strcmp(answer->head, CONTROL_E_NOPROC) == 0)
         reading->is_missing = true;
     else if (answer->kind == ANSWER_ERROR || answer->kind == ANSWER_CLOSED)
-        reading->status = cli_answer_status(reading->cli, LOG_MAILBOX, answer);
+        reading->status = cli_answer_status(reading->cli, reading->mailbox, answer);
     if (!reading->follows || reading->status || reading->is_missing)
         ev_break(client->loop, EVBREAK_ALL);
 }
@@ -158,13 +180,16 @@ static void ask(struct reading *reading, const char *count)
 {
     static const struct exchange_handlers handlers = {on_answer, on_event, on_end};
     struct words words = {0};
-    int failed = words_append(&words, reading->addr.path);
+    char path[ADDR_PATH_MAX + 1];
+    int failed;
 
+    place_path(reading->addr.path, path);
+    failed = words_append(&words, path);
     failed |= words_append(&words, count);
     failed |= words_append(&words, reading->follows ? "1" : "0");
     cli_check_memory(failed);
-    reading->exchange =
-        exchange_start(&reading->cli->client, LOG_MAILBOX, CONTROL_LOG, &words, &handlers, reading);
+    reading->exchange = exchange_start(&reading->cli->client, reading->mailbox, CONTROL_LOG, &words,
+                                       &handlers, reading);
     cli_check_memory(!reading->exchange);
     words_finish(&words);
 }
@@ -181,12 +206,17 @@ static int check_known(struct reading *reading)
 {
     struct actors actors;
     size_t count;
+    int status = 0;
 
-    if (!*reading->addr.path || reading->lines || reading->status)
+    if (place_is_root(reading->addr.path) || reading->lines || reading->status)
         return reading->status;
     cli_check_memory(actors_collect(&reading->cli->client, reading->addr.path, true, &actors));
     count = actors.count;
+    if (actors.refusal.kind != ANSWER_NONE)
+        status = cli_answer_status(reading->cli, reading->addr.path, &actors.refusal);
     actors_finish(&actors);
+    if (status)
+        return status;
     return count ? 0 : target_unknown(reading->cli, reading->addr.path);
 }
 
@@ -204,6 +234,25 @@ static int read_log(struct reading *reading, const char *count)
     ev_signal_stop(loop, &on_int);
     exchange_destroy(reading->exchange);
     return reading->follows ? reading->status : check_known(reading);
+}
+
+/* In another node there is only asking. */
+static bool supervises(struct cli *cli, const char *place)
+{
+    char mailbox[MAILBOX_MAX];
+    struct answer answer;
+    bool result;
+
+    if (place_is_root(place))
+        return true;
+    client_supervisor(place, mailbox);
+    if (!place_is_elsewhere(place))
+        return client_has_mailbox(&cli->client, mailbox);
+    cli_check_memory(client_ask_about(&cli->client, place, CONTROL_PS_BRIEF, LOOK_MS, &answer));
+    result = answer.kind == ANSWER_ROWS && answer.rows.count == 1 &&
+             answer.rows.at[0].kind == ROW_SUPERVISOR;
+    answer_finish(&answer);
+    return result;
 }
 
 static int check_columns(struct cli *cli)
@@ -229,7 +278,6 @@ static int run(struct cli *cli)
 {
     struct reading reading = {.cli = cli, .follows = cli_option(cli, "follow") != NULL};
     const char *count = cli_option(cli, "lines");
-    char mailbox[MAILBOX_MAX];
     uint64_t number;
     int status = check_columns(cli);
 
@@ -239,14 +287,14 @@ static int run(struct cli *cli)
         status = target_parse(cli, cli->args[0], &reading.addr, NULL);
     if (status)
         return status;
+    tail_mailbox(reading.addr.path, reading.mailbox);
     /* Following something that does not exist would wait for ever without a word. */
-    if (reading.follows && *reading.addr.path) {
+    if (reading.follows && !place_is_root(reading.addr.path)) {
         status = check_known(&reading);
         if (status)
             return status;
     }
-    client_supervisor(reading.addr.path, mailbox);
-    reading.is_several = client_has_mailbox(&cli->client, mailbox);
+    reading.is_several = supervises(cli, reading.addr.path);
     if (cli->out.format == OUTPUT_JSON && !reading.follows)
         json_list_begin("lines", &reading.json);
     status = read_log(&reading, count ? count : "20");

@@ -50,9 +50,14 @@ static int run(struct cli *cli)
     struct actors actors = {0};
     struct column_view view;
     bool wide = cli_option(cli, "wide") || cli->out.format == OUTPUT_WIDE;
+    bool all = cli_option(cli, "all") != NULL;
     int status;
 
+    if (all && cli->arg_count)
+        return cli_fail(STATUS_USAGE, "-a shows all there is: expected no ADDRESS beside it");
     status = listing_collect(cli, &actors, &view);
+    if (!status && all)
+        status = listing_collect_others(cli, &actors);
     if (!status && !listing_print(&cli->out, &actors, &view))
         print_table(&cli->out, &actors, &view, wide);
     actors_finish(&actors);
@@ -66,6 +71,7 @@ const struct verb verb_ps = {
     .text =
         "One line an actor, in start order, what a supervisor runs below it; sys comes last. "
         "With an ADDRESS: that actor and everything below it.\n"
+        "What is in another node is shown as PATH@NODE.\n"
         "Every supervisor is asked itself. One that does not answer within a second is shown "
         "as lost, with what its table file says of its children.\n"
         "RST counts restarts within the supervisor's window and in all; MEM is resident memory "
@@ -76,9 +82,12 @@ const struct verb verb_ps = {
     .examples = "troupe ps\teverything\n"
                 "troupe ps shop/web\tone supervisor and what is below it\n"
                 "troupe ps 'shop/farm.*'\twhat a pattern matches\n"
+                "troupe ps @west\teverything in another node\n"
+                "troupe ps -a\teverything in all nodes\n"
                 "troupe ps -o path,pid,rst\tthree values a line\n"
                 "troupe ps -o json\tthe same as JSON",
-    .options = {{'w', "wide", NULL,
+    .options = {{'a', "all", NULL, "also of every node that there is a session with"},
+                {'w', "wide", NULL,
                  "also processor time, messages, node, user, threads, descriptors and status"}},
     .min_args = 0,
     .max_args = -1,

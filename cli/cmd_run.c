@@ -3,6 +3,8 @@
 #include "attachment.h"
 #include "command.h"
 #include "control.h"
+#include "group_name.h"
+#include "mesh.h"
 #include "newborn.h"
 #include "reason.h"
 #include "target.h"
@@ -12,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_MS = 5000, STATUS_NOT_EXECUTED = 126, STATUS_NOT_FOUND = 127 };
+enum { STATUS_NOT_EXECUTED = 126, STATUS_NOT_FOUND = 127 };
 
 struct link {
     char mode[16]; /* as the line has it: "PEER" */
@@ -24,6 +26,8 @@ struct running {
     char path[ADDR_PATH_MAX + 1]; /* --name; "" when the root is to choose */
     struct link *links;
     size_t link_count, links_made;
+    struct group_name *groups;
+    size_t group_count, groups_joined;
     struct attachment *attachment;
     struct addr self; /* what it was attached as */
     char node[ADDR_PART_MAX + 1];
@@ -110,13 +114,22 @@ static void start(struct running *running)
 
 /* ---- what the supervisor says ------------------------------------------------------------ */
 
+static void start_if_settled(struct running *running)
+{
+    if (running->links_made == running->link_count &&
+        running->groups_joined == running->group_count)
+        start(running);
+}
+
 static void ask_for_links(struct running *running)
 {
     for (size_t i = 0; i < running->link_count; i++)
         attachment_say(running->attachment, CTL_LINK, "%s %s", running->links[i].mode,
                        running->links[i].path);
-    if (!running->link_count)
-        start(running);
+    for (size_t i = 0; i < running->group_count; i++)
+        attachment_say(running->attachment, CTL_JOIN, "%s %s", running->groups[i].scope,
+                       running->groups[i].group);
+    start_if_settled(running);
 }
 
 static void on_attached(void *data, const char *address)
@@ -131,8 +144,24 @@ static void on_attached(void *data, const char *address)
 
 static void on_linked(struct running *running)
 {
-    if (++running->links_made == running->link_count)
-        start(running);
+    running->links_made++;
+    start_if_settled(running);
+}
+
+static void on_joined(struct running *running)
+{
+    running->groups_joined++;
+    start_if_settled(running);
+}
+
+/* rest: SCOPE GROUP REASON */
+static void on_not_joined(struct running *running, char *rest)
+{
+    const char *scope = ctl_word(&rest), *group = ctl_word(&rest);
+
+    if (!scope || !group || running->is_started || running->is_over)
+        return;
+    withdraw(running, cli_fail(STATUS_NOT, "%s:%s: not joined: %s", scope, group, rest));
 }
 
 /* rest: REF ADDRESS REASON. Only a link that could not be made has the number 0, and nothing else
@@ -181,6 +210,10 @@ static void on_line(void *data, struct ctl_line *line)
         on_linked(running);
     else if (line->verb == CTL_DOWN)
         on_link_refused(running, line->rest);
+    else if (line->verb == CTL_JOINED)
+        on_joined(running);
+    else if (line->verb == CTL_NOT_JOINED)
+        on_not_joined(running, line->rest);
     else if (line->verb == CTL_PING)
         attachment_say(running->attachment, CTL_HEARTBEAT, "%s", "");
 }
@@ -235,6 +268,17 @@ static int read_links(struct running *running)
     return status;
 }
 
+static int read_groups(struct running *running)
+{
+    const char *text;
+    int status = 0;
+
+    running->groups = cli_alloc(running->cli->given_count * sizeof *running->groups);
+    while (!status && (text = cli_option_nth(running->cli, "join", running->group_count)))
+        status = mesh_read_group(text, &running->groups[running->group_count++]);
+    return status;
+}
+
 static int read_name(struct running *running)
 {
     const char *text = cli_option(running->cli, "name");
@@ -243,29 +287,11 @@ static int read_name(struct running *running)
 
     if (!text)
         return 0;
-    status = target_parse(running->cli, text, &addr, NULL);
+    status = target_parse_here(running->cli, text, &addr);
     if (!status && (!*addr.path || addr.incarnation))
         return cli_fail(STATUS_USAGE, "--name %s: expected a path such as shop/job", text);
     if (!status)
         snprintf(running->path, sizeof running->path, "%s", addr.path);
-    return status;
-}
-
-/* The node's own name: its directory may have another one. */
-static int read_node(struct running *running)
-{
-    struct client *client = &running->cli->client;
-    struct answer answer;
-    const char *name;
-    int status = 0;
-
-    cli_check_memory(client_call(client, RUNDIR_SUPERVISOR, CONTROL_NODE, NULL, LOOK_MS, &answer));
-    name = answer.kind == ANSWER_FACTS ? facts_get(&answer.facts, "node") : NULL;
-    if (name)
-        snprintf(running->node, sizeof running->node, "%s", name);
-    else
-        status = cli_answer_status(running->cli, ".", &answer);
-    answer_finish(&answer);
     return status;
 }
 
@@ -293,10 +319,13 @@ static int run(struct cli *cli)
     if (!running.status)
         running.status = read_links(&running);
     if (!running.status)
-        running.status = read_node(&running);
+        running.status = read_groups(&running);
+    if (!running.status)
+        running.status = mesh_own_node(cli, running.node);
     if (!running.status)
         follow(&running);
     free(running.links);
+    free(running.groups);
     return running.status;
 }
 
@@ -314,6 +343,8 @@ const struct verb verb_run = {
         "command is not started when a link is refused, as when there is no such actor (3); what "
         "is "
         "not started ends nobody.\n"
+        "With --join it is a member of a process group while it runs, before it is started: "
+        "`troupe members` knows it on every node.\n"
         "Signals go on to the command's process group. What ends it sends SIGTERM to that group "
         "and "
         "to what has left it, as daemons do, and SIGKILL after 5 seconds; so is stopped what the "
@@ -323,8 +354,10 @@ const struct verb verb_run = {
         "is not found, or cannot be executed.",
     .examples = "troupe run --link PEER:shop/db -- ./job\tends with the database, and it with the "
                 "job\n"
-                "troupe run --name shop/batch -- make\tas shop/batch",
-    .options = {{0, "link", "MODE:ADDRESS", "join it to an actor; may be given several times"},
+                "troupe run --name shop/batch -- make\tas shop/batch\n"
+                "troupe run --join workers -- ./job\tas a member of workers",
+    .options = {{0, "link", "MODE:ADDRESS", "link it to an actor; may be given several times"},
+                {0, "join", "GROUP", "make it a member of a group; may be given several times"},
                 {0, "name", "PATH", "its path: that of a supervisor, and one part more"}},
     .min_args = 1,
     .max_args = -1,

@@ -1,6 +1,7 @@
 #include "cli.h"
 
 #include "control.h"
+#include "place.h"
 #include "tail.h"
 #include "target.h"
 
@@ -27,14 +28,15 @@ static int print_actor(struct cli *cli, const struct facts *facts)
     return state && strcmp(state, row_state_text(ROW_READY)) == 0 ? STATUS_DONE : STATUS_NOT;
 }
 
-static int print_node(struct cli *cli, struct answer *answer)
+static int print_node(struct cli *cli, const char *root, struct answer *answer)
 {
+    char mailbox[MAILBOX_MAX];
     int status;
 
-    cli_check_memory(
-        client_call(&cli->client, RUNDIR_SUPERVISOR, CONTROL_NODE, NULL, 5000, answer));
+    client_supervisor(root, mailbox);
+    cli_check_memory(client_call(&cli->client, mailbox, CONTROL_NODE, NULL, 5000, answer));
     status = answer->kind == ANSWER_FACTS ? print(cli, &answer->facts)
-                                          : cli_answer_status(cli, ".", answer);
+                                          : cli_answer_status(cli, place_text(root), answer);
     answer_finish(answer);
     return status;
 }
@@ -58,10 +60,13 @@ static int run(struct cli *cli)
 {
     struct target target;
     struct answer answer;
-    int status;
+    struct addr addr;
+    int status = target_parse(cli, cli->args[0], &addr, NULL);
 
-    if (strcmp(cli->args[0], ".") == 0)
-        return print_node(cli, &answer);
+    if (status)
+        return status;
+    if (place_is_root(addr.path))
+        return print_node(cli, addr.path, &answer);
     status = target_ask(cli, cli->args[0], CONTROL_STATUS, &answer, &target);
     if (status)
         return status;
@@ -81,7 +86,7 @@ const struct verb verb_status = {
     .line = "show one actor in depth",
     .text =
         "Its spec with its place in the config file, its state, last ends, next restart, links, "
-        "limits used and last lines of output. `.` is the node itself.\n"
+        "limits used and last lines of output. `.` is the node itself, `@NODE` another one.\n"
         "Ends with 0 when the actor is ready, else with 1.",
     .examples = "troupe status shop/db\tone actor\n"
                 "troupe status -o state,pid shop/db\ttwo of its values\n"

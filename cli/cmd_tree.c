@@ -2,6 +2,7 @@
 
 #include "addr.h"
 #include "listing.h"
+#include "place.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -36,11 +37,14 @@ static void supervision(const struct row *row, struct buf *text)
 static void label(const struct actor *actor, const struct lines *lines, const bool open[],
                   struct buf *text)
 {
+    char name[ADDR_PATH_MAX + 1];
+
     for (unsigned d = 1; d < actor->depth && d < DEPTH_MAX; d++)
         buf_printf(text, "%s", open[d] ? lines->through : lines->blank);
     if (actor->depth)
         buf_printf(text, "%s", actor->is_last ? lines->last : lines->branch);
-    buf_printf(text, "%s", actor->depth ? addr_name(actor->row.path) : actor->row.path);
+    place_path(addr_name(actor->row.path), name); /* the first says which node it is */
+    buf_printf(text, "%s", actor->depth ? name : actor->row.path);
 }
 
 static void add_text(struct grid *grid, struct buf *text, enum colour colour)

@@ -432,10 +432,11 @@ static int node_has_ended(const struct up *up, const char *why)
 
 /* The node's end: by order when it said so before, else the end of an application that took the
  * node with it, or of the node by itself. */
-static void on_lost(void *data, const char *why)
+static void on_lost(void *data, const char *supervisor, const char *why)
 {
     struct up *up = data;
 
+    (void)supervisor;
     if (up->is_stopping || rundir_is_alive(&up->cli->client.dir))
         return;
     if (up->node_is_stopping && !up->accused && up->is_settled)

@@ -1,6 +1,7 @@
 #include "cli.h"
 
 #include "control.h"
+#include "place.h"
 #include "target.h"
 #include "text.h"
 #include "watch.h"
@@ -139,23 +140,42 @@ static void on_event(void *data, const char *event, const struct facts *facts)
     }
 }
 
-/* Its supervisor is not there. If its mailbox is gone as well, so is all that it had. */
-static void on_lost(void *data, const char *why)
+/* Is a supervisor, whose connection ended so, gone, and with it all that it had? */
+static bool is_gone(const struct client *client, const char *supervisor, const char *why)
 {
-    struct waiting *waiting = data;
-    bool alive = rundir_is_alive(&waiting->cli->client.dir);
     char mailbox[MAILBOX_MAX];
 
-    (void)why;
-    if (!alive && waiting->wanted == FOR_READY) {
-        finish(waiting, cli_fail(STATUS_NO_NODE, "the node has ended"));
+    if (place_is_elsewhere(supervisor))
+        return strcmp(why, CONTROL_E_NOPROC) == 0;
+    client_supervisor(supervisor, mailbox);
+    return !rundir_is_alive(&client->dir) || !client_has_mailbox(client, mailbox);
+}
+
+/* What is there nobody can tell any more. 0: it may yet come back. */
+static int status_of_loss(const struct waiting *waiting, const char *supervisor, const char *why)
+{
+    if (!rundir_is_alive(&waiting->cli->client.dir) && waiting->wanted == FOR_READY)
+        return cli_fail(STATUS_NO_NODE, "the node has ended");
+    if (place_is_elsewhere(supervisor) && client_is_cut_off(why))
+        return cli_cut_off(supervisor);
+    if (place_is_elsewhere(supervisor) && strcmp(why, CONTROL_E_DENIED) == 0)
+        return cli_fail(STATUS_DENIED, "%s: %s", supervisor, why);
+    return 0;
+}
+
+static void on_lost(void *data, const char *supervisor, const char *why)
+{
+    struct waiting *waiting = data;
+    int status = status_of_loss(waiting, supervisor, why);
+
+    if (status)
+        finish(waiting, status);
+    if (status || !is_gone(&waiting->cli->client, supervisor, why))
         return;
-    }
     for (size_t i = 0; i < waiting->count; i++) {
         struct waiter *waiter = &waiting->waiters[i];
 
-        client_supervisor(waiter->target->parent, mailbox);
-        if (alive && client_has_mailbox(&waiting->cli->client, mailbox))
+        if (strcmp(waiter->target->parent, supervisor) != 0)
             continue;
         waiter->knowledge = GONE;
         look(waiting, waiter);

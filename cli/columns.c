@@ -1,6 +1,7 @@
 #include "columns.h"
 
 #include "mono.h"
+#include "place.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -173,9 +174,8 @@ VALUE(dropped)
 
 VALUE(node)
 {
-    (void)row;
     UNUSED();
-    return view->node;
+    return place_is_elsewhere(row->path) ? place_node(row->path) : view->node;
 }
 
 /* Names are looked up once a change of user: most rows share one. */
@@ -298,8 +298,8 @@ const struct column columns[] = {
     {"out", "OUT", 'n', true, true, 0, "messages sent", out_value, NULL},
     {"expired", "EXP", 'n', true, true, 0, "messages whose time was up before their turn",
      expired_value, NULL},
-    {"dropped", "DROP", 'n', true, true, 0, "messages that were refused, or events that were missed",
-     dropped_value, NULL},
+    {"dropped", "DROP", 'n', true, true, 0,
+     "messages that were refused, or events that were missed", dropped_value, NULL},
     {"node", "NODE", 's', true, false, 0, "the node that it belongs to", node_value, NULL},
     {"user", "USER", 's', true, false, 0, "the user that it runs as", user_value, NULL},
     {"threads", "THR", 'n', true, true, 0, "its threads", threads_value, NULL},

@@ -37,6 +37,8 @@ static const char *taken(const struct verb *verb)
         [TAKES_VERBS] = "verb",
         [TAKES_SHELLS] = "shell",
         [TAKES_MESSAGE] = "message",
+        [TAKES_GROUP] = "group",
+        [TAKES_NODES] = "node",
         [TAKES_COMMAND] = "command",
     };
 
@@ -79,6 +81,12 @@ static const char bash_end[] =
     "            mapfile -t COMPREPLY < <(compgen -W \"$(troupe describe -o message \"$actor\" "
     "2>/dev/null)\" -- \"$word\")\n"
     "        fi ;;\n"
+    "    group)\n"
+    "        mapfile -t COMPREPLY < <(compgen -W \"$(troupe groups -o group 2>/dev/null)\" -- "
+    "\"$word\") ;;\n"
+    "    node)\n"
+    "        mapfile -t COMPREPLY < <(compgen -W \"$(troupe nodes -o name 2>/dev/null)\" -- "
+    "\"$word\") ;;\n"
     "    application)\n"
     "        mapfile -t COMPREPLY < <(compgen -W \"$(troupe ps -o paths 2>/dev/null |\n"
     "            grep -v -e / -e '^sys$')\" -- \"$word\") ;;\n"
@@ -170,6 +178,8 @@ static void put_zsh(struct buf *out)
                "        compadd -- ${(f)\"$(troupe describe -o message $words[NORMARG] "
                "2>/dev/null)\"}\n"
                "    fi\n}\n"
+               "_troupe_group() { compadd -- ${(f)\"$(troupe groups -o group 2>/dev/null)\"} }\n"
+               "_troupe_node() { compadd -- ${(f)\"$(troupe nodes -o name 2>/dev/null)\"} }\n"
                "_troupe_command() { _command_names; _files }\n"
                "_troupe_file() { _files }\n"
                "_troupe_nothing() { _message 'no more arguments' }\n"
@@ -237,6 +247,10 @@ static const char *fish_source(const struct verb *verb)
     case TAKES_MESSAGE: /* after an address, also what that actor understands */
         return " -a '(troupe describe -o message (commandline -opc)[-1] 2>/dev/null; "
                "troupe ps -o paths 2>/dev/null)'";
+    case TAKES_GROUP:
+        return " -a '(troupe groups -o group 2>/dev/null)'";
+    case TAKES_NODES:
+        return " -a '(troupe nodes -o name 2>/dev/null)'";
     case TAKES_APPLICATIONS:
         return " -a '(troupe ps -o paths 2>/dev/null | string match -v \"*/*\" | string match -v "
                "sys)'";

@@ -2,6 +2,7 @@
 
 #include "control.h"
 #include "output.h"
+#include "place.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@ enum { ENDED_MS = 1000 };
 struct question {
     struct client *client;
     ev_timer limit;
-    bool is_over;
+    bool is_over, is_cut_off;
     char *out; /* REASON_MAX bytes */
 };
 
@@ -40,8 +41,11 @@ static void on_event(struct exchange *exchange, const struct envelope *env)
 /* That the question is heard is no answer to it yet. */
 static void on_answer(struct exchange *exchange, struct answer *answer)
 {
+    struct question *question = exchange_data(exchange);
+
+    question->is_cut_off = answer->kind == ANSWER_CLOSED && client_is_cut_off(answer->text);
     if (answer->kind != ANSWER_WORDS)
-        finish(exchange_data(exchange));
+        finish(question);
 }
 
 static void on_end(struct exchange *exchange)
@@ -56,16 +60,18 @@ static void on_limit(struct ev_loop *loop, ev_timer *timer, int events)
     finish(container_of(timer, struct question, limit));
 }
 
-static struct exchange *ask(struct question *question, const char *path, uint64_t incarnation)
+static struct exchange *ask(struct question *question, const char *place, uint64_t incarnation)
 {
     static const struct exchange_handlers handlers = {on_answer, on_event, on_end};
-    char parent[ADDR_PATH_MAX + 1], mailbox[MAILBOX_MAX], target[ADDR_TEXT_MAX + 1];
+    char parent[ADDR_PATH_MAX + 1], mailbox[MAILBOX_MAX], path[ADDR_PATH_MAX + 1];
+    char target[ADDR_TEXT_MAX + 1];
     struct words words = {0};
     struct exchange *exchange;
 
-    if (addr_supervisor(path, parent, sizeof parent) != 0)
+    if (addr_supervisor(place, parent, sizeof parent) != 0)
         return NULL;
     client_supervisor(parent, mailbox);
+    place_path(place, path);
     snprintf(target, sizeof target, "%s#%" PRIu64, path, incarnation);
     cli_check_memory(words_append(&words, CONTROL_WATCH_ENDED));
     cli_check_memory(words_append(&words, question->client->self));
@@ -76,16 +82,16 @@ static struct exchange *ask(struct question *question, const char *path, uint64_
     return exchange;
 }
 
-void ended_reason(struct client *client, const char *path, uint64_t incarnation,
+bool ended_reason(struct client *client, const char *place, uint64_t incarnation,
                   char out[REASON_MAX])
 {
     struct question question = {.client = client, .out = out};
     struct exchange *exchange;
 
     snprintf(out, REASON_MAX, "unknown");
-    exchange = ask(&question, path, incarnation);
+    exchange = ask(&question, place, incarnation);
     if (!exchange)
-        return;
+        return true;
     ev_timer_init(&question.limit, on_limit, ENDED_MS / 1000.0, 0);
     ev_now_update(client->loop);
     ev_timer_start(client->loop, &question.limit);
@@ -93,4 +99,5 @@ void ended_reason(struct client *client, const char *path, uint64_t incarnation,
         ev_run(client->loop, 0);
     ev_timer_stop(client->loop, &question.limit);
     exchange_destroy(exchange);
+    return !question.is_cut_off;
 }

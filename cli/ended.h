@@ -8,9 +8,12 @@
 #include "client.h"
 #include "reason.h"
 
-/* The reason for which path#incarnation ended, or will have ended within a second; "unknown" when
- * its supervisor does not know, does not answer, or may not tell. Runs the client's loop. */
-void ended_reason(struct client *client, const char *path, uint64_t incarnation,
+#include <stdbool.h>
+
+/* The reason for which that incarnation of what stands at a place ended, or will have ended within
+ * a second; "unknown" when its supervisor does not know, does not answer, or may not tell. False:
+ * there is no session to its node any more, which is all that is known. Runs the client's loop. */
+bool ended_reason(struct client *client, const char *place, uint64_t incarnation,
                   char out[REASON_MAX]);
 
 #endif

@@ -257,6 +257,11 @@ static int run_many(struct cli *cli, errand_done *done, void *data)
     return worst;
 }
 
+int errand_send(struct cli *cli, const char *address)
+{
+    return run_one(cli, address, NULL, NULL);
+}
+
 bool errand_is_to_many(const struct cli *cli)
 {
     struct addr addr;

@@ -24,5 +24,7 @@ bool errand_is_to_many(const struct cli *cli);
  * after the other; without done it is a cast. Returns the exit status, the worst of all, after
  * having said why. */
 int errand_run(struct cli *cli, errand_done *done, void *data);
+/* Sends the same to another address than that of the command line, as a cast. */
+int errand_send(struct cli *cli, const char *address);
 
 #endif

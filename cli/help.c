@@ -108,9 +108,10 @@ void help_overview(struct buf *out)
         snprintf(usage, sizeof usage, "%s %s", verbs[i]->name, verbs[i]->synopsis);
         buf_printf(out, "  %-32s %s\n", usage, verbs[i]->line);
     }
-    buf_printf(out,
-               "\nAn ADDRESS is a path such as shop/web/page, or a quoted pattern: 'shop/farm.*'.\n"
-               "`troupe help VERB` explains a verb; troupe(1) says the rest.\n");
+    buf_printf(out, "\nAn ADDRESS is a path such as shop/web/page, or a quoted pattern: "
+                    "'shop/farm.*'. What is in\n"
+                    "another node is shop/web/page@NODE; @NODE is that node as a whole.\n"
+                    "`troupe help VERB` explains a verb; troupe(1) says the rest.\n");
 }
 
 /* ---- mdoc ------------------------------------------------------------------------------- */

@@ -1,6 +1,9 @@
 #include "listing.h"
 
+#include "control.h"
+#include "mesh.h"
 #include "mono.h"
+#include "place.h"
 #include "target.h"
 
 #include <stdlib.h>
@@ -58,12 +61,49 @@ static int collect_one(struct cli *cli, const char *text, struct actors *actors)
         take_matches(actors, &found, addr.path);
     for (size_t i = 0; !is_glob && i < found.count; i++)
         append(actors, &found.at[i]);
+    if (found.refusal.kind != ANSWER_NONE)
+        status = cli_answer_status(cli, addr.path, &found.refusal);
     actors_finish(&found);
-    if (actors->count > before || !*addr.path)
-        return 0;
+    if (status || actors->count > before || place_is_root(addr.path))
+        return status;
     if (is_glob)
         return cli_fail(STATUS_NOPROC, "%s: no actor matches", text);
     return target_unknown(cli, addr.path);
+}
+
+/* One that is lost meanwhile, or lets us see nothing, takes nothing from the others. */
+static void collect_node(struct cli *cli, const char *node, struct actors *actors)
+{
+    char root[ADDR_PATH_MAX + 1];
+    struct actors found;
+
+    cli_check_memory(place_make("", node, root));
+    cli_check_memory(actors_collect(&cli->client, root, is_brief(cli), &found));
+    if (found.refusal.kind != ANSWER_NONE)
+        cli_answer_status(cli, root, &found.refusal);
+    for (size_t i = 0; i < found.count; i++)
+        append(actors, &found.at[i]);
+    actors_finish(&found);
+}
+
+static int by_name(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+int listing_collect_others(struct cli *cli, struct actors *actors)
+{
+    struct words nodes;
+    int status = mesh_look(cli, "", CONTROL_NODE_WATCH, NULL, &nodes);
+
+    if (status)
+        return status;
+    if (nodes.count)
+        qsort(nodes.at, nodes.count, sizeof *nodes.at, by_name);
+    for (size_t i = 0; i < nodes.count; i++)
+        collect_node(cli, nodes.at[i], actors);
+    words_finish(&nodes);
+    return 0;
 }
 
 int listing_collect(struct cli *cli, struct actors *actors, struct column_view *view)

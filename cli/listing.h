@@ -12,6 +12,9 @@
 /* The actors at and below the arguments (all of them when there are none). 0, or an exit status
  * after having said why; actors is to be finished in either case. */
 int listing_collect(struct cli *cli, struct actors *actors, struct column_view *view);
+/* Everything in the nodes that this one has a session with, by their names; added to actors. As
+ * above. */
+int listing_collect_others(struct cli *cli, struct actors *actors);
 /* Prints JSON, paths or columns and returns true; false when a table is wanted. */
 bool listing_print(const struct output *out, const struct actors *actors,
                    const struct column_view *view);

@@ -4,6 +4,7 @@
 #include "ended.h"
 #include "output.h"
 #include "peer.h"
+#include "place.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -56,9 +57,12 @@ void reply_finish(struct reply *reply)
 
 /* ---- how it ends ------------------------------------------------------------------------- */
 
+/* The first word stands: the time may be up in the very turn in which the connection ends. */
 static void fail(struct delivery *delivery, const char *text, size_t length)
 {
     delivery->is_over = true;
+    if (delivery->reply->failure)
+        return;
     delivery->reply->failure = strndup(text, length);
     cli_check_memory(!delivery->reply->failure);
 }
@@ -92,10 +96,26 @@ static void explain_end(struct delivery *delivery)
 {
     char reason[REASON_MAX] = "unknown", text[REASON_MAX + 8];
 
-    if (delivery->incarnation)
-        ended_reason(delivery->client, delivery->to->path, delivery->incarnation, reason);
+    if (delivery->incarnation &&
+        !ended_reason(delivery->client, delivery->to->path, delivery->incarnation, reason)) {
+        fail_with(delivery, "noconnection");
+        return;
+    }
     snprintf(text, sizeof text, "down %s", reason);
     fail_with(delivery, text);
+}
+
+/* Why a connection could not be made, that no other will be either: by itself, or as sys/node says
+ * it, with more words behind. */
+static bool is_final(const char *why)
+{
+    static const char *const heads[] = {"noproc", "timeout", "noconnection", "denied"};
+    size_t length = strcspn(why, " :");
+
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        if (strlen(heads[i]) == length && strncmp(why, heads[i], length) == 0)
+            return true;
+    return false;
 }
 
 /* written: how far the kernel took what was sent. A letter that nobody listened to, or that is not
@@ -110,7 +130,7 @@ static void on_lost(struct delivery *delivery, uint64_t written, const char *why
     if (delivery->is_over)
         return;
     delivery->closed += !is_read;
-    if (strcmp(why, "noproc") == 0 || strcmp(why, "timeout") == 0) {
+    if (is_final(why)) {
         fail_with(delivery, why);
     } else if (strcmp(why, strerror(EACCES)) == 0) {
         delivery->reply->is_denied = true;
@@ -272,6 +292,10 @@ static void dial(struct delivery *delivery)
     bool is_raw = delivery->letter->style == LETTER_RAW;
     char text[128];
 
+    if (is_raw && place_is_elsewhere(delivery->to->path)) {
+        fail_with(delivery, "no_mailbox raw messages do not go to another node");
+        return;
+    }
     if ((is_raw ? dial_raw(delivery) : dial_peer(delivery)) == 0)
         return;
     snprintf(text, sizeof text, "bad_message %s", strerror(errno));

@@ -13,14 +13,15 @@
 
 /* Where it goes. */
 struct mailbox_address {
-    char path[ADDR_PATH_MAX + 1];
-    uint64_t incarnation; /* that one and no other; 0: whichever is there */
-    uint64_t seen;        /* the one that its supervisor spoke of, for RAW, which says none; or 0 */
+    char path[ADDR_PATH_MAX + 1]; /* a place */
+    uint64_t incarnation;         /* that one and no other; 0: whichever is there */
+    uint64_t seen; /* the one that its supervisor spoke of, for RAW, which says none; or 0 */
 };
 
 enum letter_style {
     LETTER_ENVELOPE, /* PAIR0: a message with a name and a payload */
-    LETTER_RAW,      /* REQ or PUSH: the payload is the whole body, a line of text or bytes */
+    LETTER_RAW,      /* REQ or PUSH: the payload is the whole body, a line of text or bytes; within
+                      * this node only */
 };
 
 struct letter {
@@ -35,7 +36,8 @@ struct letter {
 void letter_finish(struct letter *letter);
 
 struct reply {
-    char *failure;  /* NULL: it went well. Else a line by SEMANTICS 6: "timeout", "down exit:3" */
+    char *failure;  /* NULL: it went well. Else a line by SEMANTICS 6: "timeout", "down exit:3",
+                     * "noconnection" */
     bool is_denied; /* the socket may not be connected to */
     bool is_typed;
     struct buf body; /* a call's: the payload, or the raw body with its sign */

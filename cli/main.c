@@ -2,6 +2,7 @@
 
 #include "columns.h"
 #include "control.h"
+#include "place.h"
 #include "text.h"
 
 #include <errno.h>
@@ -99,9 +100,11 @@ static int status_of_head(const char *head)
         const char *head;
         int status;
     } heads[] = {
-        {"noproc", STATUS_NOPROC}, {"denied", STATUS_DENIED},         {"config", STATUS_CONFIG},
-        {"refused", STATUS_NOT},   {"stopping", STATUS_NOT},          {"starting", STATUS_NOT},
-        {"failed", STATUS_NOT},    {"unknown_request", STATUS_USAGE}, {"bad_request", STATUS_USAGE},
+        {"noproc", STATUS_NOPROC},     {"denied", STATUS_DENIED},
+        {"config", STATUS_CONFIG},     {"refused", STATUS_NOT},
+        {"stopping", STATUS_NOT},      {"starting", STATUS_NOT},
+        {"failed", STATUS_NOT},        {"unknown_request", STATUS_USAGE},
+        {"bad_request", STATUS_USAGE}, {"noconnection", STATUS_NO_NODE},
     };
 
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
@@ -120,19 +123,36 @@ static size_t length_of_lines(const char *text)
     return n;
 }
 
+/* Most texts begin with the path already, as its own node calls it. */
+static int say_text(int status, const char *what, const char *text)
+{
+    char path[ADDR_PATH_MAX + 1];
+    size_t length;
+
+    place_path(what, path);
+    length = strlen(path);
+    if (length && strncmp(text, path, length) == 0)
+        return cli_fail(status, "%s%s", what, text + length);
+    return cli_fail(status, "%s: %s", what, text);
+}
+
+int cli_cut_off(const char *place)
+{
+    return cli_fail(STATUS_NO_NODE, "%s: no session to %s", place, place_node(place));
+}
+
 static int say_error(const char *what, const struct answer *answer)
 {
     int status = status_of_head(answer->head);
 
+    if (client_is_cut_off(answer->head) && place_is_elsewhere(what))
+        return cli_cut_off(what);
     if (status == STATUS_CONFIG) { /* many lines, each with its place */
         fflush(stdout);
         fprintf(stderr, "%.*s\n", (int)length_of_lines(answer->text), answer->text);
         return status;
     }
-    /* Most texts begin with the path already. */
-    if (strncmp(answer->text, what, strlen(what)) == 0)
-        return cli_fail(status, "%s", answer->text);
-    return cli_fail(status, "%s: %s", what, *answer->text ? answer->text : answer->head);
+    return say_text(status, what, *answer->text ? answer->text : answer->head);
 }
 
 static int say_closed(struct cli *cli, const char *what, const struct answer *answer)
@@ -141,6 +161,10 @@ static int say_closed(struct cli *cli, const char *what, const struct answer *an
         return cli_fail(STATUS_DENIED, "%s: %s", what, answer->text);
     if (!rundir_is_alive(&cli->client.dir))
         return cli_fail(STATUS_NO_NODE, "%s: the node in %s has ended", what, cli->client.dir.path);
+    if (client_is_cut_off(answer->text) && place_is_elsewhere(what))
+        return cli_cut_off(what);
+    if (strncmp(answer->text, CONTROL_E_DENIED, strlen(CONTROL_E_DENIED)) == 0)
+        return cli_fail(STATUS_DENIED, "%s: %s", what, answer->text);
     if (strcmp(answer->text, "noproc") == 0)
         return cli_fail(STATUS_NOPROC, "%s: its supervisor is not there", what);
     if (strcmp(answer->text, "timeout") == 0)
@@ -242,8 +266,8 @@ static int dispatch(struct cli *cli, int argc, char **argv)
     return run(cli);
 }
 
-/* Whoever started us may have ignored SIGCHLD, which takes the ends of our own children from us, or blocked
- * what is to interrupt us. What else it ignores (nohup) stays so. */
+/* Whoever started us may have ignored SIGCHLD, which takes the ends of our own children from us, or
+ * blocked what is to interrupt us. What else it ignores (nohup) stays so. */
 static void set_signals(void)
 {
     sigset_t none;

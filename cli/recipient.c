@@ -2,6 +2,7 @@
 
 #include "control.h"
 #include "output.h"
+#include "place.h"
 #include "target.h"
 #include "text.h"
 
@@ -47,11 +48,13 @@ static int note_row(struct recipient *recipient, const struct row *row)
 static int note_closed(struct cli *cli, const struct recipient *recipient,
                        const struct answer *answer)
 {
-    if (!rundir_is_alive(&cli->client.dir) || strcmp(answer->text, CONTROL_E_NOPROC) == 0)
-        return target_answer_status(cli, recipient->to.path, answer);
-    if (!is_owner(cli))
-        return cli_fail(STATUS_DENIED, "%s: not allowed to uid %u", recipient->to.path,
-                        (unsigned)geteuid());
+    const char *path = recipient->to.path;
+
+    if (!rundir_is_alive(&cli->client.dir) || strcmp(answer->text, CONTROL_E_NOPROC) == 0 ||
+        (place_is_elsewhere(path) && client_is_cut_off(answer->text)))
+        return target_answer_status(cli, path, answer);
+    if (!place_is_elsewhere(path) && !is_owner(cli))
+        return cli_fail(STATUS_DENIED, "%s: not allowed to uid %u", path, (unsigned)geteuid());
     return 0;
 }
 
@@ -94,7 +97,7 @@ int recipient_find(struct cli *cli, const char *address, struct recipient *recip
         status = cli_open_node(cli);
     if (!status)
         status = target_parse(cli, address, &addr, NULL);
-    if (!status && !*addr.path)
+    if (!status && place_is_root(addr.path))
         status = cli_fail(STATUS_NOT, "%s: no_mailbox: the root takes no messages", address);
     if (status)
         return status;
@@ -154,7 +157,9 @@ int recipient_failed(struct cli *cli, const struct recipient *recipient, const s
     const char *path = recipient->to.path;
     char duration[32];
 
-    if (reply->is_denied)
+    if (place_is_elsewhere(path) && has_head(reply->failure, "noconnection"))
+        return cli_cut_off(path);
+    if (reply->is_denied || (place_is_elsewhere(path) && has_head(reply->failure, "denied")))
         return cli_fail(STATUS_DENIED, "%s: %s", path, reply->failure);
     if (strcmp(reply->failure, "noproc") == 0)
         return no_mailbox(cli, path);

@@ -2,6 +2,7 @@
 
 #include "control.h"
 #include "output.h"
+#include "place.h"
 
 #include <stdio.h>
 
@@ -40,21 +41,28 @@ static void on_patience(struct ev_loop *loop, ev_timer *timer, int events)
     ev_break(loop, EVBREAK_ONE);
 }
 
-void tail_read(struct client *client, const char *path, unsigned count, struct words *lines)
+void tail_mailbox(const char *place, char out[MAILBOX_MAX])
+{
+    snprintf(out, MAILBOX_MAX, "sys/log%s", addr_node_part(place));
+}
+
+void tail_read(struct client *client, const char *place, unsigned count, struct words *lines)
 {
     static const struct exchange_handlers handlers = {on_answer, on_event, NULL};
     struct tail tail = {.client = client, .lines = lines};
     struct words words = {0};
     struct exchange *exchange;
-    char number[16];
+    char number[16], path[ADDR_PATH_MAX + 1], mailbox[MAILBOX_MAX];
     int failed;
 
     snprintf(number, sizeof number, "%u", count);
+    place_path(place, path);
+    tail_mailbox(place, mailbox);
     failed = words_append(&words, path);
     failed |= words_append(&words, number);
     failed |= words_append(&words, "0");
     cli_check_memory(failed);
-    exchange = exchange_start(client, LOG_MAILBOX, CONTROL_LOG, &words, &handlers, &tail);
+    exchange = exchange_start(client, mailbox, CONTROL_LOG, &words, &handlers, &tail);
     words_finish(&words);
     if (!exchange)
         return;

@@ -2,6 +2,7 @@
 
 #include "actors.h"
 #include "control.h"
+#include "place.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -28,17 +29,43 @@ static bool is_this_node(struct cli *cli, const char *node)
     return same;
 }
 
+/* In the address of another node its name becomes part of the path. */
+static int fold_node(struct cli *cli, const char *text, struct addr *addr)
+{
+    char path[ADDR_PATH_MAX + 1];
+
+    if (*addr->node && !is_this_node(cli, addr->node)) {
+        strcpy(path, addr->path);
+        if (place_make(path, addr->node, addr->path) != 0)
+            return cli_fail(STATUS_USAGE, "address \"%s\": too long", text);
+    }
+    *addr->node = '\0';
+    return 0;
+}
+
 int target_parse(struct cli *cli, const char *text, struct addr *addr, bool *is_glob)
 {
+    char root[ADDR_TEXT_MAX + 1];
     const char *why;
-    int bad = is_glob ? addr_parse_glob(text, addr, is_glob, &why) : addr_parse(text, addr, &why);
+    int bad;
 
+    if (*text == '@') { /* that node, as a whole */
+        snprintf(root, sizeof root, ".%s", text);
+        return target_parse(cli, root, addr, is_glob);
+    }
+    bad = is_glob ? addr_parse_glob(text, addr, is_glob, &why) : addr_parse(text, addr, &why);
     if (bad)
         return cli_fail(STATUS_USAGE, "address \"%s\": %s", text, why);
-    if (*addr->node && !is_this_node(cli, addr->node))
-        return cli_fail(STATUS_NO_NODE, "no session to %s: nodes come with a later version",
-                        addr->node);
-    return 0;
+    return fold_node(cli, text, addr);
+}
+
+int target_parse_here(struct cli *cli, const char *text, struct addr *addr)
+{
+    int status = target_parse(cli, text, addr, NULL);
+
+    if (!status && place_is_elsewhere(addr->path))
+        return cli_fail(STATUS_USAGE, "%s: expected a path of this node", text);
+    return status;
 }
 
 /* ---- suggestions ------------------------------------------------------------------------ */
@@ -49,7 +76,7 @@ int target_unknown(struct cli *cli, const char *path)
     const char **paths;
     const char *nearest = NULL;
 
-    if (actors_collect(&cli->client, "", true, &actors) == 0) {
+    if (actors_collect(&cli->client, addr_node_part(path), true, &actors) == 0) {
         paths = cli_alloc((actors.count + 1) * sizeof *paths);
         for (size_t i = 0; i < actors.count; i++)
             paths[i] = actors.at[i].row.path;
@@ -106,9 +133,15 @@ static int expand_glob(struct cli *cli, const char *text, const struct addr *add
     char scope[ADDR_PATH_MAX + 1];
     struct actors actors;
     size_t before = targets->count;
+    int status;
 
     actors_fixed_part(addr->path, scope);
     cli_check_memory(actors_collect(&cli->client, scope, true, &actors));
+    if (actors.refusal.kind != ANSWER_NONE) {
+        status = cli_answer_status(cli, text, &actors.refusal);
+        actors_finish(&actors);
+        return status;
+    }
     for (size_t i = 0; i < actors.count; i++) {
         const struct row *row = &actors.at[i].row;
 
@@ -148,7 +181,7 @@ int targets_expand(struct cli *cli, int first, struct targets *targets)
 
     for (int i = first; i < cli->arg_count; i++) {
         status = target_parse(cli, cli->args[i], &addr, &is_glob);
-        if (!status && !*addr.path)
+        if (!status && place_is_root(addr.path))
             status =
                 cli_fail(STATUS_USAGE, "%s: the root is the node itself: `troupe down` stops it",
                          cli->args[i]);
@@ -188,12 +221,14 @@ void targets_finish(struct targets *targets)
 static int ask_all(struct cli *cli, struct targets *targets, const char *verb, bool one_by_one)
 {
     struct ask *asks = cli_alloc(targets->count * sizeof *asks);
+    char name[ADDR_PATH_MAX + 1];
     int status = 0, one;
 
     for (size_t i = 0; i < targets->count; i++) {
         asks[i].verb = verb;
         client_supervisor(targets->at[i].parent, asks[i].mailbox);
-        cli_check_memory(words_append(&asks[i].words, addr_child_name(targets->at[i].path)));
+        place_child_name(targets->at[i].path, name);
+        cli_check_memory(words_append(&asks[i].words, name));
     }
     if (!one_by_one)
         cli_check_memory(client_gather(&cli->client, asks, targets->count, ACT_WINDOW, 0));
@@ -231,7 +266,7 @@ int target_ask(struct cli *cli, const char *address, const char *verb, struct an
     struct addr addr;
     int status = target_parse(cli, address, &addr, NULL);
 
-    if (!status && !*addr.path)
+    if (!status && place_is_root(addr.path))
         status = cli_fail(STATUS_USAGE, "%s: expected an actor below the root", address);
     if (!status && addr.incarnation)
         status = check_incarnation(cli, &addr);

@@ -1,6 +1,6 @@
 /*
- * What the ADDRESSes of a command line mean: parsed, globs spread out, other nodes and the root
- * refused where they make no sense, and the nearest name suggested when there is no such actor.
+ * What the ADDRESSes of a command line mean: parsed into places (place.h), globs spread out, the
+ * root refused where it makes no sense, and the nearest name suggested when there is no such actor.
  */
 #ifndef TROUPE_CLI_TARGET_H
 #define TROUPE_CLI_TARGET_H
@@ -10,8 +10,8 @@
 #include "addr.h"
 
 struct target {
-    char path[ADDR_PATH_MAX + 1];   /* "" is the root */
-    char parent[ADDR_PATH_MAX + 1]; /* its supervisor's path */
+    char path[ADDR_PATH_MAX + 1];   /* a place */
+    char parent[ADDR_PATH_MAX + 1]; /* its supervisor's place */
 };
 
 struct targets {
@@ -19,9 +19,12 @@ struct targets {
     size_t count, size;
 };
 
-/* Parses one ADDRESS into addr; refuses other nodes. is_glob may be NULL: then globs are refused.
- * 0, or an exit status after having said why. */
+/* Parses one ADDRESS into addr, whose path is a place then, and whose node is empty. `@west` is
+ * that node's root, like `.@west`. is_glob may be NULL: then globs are refused. 0, or an exit
+ * status after having said why. */
 int target_parse(struct cli *cli, const char *text, struct addr *addr, bool *is_glob);
+/* The same for what must be in this node. */
+int target_parse_here(struct cli *cli, const char *text, struct addr *addr);
 /* What start, stop, restart and rm do: orders `verb` of the supervisor of each actor that cli's
  * arguments mean; with --one-by-one the next only when the one before is done. */
 int targets_order(struct cli *cli, const char *verb);

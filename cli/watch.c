@@ -2,6 +2,7 @@
 
 #include "control.h"
 #include "output.h"
+#include "place.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@ struct source {
     char path[ADDR_PATH_MAX + 1];
     struct exchange *exchange; /* NULL: waits for its next try */
     bool is_answered;
+    bool is_told_of; /* by its parent, after it was asked */
     ev_timer again;
     UT_hash_handle hh;
 };
@@ -53,9 +55,25 @@ static void lose(struct source *source, const char *why)
     struct watch *watch = source->watch;
     bool is_top = source == watch->top;
 
+    /* In another node this is how we learn that it is gone; but it may have come meanwhile. */
+    if (!is_top && !source->is_told_of && place_is_elsewhere(source->path) &&
+        strcmp(why, CONTROL_E_NOPROC) == 0) {
+        destroy(source);
+        return;
+    }
     try_again(source);
     if (is_top && watch->handlers.on_lost)
-        watch->handlers.on_lost(watch->data, why);
+        watch->handlers.on_lost(watch->data, source->path, why);
+}
+
+/* Not of the answer's own memory, which ends with the exchange. */
+static const char *why_not(const struct answer *answer)
+{
+    const char *text = answer->kind == ANSWER_ERROR ? answer->head : answer->text;
+    static char why[256];
+
+    snprintf(why, sizeof why, "%s", text ? text : "an answer of another shape than expected");
+    return why;
 }
 
 static void on_answer(struct exchange *exchange, struct answer *answer)
@@ -64,7 +82,7 @@ static void on_answer(struct exchange *exchange, struct answer *answer)
     struct watch *watch = source->watch;
 
     if (answer->kind != ANSWER_ROWS) {
-        lose(source, answer->text ? answer->text : "an answer of another shape than expected");
+        lose(source, why_not(answer));
         return;
     }
     source->is_answered = true;
@@ -75,6 +93,29 @@ static void on_answer(struct exchange *exchange, struct answer *answer)
     }
     if (watch->handlers.on_snapshot)
         watch->handlers.on_snapshot(watch->data, source->path);
+}
+
+/* What another node tells of one of its paths is of a place here. */
+static void place_event(struct facts *facts, const char *node)
+{
+    char place[ADDR_PATH_MAX + 1];
+
+    for (size_t i = 0; *node && i < facts->count; i++) {
+        struct fact *fact = &facts->at[i];
+
+        if (strcmp(fact->key, "path") != 0 || place_make(fact->value, node, place) != 0)
+            continue;
+        free(fact->value);
+        fact->value = cli_strdup(place);
+    }
+}
+
+/* Whether there is a mailbox can be seen in this node only (follow()). */
+static bool may_supervise(const struct facts *facts, const char *place)
+{
+    const char *kind = facts_get(facts, "kind");
+
+    return !place_is_elsewhere(place) || (kind && strcmp(kind, row_kind_text(ROW_SUPERVISOR)) == 0);
 }
 
 static void on_event(struct exchange *exchange, const struct envelope *env)
@@ -88,9 +129,10 @@ static void on_event(struct exchange *exchange, const struct envelope *env)
     if (envelope_text_copy(env->type, name, sizeof name) != 0 ||
         wire_unpack_facts(env->payload, env->payload_size, &facts) != 0)
         return;
+    place_event(&facts, exchange_node(exchange));
     path = facts_get(&facts, "path");
     watch->handlers.on_event(watch->data, name, &facts);
-    if (watch->is_deep && path)
+    if (watch->is_deep && path && may_supervise(&facts, path))
         follow(watch, path);
     facts_finish(&facts);
 }
@@ -106,13 +148,15 @@ static void subscribe(struct source *source)
     char mailbox[MAILBOX_MAX];
 
     client_supervisor(source->path, mailbox);
+    source->is_told_of = false;
     source->exchange =
         exchange_start(source->watch->client, mailbox, CONTROL_EVENTS, NULL, &handlers, source);
     if (!source->exchange)
         try_again(source);
 }
 
-/* A nested supervisor whose mailbox is gone is forgotten: an event of its parent brings it back. */
+/* A nested supervisor whose mailbox is gone is forgotten: an event of its parent brings it back. In
+ * another node only asking can tell. */
 static void on_again(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct source *source = container_of(timer, struct source, again);
@@ -121,7 +165,7 @@ static void on_again(struct ev_loop *loop, ev_timer *timer, int events)
     (void)loop;
     (void)events;
     client_supervisor(source->path, mailbox);
-    if (client_has_mailbox(source->watch->client, mailbox))
+    if (place_is_elsewhere(source->path) || client_has_mailbox(source->watch->client, mailbox))
         subscribe(source);
     else if (source == source->watch->top)
         lose(source, "its mailbox is gone");
@@ -147,10 +191,12 @@ static void follow(struct watch *watch, const char *path)
     char mailbox[MAILBOX_MAX];
 
     HASH_FIND_STR(watch->by_path, path, source);
-    if (source)
+    if (source) {
+        source->is_told_of = true;
         return;
+    }
     client_supervisor(path, mailbox);
-    if (client_has_mailbox(watch->client, mailbox))
+    if (place_is_elsewhere(path) || client_has_mailbox(watch->client, mailbox))
         subscribe(add(watch, path));
 }
 

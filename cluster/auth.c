@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum message { CHALLENGE = 1, HELLO, WELCOME, READY, REFUSE, MESSAGES };
+enum message { CHALLENGE = 1, HELLO, WELCOME, IDENTITY, READY, REFUSE, MESSAGES };
 
 static const char magic[] = "troupe";
 
@@ -31,7 +31,8 @@ const char *auth_reason_text(enum auth_reason reason)
 
 /* ---- macs -------------------------------------------------------------------------------- */
 
-/* Over a word, the messages so far, and what of the present one comes before its mac. */
+/* Over a word, both nonces with all that was said beside them, and what of the present message
+ * comes before its mac. */
 static void make_mac(const struct auth *auth, const char *word, const uint8_t *present, size_t size,
                      uint8_t out[MAC_SIZE])
 {
@@ -109,11 +110,19 @@ static void send_hello(struct auth *auth)
     struct fields_writer writer = begin(auth, HELLO);
 
     put_versions(&writer, auth->self);
-    put_identity(&writer, &auth->self->identity);
     fields_put(&writer, auth->nonce, sizeof auth->nonce);
     send_with_mac(auth, &writer, "troupe dial");
     auth->hello_size = auth->out_size;
     memcpy(auth->hello, auth->out, auth->out_size);
+}
+
+/* For one that has proven itself. */
+static void send_identity(struct auth *auth)
+{
+    struct fields_writer writer = begin(auth, IDENTITY);
+
+    put_identity(&writer, &auth->self->identity);
+    send_with_mac(auth, &writer, "troupe dial is");
 }
 
 static void send_welcome(struct auth *auth)
@@ -263,9 +272,7 @@ static enum auth_outcome on_hello(struct auth *auth, const void *bytes, size_t s
     struct fields_reader reader = open_message(bytes, size);
     uint8_t nonce[AUTH_NONCE_SIZE], mac[MAC_SIZE];
     uint64_t min = fields_get_number(&reader, 2), max = fields_get_number(&reader, 2);
-    enum auth_reason reason;
 
-    get_identity(&reader, &auth->peer);
     fields_get(&reader, nonce, sizeof nonce);
     fields_get(&reader, mac, sizeof mac);
     if (!fields_are_done(&reader) || !are_versions(min, max) || size > sizeof auth->hello)
@@ -274,32 +281,59 @@ static enum auth_outcome on_hello(struct auth *auth, const void *bytes, size_t s
         return close_silently(auth, AUTH_COOKIE);
     memcpy(auth->hello, bytes, size);
     auth->hello_size = size;
-    reason = judge_identity(auth);
     auth->version = common_version(auth->self, min, max);
-    if (reason || !auth->version)
-        return close_aloud(auth, reason ? reason : AUTH_VERSION);
+    if (!auth->version)
+        return close_aloud(auth, AUTH_VERSION);
     send_welcome(auth);
-    return judge(auth);
+    auth->state = AUTH_WELCOMED;
+    return AUTH_WAIT;
+}
+
+/* The end of a message: who the other is, and the mac that proves it. AUTH_WAIT: it does. */
+static enum auth_outcome take_proof(struct auth *auth, struct fields_reader *reader, const char *word,
+                                    const void *bytes, size_t size)
+{
+    uint8_t mac[MAC_SIZE];
+
+    get_identity(reader, &auth->peer);
+    fields_get(reader, mac, sizeof mac);
+    if (!fields_are_done(reader))
+        return close_silently(auth, AUTH_MALFORMED);
+    if (!has_mac(auth, word, bytes, size))
+        return close_silently(auth, AUTH_COOKIE);
+    return AUTH_WAIT;
+}
+
+/* Who the dialer is; that it knows the cookie, its HELLO has shown. */
+static enum auth_outcome on_identity(struct auth *auth, const void *bytes, size_t size)
+{
+    struct fields_reader reader = open_message(bytes, size);
+    enum auth_outcome outcome = take_proof(auth, &reader, "troupe dial is", bytes, size);
+    enum auth_reason reason;
+
+    if (outcome != AUTH_WAIT)
+        return outcome;
+    reason = judge_identity(auth);
+    return reason ? close_aloud(auth, reason) : judge(auth);
 }
 
 static enum auth_outcome on_welcome(struct auth *auth, const void *bytes, size_t size)
 {
     struct fields_reader reader = open_message(bytes, size);
     uint64_t version = fields_get_number(&reader, 2);
-    uint8_t mac[MAC_SIZE];
+    enum auth_outcome outcome = take_proof(auth, &reader, "troupe listen", bytes, size);
     enum auth_reason reason;
 
-    get_identity(&reader, &auth->peer);
-    fields_get(&reader, mac, sizeof mac);
-    if (!fields_are_done(&reader))
-        return close_silently(auth, AUTH_MALFORMED);
-    if (!has_mac(auth, "troupe listen", bytes, size))
-        return close_silently(auth, AUTH_COOKIE);
+    if (outcome != AUTH_WAIT)
+        return outcome;
     auth->version = (uint16_t)version;
     reason = judge_identity(auth);
     if (!reason && (version < auth->self->version_min || version > auth->self->version_max))
         reason = AUTH_VERSION;
-    return reason ? close_aloud(auth, reason) : judge(auth);
+    if (reason)
+        return close_aloud(auth, reason);
+    send_identity(auth);
+    return judge(auth);
 }
 
 /* Does this side wait for the other's choice? */
@@ -355,6 +389,7 @@ static message_handler *const machine[AUTH_STATES][MESSAGES] = {
     [AUTH_CHALLENGED] = {[CHALLENGE] = on_challenge},
     [AUTH_GREETED] = {[HELLO] = on_hello},
     [AUTH_ANSWERED] = {[WELCOME] = on_welcome, [REFUSE] = on_refuse},
+    [AUTH_WELCOMED] = {[IDENTITY] = on_identity, [REFUSE] = on_refuse},
     [AUTH_JUDGING] = {[READY] = on_ready, [REFUSE] = on_refuse},
     [AUTH_ADMITTED] = {[READY] = on_ready, [REFUSE] = on_refuse},
     [AUTH_SESSION] = {[REFUSE] = on_refuse},

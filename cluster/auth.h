@@ -3,15 +3,26 @@
  * is to be sent, who the other proved to be, or why it is refused, come out. No I/O, no clock, no
  * allocation; the nonce comes from the caller.
  *
- *   listener                                dialer
- *     CHALLENGE versions nonce         →
- *                                      ←      HELLO versions, who it is, nonce, mac     (listener:
- * proven) WELCOME version, who it is, mac  → (dialer: proven) READY  ←→  READY the lower-named
- * first, on the one connection that it chose
+ *   listener                                   dialer
+ *     CHALLENGE versions nonce             →
+ *                                          ←      HELLO versions nonce mac
+ *     WELCOME version, who it is, mac      →
+ *                                          ←      IDENTITY who it is, mac
+ *     READY                               ← →     READY
+ *
+ * The listener is proven to the dialer by WELCOME, the dialer to the listener by HELLO, and by
+ * IDENTITY who it is. READY is said first by the lower-named, on the one connection that it chose.
  *
  * The macs are HMAC-SHA256 with the cookie as the key over a word that says whose mac this is and
- * all messages so far, each preceded by its length. Both nonces are in all of them: a mac that was
- * heard once is of no use in another handshake, nor for the other side of the same.
+ * of what, CHALLENGE, HELLO and the message itself, each preceded by its length. Both nonces are in
+ * all of them: a mac that was heard once is of no use in another handshake, nor for the other side
+ * of the same.
+ *
+ * What a stranger learns. Whoever dials us: the versions that we speak. Whoever listens where we
+ * dial: these, and one mac over two nonces, no name. With that mac it can try cookies at home, as
+ * fast as it can hash: somebody has to give the first proof, and the dialer does, because it has
+ * chosen whom to speak to, and anybody may dial. So a cookie must not be guessable: AUTH_KEY_MIN
+ * bytes at least, and they should be random ones.
  *
  * A side that has PROVEN the other asks its own rivals.h and then says auth_admit() or
  * auth_refuse(). The session begins when both have admitted: READY is answered by READY, so that
@@ -34,7 +45,8 @@ enum {
     AUTH_MESSAGE_MAX = 1024, /* a longer frame before the proof is refused unread */
     AUTH_LATE_MS = 5000,     /* for the proof, and again for both to admit */
     AUTH_CHALLENGE_MAX = 64,
-    AUTH_HELLO_MAX = 512,
+    AUTH_HELLO_MAX = 128,
+    AUTH_KEY_MIN = 16,   /* bytes of a cookie */
     AUTH_FIRST_BYTE = 1, /* all messages of the handshake begin so, and nothing else may */
 };
 
@@ -81,6 +93,7 @@ enum auth_state {
     AUTH_CHALLENGED, /* dialer: waits for CHALLENGE */
     AUTH_GREETED,    /* listener: waits for HELLO */
     AUTH_ANSWERED,   /* dialer: waits for WELCOME */
+    AUTH_WELCOMED,   /* listener: waits for IDENTITY */
     AUTH_JUDGING,    /* the other is proven; this side has not decided */
     AUTH_ADMITTED,   /* this side has; waits for READY */
     AUTH_SESSION,

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { DEADLINE_AT = 16, DEADLINE_END = DEADLINE_AT + 8 };
+enum { DEADLINE_AT = 16, DEADLINE_END = DEADLINE_AT + 8, FROM_SIZE_AT = 28, FROM_SIZE_END = 30 };
 
 /* ---- deadlines ------------------------------------------------------------------------------- */
 
@@ -93,6 +93,11 @@ unsigned envelope_right(const uint8_t *body, size_t size, const char **why)
     default:
         return 0;
     }
+}
+
+bool envelope_has_sender(const uint8_t *body, size_t size)
+{
+    return size >= FROM_SIZE_END && (body[FROM_SIZE_AT] || body[FROM_SIZE_AT + 1]);
 }
 
 /* ---- refusals -------------------------------------------------------------------------------- */

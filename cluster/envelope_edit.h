@@ -31,6 +31,10 @@ void envelope_from_wire(const uint8_t *body, size_t size, struct mono now,
  */
 unsigned envelope_right(const uint8_t *body, size_t size, const char **why);
 
+/* Does it say itself who sends it? Only what sys/node hands on within its node may (fanout.h): between
+ * nodes, and from who is not sys/node, it is a name that anybody could have chosen. */
+bool envelope_has_sender(const uint8_t *body, size_t size);
+
 enum { ENVELOPE_REFUSAL_MAX = ENVELOPE_HEADER_MAX + 512 };
 
 /* The ERROR that tells the sender of a request that it will not be handled, and why. Returns its

@@ -62,6 +62,13 @@ static struct partner *find(const struct exchange *exchange, const char *name)
     return partner;
 }
 
+size_t exchange_members(const struct exchange *exchange, const char *node)
+{
+    const struct partner *partner = find(exchange, node);
+
+    return partner ? groups_source_count(exchange->groups, partner->source) : 0;
+}
+
 /* ---- sending ----------------------------------------------------------------------------- */
 
 static void owe(struct exchange *exchange, struct partner *partner, bool is_owed)
@@ -142,6 +149,7 @@ void exchange_catch_up(struct exchange *exchange)
             send_snapshot(exchange, partner);
 }
 
+/* A list that is longer than the other reads at once goes as a snapshot, too, which counts. */
 void exchange_local(struct exchange *exchange, const struct groups_event *event)
 {
     struct buf message = {0};
@@ -153,7 +161,8 @@ void exchange_local(struct exchange *exchange, const struct groups_event *event)
     for (size_t i = 0; i < event->count; i++)
         exchange_put_text(&message, event->actors[i]->address);
     for (; partner; partner = partner->hh.next)
-        if (!partner->is_owed && send_message(exchange, partner, &message) < 0)
+        if (!partner->is_owed &&
+            (event->count > LIST_MAX || send_message(exchange, partner, &message) < 0))
             owe(exchange, partner, true);
     buf_finish(&message);
 }

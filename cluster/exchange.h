@@ -21,6 +21,9 @@ struct exchange;
 struct exchange *exchange_create(struct peers *peers, struct groups *groups);
 void exchange_destroy(struct exchange *exchange);
 
+/* Memberships of that peer's actors that are known here. */
+size_t exchange_members(const struct exchange *exchange, const char *node);
+
 /* Handlers of peers.h. */
 void exchange_up(struct exchange *exchange, const struct auth_identity *peer, bool is_tls);
 void exchange_down(struct exchange *exchange, const struct auth_identity *peer);

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -304,6 +305,22 @@ static void make_self(void)
     program.self.key = (struct mac_part){settings->cookie, settings->cookie_size};
 }
 
+/* How many that leaves for connections: the sessions, their threads and what is linked take some, too. */
+static unsigned raise_descriptors(void)
+{
+    enum { OWN = 256, MOST = 131072, LEAST = 512 };
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return LEAST;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur > MOST)
+        return MOST - OWN;
+    return limit.rlim_cur > LEAST + OWN ? (unsigned)limit.rlim_cur - OWN : LEAST;
+}
+
 static void make_reach(void)
 {
     const struct settings *settings = &program.settings;
@@ -318,8 +335,11 @@ static void make_reach(void)
         .grant = settings->grant,
         .peers = program.peers,
         .groups = program.groups,
+        .exchange = program.exchange,
         .can_connect = settings->cookie_file != NULL,
+        .is_trusted_network = settings->is_trusted_network,
         .mailbox_fd = FD_MAILBOX,
+        .descriptors = raise_descriptors(),
     };
     struct error err = {0};
     const char *incarnation = getenv("TROUPE_INCARNATION");
@@ -331,6 +351,13 @@ static void make_reach(void)
         error_set_errno(&err, errno, "the mailbox"), die(EXIT_HOST, &err);
 }
 
+static enum mesh_learning learning(const struct settings *settings)
+{
+    if (settings->is_isolated)
+        return MESH_LEARNS_NONE;
+    return settings->is_trusted_network ? MESH_LEARNS_ALL : MESH_LEARNS_PRIVATE;
+}
+
 static void make_parts(void)
 {
     static const struct peers_transport transport = {now_us, give_random, dial, send_bytes,
@@ -340,7 +367,7 @@ static void make_parts(void)
 
     program.groups = groups_create(&on_groups, NULL);
     program.peers =
-        peers_create(&program.self, !program.settings.is_isolated, &transport, &on_peers, NULL);
+        peers_create(&program.self, learning(&program.settings), &transport, &on_peers, NULL);
     program.exchange = exchange_create(program.peers, program.groups);
     if (program.settings.has_mailbox)
         make_reach();

@@ -1,6 +1,7 @@
 #include "mesh.h"
 
 #include "memory.h"
+#include "url.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +15,12 @@ struct mesh_unwanted {
     struct mesh_unwanted *prev, *next;
 };
 
-bool mesh_is_tls_url(const char *url)
+static bool is_private(const char *text)
 {
-    return strncmp(url, "tls+", 4) == 0;
+    struct url url;
+    const char *why;
+
+    return url_parse(text, &url, &why) == 0 && url_is_private(&url);
 }
 
 static void copy_text(char *out, size_t size, const char *text)
@@ -24,9 +28,9 @@ static void copy_text(char *out, size_t size, const char *text)
     snprintf(out, size, "%s", text);
 }
 
-void mesh_init(struct mesh *mesh, const char *name, const char *url, bool is_transitive)
+void mesh_init(struct mesh *mesh, const char *name, const char *url, enum mesh_learning learning)
 {
-    *mesh = (struct mesh){.is_transitive = is_transitive};
+    *mesh = (struct mesh){.learning = learning};
     copy_text(mesh->name, sizeof mesh->name, name);
     copy_text(mesh->url, sizeof mesh->url, url);
 }
@@ -137,10 +141,12 @@ struct mesh_target *mesh_connect(struct mesh *mesh, const char *url, int64_t now
 
 static bool may_learn(const struct mesh *mesh, const char *name, const char *url, bool is_tls)
 {
-    if (!mesh->is_transitive || !*url || strcmp(name, mesh->name) == 0 ||
+    if (mesh->learning == MESH_LEARNS_NONE || !*url || strcmp(name, mesh->name) == 0 ||
         strcmp(url, mesh->url) == 0 || mesh_is_unwanted(mesh, name))
         return false;
-    return mesh_is_tls_url(url) || (!is_tls && !mesh_is_tls_url(mesh->url));
+    if (mesh->learning == MESH_LEARNS_PRIVATE && !is_private(url))
+        return false;
+    return url_is_tls(url) || (!is_tls && !url_is_tls(mesh->url));
 }
 
 /* A node that was restarted may listen elsewhere. */

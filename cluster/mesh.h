@@ -19,6 +19,10 @@
 
 enum { MESH_LEARNED_MAX = 1024 }; /* targets that peers told of */
 
+/* Which peers of its peers a node dials. None: it is isolated. In clear text beyond this host's
+ * loopback only where the network is trusted. */
+enum mesh_learning { MESH_LEARNS_NONE, MESH_LEARNS_PRIVATE, MESH_LEARNS_ALL };
+
 enum mesh_origin { MESH_ORDERED, MESH_LEARNED };
 
 struct mesh_target {
@@ -34,22 +38,22 @@ struct mesh_target {
 struct mesh {
     char name[ADDR_PART_MAX + 1]; /* ours */
     char url[AUTH_URL_MAX + 1];
-    bool is_transitive;
+    enum mesh_learning learning;
     struct mesh_target *targets;
     size_t learned;
     struct mesh_unwanted *unwanted;
 };
 
 /* url: where we listen, "" nowhere. */
-void mesh_init(struct mesh *mesh, const char *name, const char *url, bool is_transitive);
+void mesh_init(struct mesh *mesh, const char *name, const char *url, enum mesh_learning learning);
 void mesh_finish(struct mesh *mesh);
 
 /* Configuration, or `connect`: dialled at once, even if it was disconnected. Returns the target, or
  * NULL when it is our own URL. */
 struct mesh_target *mesh_connect(struct mesh *mesh, const char *url, int64_t now_ms);
 /* A proven peer (is_tls: that we have by TLS) has itself a peer. True: it is new and will be
- * dialled. Not when we are isolated, when it is known, unwanted, or ourselves, when there is no
- * room, nor in clear text when we heard of it, or listen, by TLS. */
+ * dialled. Not when it is known, unwanted, or ourselves, when there is no room, nor in clear text
+ * when we heard of it, or listen, by TLS; nor beyond what enum mesh_learning says. */
 bool mesh_learn(struct mesh *mesh, const char *name, const char *url, bool is_tls, int64_t now_ms,
                 uint32_t random);
 /* `disconnect`: no target of that name is dialled, and mesh_is_unwanted(). */
@@ -70,7 +74,5 @@ void mesh_failed(struct mesh_target *target, enum auth_reason reason, bool has_s
 /* A session with that name began, or ended. */
 void mesh_session(struct mesh *mesh, const char *name);
 void mesh_session_ended(struct mesh *mesh, const char *name, int64_t now_ms, uint32_t random);
-
-bool mesh_is_tls_url(const char *url);
 
 #endif

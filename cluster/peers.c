@@ -1,6 +1,7 @@
 #include "peers_parts.h"
 
 #include "memory.h"
+#include "url.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@ static uint32_t random_number(const struct peers *peers)
     return number;
 }
 
-struct peers *peers_create(const struct auth_self *self, bool is_transitive,
+struct peers *peers_create(const struct auth_self *self, enum mesh_learning learning,
                            const struct peers_transport *transport,
                            const struct peers_handlers *handlers, void *data)
 {
@@ -35,7 +36,7 @@ struct peers *peers_create(const struct auth_self *self, bool is_transitive,
     peers->transport = *transport;
     peers->handlers = *handlers;
     peers->data = data;
-    mesh_init(&peers->mesh, self->identity.name, self->identity.url, is_transitive);
+    mesh_init(&peers->mesh, self->identity.name, self->identity.url, learning);
     return peers;
 }
 
@@ -429,7 +430,7 @@ static void dial_due(struct peers *peers, int64_t now_ms)
     struct mesh_target *target;
 
     while ((target = mesh_try(&peers->mesh, now_ms))) {
-        struct conn *conn = make_conn(peers, target->url, mesh_is_tls_url(target->url));
+        struct conn *conn = make_conn(peers, target->url, url_is_tls(target->url));
 
         conn->target = target;
         peers->transport.dial(peers->data, conn->id, target->url);

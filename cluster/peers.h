@@ -11,6 +11,7 @@
 #define TROUPE_CLUSTER_PEERS_H
 
 #include "auth.h"
+#include "mesh.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,7 +55,7 @@ struct peers_handlers {
                        bool is_told);
 };
 
-struct peers *peers_create(const struct auth_self *self, bool is_transitive,
+struct peers *peers_create(const struct auth_self *self, enum mesh_learning learning,
                            const struct peers_transport *transport,
                            const struct peers_handlers *handlers, void *data);
 /* Ends everything, without calls of the handlers. Takes NULL. */
@@ -83,7 +84,7 @@ void peers_flush(struct peers *peers);
 int peers_connect(struct peers *peers, const char *url);
 /* Ends the session, and dials or admits that node no more until peers_connect(). */
 void peers_disconnect(struct peers *peers, const char *name);
-/* A peer's peer: dialled if this node is transitive (mesh.h). */
+/* A peer's peer: dialled if this node does (enum mesh_learning). */
 void peers_learn(struct peers *peers, const char *name, const char *url, bool is_tls);
 
 /* To one node; lane: what must stay in order has the same. 0, or -1 with ENOTCONN (no session),

@@ -14,7 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LANES = 1 /* the first that is not the nodes' own */, FULL = OUTBOUND_LIMIT / 2 };
+enum {
+    LANES = 1, /* the first that is not the nodes' own */
+    FULL = OUTBOUND_LIMIT / 2,
+    OWED_MAX = 128 << 20, /* answers are never refused: a peer that asks on and reads none is no peer */
+};
 
 /* A session, as processes see it. */
 struct link {
@@ -48,10 +52,10 @@ static int send_message(struct switchboard_side *side, const struct switchboard_
 {
     struct link *link = container_of(side, struct link, side);
     struct peers *peers = link->reach->options.peers;
-    int result = message->must ? peers_insist(peers, link->node, message->lane + LANES,
-                                                 message->parts, message->count)
-                               : peers_send(peers, link->node, message->lane + LANES,
-                                            message->parts, message->count);
+    int result =
+        message->must
+            ? peers_insist(peers, link->node, message->lane + LANES, message->parts, message->count)
+            : peers_send(peers, link->node, message->lane + LANES, message->parts, message->count);
 
     if (!side->is_full && peers_queued(peers, link->node) > FULL) {
         side->is_full = true;
@@ -75,8 +79,9 @@ bool reach_message(struct reach *reach, const struct auth_identity *peer, const 
     if (size == 0 || bytes[0] < CHANNEL_OPEN)
         return false;
     *why = NULL;
-    if (link)
-        switchboard_receive(&link->side, bytes, size, why);
+    if (link && switchboard_receive(&link->side, bytes, size, why) == 0 &&
+        peers_queued(reach->options.peers, link->node) > OWED_MAX)
+        *why = "asking, and reading no answers";
     return true;
 }
 
@@ -124,7 +129,8 @@ void reach_group_event(struct reach *reach, uint64_t subscriber, uint64_t ref,
     visitors_on_group(&reach->visitors, subscriber, ref, event);
 }
 
-/* ---- what visitors ask of the mesh --------------------------------------------------------------- */
+/* ---- what visitors ask of the mesh
+ * --------------------------------------------------------------- */
 
 static void add_number(struct words *words, uint64_t number)
 {
@@ -139,31 +145,6 @@ struct node_list {
     const struct reach *reach;
     struct words *words;
 };
-
-static void count_member(void *data, const char *scope, const char *group,
-                         const struct groups_actor *actor, size_t count)
-{
-    struct {
-        const char *node;
-        uint64_t members;
-    } *counted = data;
-
-    (void)scope;
-    (void)group;
-    if (!strcmp(actor->node, counted->node))
-        counted->members += count;
-}
-
-static uint64_t members_of(const struct reach *reach, const char *node)
-{
-    struct {
-        const char *node;
-        uint64_t members;
-    } counted = {node, 0};
-
-    groups_each(reach->options.groups, GROUPS_ALL, count_member, &counted);
-    return counted.members;
-}
 
 /* CONTROL_NODES_COLUMNS of control.h. */
 static void add_session(void *ctx, const struct peers_row *row)
@@ -181,12 +162,15 @@ static void add_session(void *ctx, const struct peers_row *row)
     words_append(list->words, row->identity.url);
     words_append(list->words, generation);
     add_number(list->words, link ? (uint64_t)link->since_us : 0);
-    add_number(list->words, (uint64_t)row->round_trip_us);
+    if (row->round_trip_us < 0) /* no ping was answered yet */
+        words_append(list->words, "");
+    else
+        add_number(list->words, (uint64_t)row->round_trip_us);
     add_number(list->words, row->queued);
     add_number(list->words, row->bytes_in);
     add_number(list->words, row->bytes_out);
     add_number(list->words, channels.outgoing + channels.incoming);
-    add_number(list->words, members_of(list->reach, row->identity.name));
+    add_number(list->words, exchange_members(list->reach->options.exchange, row->identity.name));
     words_append(list->words, "");
 }
 
@@ -229,6 +213,8 @@ static const char *connect_node(void *data, const char *text)
         return "this node has no cookie_file (node:, in its config)";
     if (url_parse(text, &url, &why) < 0)
         return why;
+    if (!reach->options.is_trusted_network && !url_is_private(&url))
+        return "clear text beyond this host needs trusted_network: true (node:, in its config)";
     if (peers_connect(reach->options.peers, text) < 0)
         return "that is this node itself";
     return NULL;
@@ -274,7 +260,7 @@ struct reach *reach_create(const struct reach_options *options)
                                         .grant = options->grant,
                                         .hooks = {send_message, on_visit},
                                         .data = reach};
-    if (switchboard_start(&reach->board, options->mailbox_fd) == 0)
+    if (switchboard_start(&reach->board, options->mailbox_fd, options->descriptors) == 0)
         return reach;
     free(reach);
     return NULL;
@@ -284,8 +270,8 @@ void reach_destroy(struct reach *reach)
 {
     if (!reach)
         return;
+    visitors_finish(&reach->visitors); /* their connections are of the switchboard's listener */
     switchboard_finish(&reach->board);
-    visitors_finish(&reach->visitors);
     fanout_finish(&reach->fanout);
     while (reach->links) {
         struct link *link = reach->links;

@@ -5,6 +5,7 @@
 #ifndef TROUPE_CLUSTER_REACH_H
 #define TROUPE_CLUSTER_REACH_H
 
+#include "exchange.h"
 #include "groups.h"
 #include "peers.h"
 #include "rights.h"
@@ -20,8 +21,11 @@ struct reach_options {
     unsigned grant;                    /* of those of others */
     struct peers *peers;
     struct groups *groups;
+    const struct exchange *exchange;
     bool can_connect; /* there is a cookie */
+    bool is_trusted_network;
     int mailbox_fd;   /* taken over */
+    unsigned descriptors; /* that there may be for connections */
 };
 
 /* NULL with errno. */

@@ -16,14 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool settings_is_private_url(const char *text)
-{
-    struct url url;
-    const char *why;
-
-    return url_parse(text, &url, &why) == 0 && (url.tls || url_is_loopback(&url));
-}
-
 static int check_url(const struct settings *settings, const char *text, struct error *err)
 {
     struct url url;
@@ -31,7 +23,7 @@ static int check_url(const struct settings *settings, const char *text, struct e
 
     if (!auth_is_url(text) || url_parse(text, &url, &why) < 0)
         return error_set(err, EINVAL, "%s: expected tcp://HOST:PORT or tls+tcp://HOST:PORT", text);
-    if (!settings->is_trusted_network && !settings_is_private_url(text))
+    if (!settings->is_trusted_network && !url_is_private(&url))
         return error_set(err, EINVAL, "%s: clear text beyond this host needs --trusted-network",
                          text);
     return 0;
@@ -49,7 +41,7 @@ static int check_urls(const struct settings *settings, struct error *err)
     return 0;
 }
 
-/* Not for others to read, and something in it; one newline at the end does not count. */
+/* Not for others to read, and too long to be guessed; one newline at the end does not count. */
 static int read_cookie(struct settings *settings, struct error *err)
 {
     const char *file = settings->cookie_file;
@@ -65,9 +57,9 @@ static int read_cookie(struct settings *settings, struct error *err)
         return error_set(err, EPERM, "the cookie %s: others may read it; chmod 600", file);
     if (size > 0 && settings->cookie[size - 1] == '\n')
         size--;
-    if (size <= 0 || size == SETTINGS_COOKIE_MAX)
-        return error_set(err, EINVAL, "the cookie %s: expected 1 to %d bytes", file,
-                         SETTINGS_COOKIE_MAX - 1);
+    if (size < AUTH_KEY_MIN || size > SETTINGS_COOKIE_MAX)
+        return error_set(err, EINVAL, "the cookie %s: expected %d to %d bytes", file, AUTH_KEY_MIN,
+                         SETTINGS_COOKIE_MAX);
     settings->cookie_size = (size_t)size;
     return 0;
 }
@@ -94,20 +86,17 @@ static int join_cert_and_key(struct settings *settings, struct error *err)
 
 static int read_rights(struct settings *settings, const char *text, struct error *err)
 {
-    static const struct {
-        const char *word;
-        unsigned right;
-    } rights[] = {{"look", RIGHT_LOOK}, {"send", RIGHT_SEND}, {"control", RIGHT_CONTROL}};
-
     settings->grant = 0;
     while (*(text += strspn(text, " "))) {
-        size_t length = strcspn(text, " "), i = 0;
+        size_t length = strcspn(text, " ");
+        unsigned i = 0;
 
-        while (i < 3 && (strlen(rights[i].word) != length || strncmp(rights[i].word, text, length)))
+        while (rights_words[i] &&
+               (strlen(rights_words[i]) != length || strncmp(rights_words[i], text, length)))
             i++;
-        if (i == 3)
+        if (!rights_words[i])
             return error_set(err, EINVAL, "--grant: expected words of look, send and control");
-        settings->grant |= rights[i].right;
+        settings->grant |= 1U << i;
         text += length;
     }
     return 0;

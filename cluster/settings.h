@@ -37,13 +37,11 @@ struct settings {
     const char *peers[SETTINGS_PEERS_MAX];
     size_t peer_count;
     bool is_isolated, is_trusted_network;
-    uint8_t cookie[SETTINGS_COOKIE_MAX];
+    uint8_t cookie[SETTINGS_COOKIE_MAX + 2]; /* with a newline; and one more would be too long */
     size_t cookie_size;
 };
 
 /* 0, or -1 with what is wrong. */
 int settings_read(struct settings *settings, int argc, char **argv, struct error *err);
-/* Does this URL lead to this host's loopback, or is it by TLS? */
-bool settings_is_private_url(const char *url);
 
 #endif

@@ -3,6 +3,7 @@
 #include "buf.h"
 #include "memory.h"
 #include "mono.h"
+#include "url.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -309,13 +310,15 @@ static int set_tls(const struct streams *streams, nng_stream_dialer *dialer, con
 static int make_dialer(struct streams *streams, const char *text, struct dialer **made)
 {
     struct dialer *dialer = memory_zeroed(sizeof *dialer);
-    bool is_tls = strncmp(text, "tls+", 4) == 0;
+    bool is_tls = url_is_tls(text);
     nng_url *url = NULL;
     int code = is_tls && !streams->tls.ca ? NNG_ENOTSUP : nng_url_parse(&url, text);
 
     snprintf(dialer->url, sizeof dialer->url, "%s", text);
     if (code == 0)
         code = nng_stream_dialer_alloc_url(&dialer->nng, url);
+    if (code == 0) /* nng leaves Nagle's waiting on: 40 ms for the second of two small writes */
+        code = nng_stream_dialer_set_bool(dialer->nng, NNG_OPT_TCP_NODELAY, true);
     if (code == 0 && is_tls)
         code = set_tls(streams, dialer->nng, url->u_hostname);
     if (url)
@@ -502,10 +505,12 @@ int streams_listen(struct streams *streams, char url[AUTH_URL_MAX + 1], struct e
 {
     int code;
 
-    streams->is_listener_tls = strncmp(url, "tls+", 4) == 0;
+    streams->is_listener_tls = url_is_tls(url);
     if (streams->is_listener_tls && !streams->tls.ca)
         return error_set(err, EINVAL, "%s: TLS needs --ca and --cert", url);
     code = nng_stream_listener_alloc(&streams->listener, url);
+    if (code == 0)
+        code = nng_stream_listener_set_bool(streams->listener, NNG_OPT_TCP_NODELAY, true);
     if (code == 0 && streams->is_listener_tls)
         code = listener_tls(streams, streams->listener);
     if (code == 0)

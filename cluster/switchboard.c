@@ -13,10 +13,12 @@
 #include <utlist.h>
 
 enum {
-    OUTBOX = 1 << 20, /* for one mailbox here, and for one process here: no actor stops a session */
+    OUTBOX = 1 << 20, /* for one mailbox here: no actor stops a session */
     DIAL_MS = 5000,   /* for a supervisor; a mailbox is waited for as long as it is there */
-    MAX_CONNS = 65536,
+    HELLO_MS = 5000,  /* for a process here to say whom it means */
     EARLY_MAX = 64 << 10, /* refusals that wait for a HELLO */
+    CHANNEL_MAX = 16384,  /* of one session, and never more than a part of all descriptors */
+    CHANNEL_PART = 4,
 };
 
 /* A process of this node that speaks to a mailbox of another. */
@@ -27,7 +29,8 @@ struct outgoing {
     struct sp_conn *conn;
     unsigned rights;
     bool is_open;                 /* the mailbox's HELLO has come */
-    struct buf early; /* what we had to say ourselves before that */
+    struct buf early;             /* what we had to say ourselves before that */
+    struct mono since;            /* it was connected */
     struct outgoing *prev, *next; /* of those that have not said it */
     UT_hash_handle hh;
 };
@@ -158,10 +161,9 @@ static void refuse_envelope(struct outgoing *outgoing, const uint8_t *body, size
 
     if (!part.iov_len)
         return;
-    if (!outgoing->is_open && keep_early(&outgoing->early, error, part.iov_len) < 0)
-        sp_conn_break(outgoing->conn);
-    else if (outgoing->is_open)
-        sp_send(outgoing->conn, &part, 1, -1);
+    if (outgoing->is_open ? sp_send(outgoing->conn, &part, 1, -1)
+                          : keep_early(&outgoing->early, error, part.iov_len))
+        sp_conn_break(outgoing->conn); /* no room for an answer: the end is one, too */
 }
 
 static void say_early(struct outgoing *outgoing)
@@ -171,7 +173,8 @@ static void say_early(struct outgoing *outgoing)
 
     while (take_early(&outgoing->early, &bytes, &part.iov_len)) {
         part.iov_base = (void *)bytes;
-        sp_send(outgoing->conn, &part, 1, -1);
+        if (sp_send(outgoing->conn, &part, 1, -1) < 0)
+            sp_conn_break(outgoing->conn);
         drop_early(&outgoing->early, part.iov_len);
     }
 }
@@ -252,7 +255,7 @@ static void forward(struct outgoing *outgoing, const uint8_t *body, size_t size)
     const char *why;
     unsigned needed = envelope_right(body, size, &why);
 
-    if (!needed || !(outgoing->rights & needed)) {
+    if (!needed || !(outgoing->rights & needed) || envelope_has_sender(body, size)) {
         refuse_envelope(outgoing, body, size, needed ? "denied" : "denied between nodes");
         return;
     }
@@ -283,6 +286,33 @@ static void on_caller_close(struct sp_conn *conn, const char *why)
     forget_outgoing(outgoing);
 }
 
+/* Who connects and says nothing holds a place that others need. */
+static void await_hello(struct switchboard *board)
+{
+    int64_t left;
+
+    if (!board->unopened || ev_is_active(&board->mute))
+        return;
+    left = HELLO_MS - mono_diff_ms(mono_now(), board->unopened->since);
+    ev_now_update(board->loop);
+    ev_timer_set(&board->mute, (double)(left > 0 ? left : 0) / 1000 + 0.001, 0.);
+    ev_timer_start(board->loop, &board->mute);
+}
+
+static void on_mute(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct switchboard *board = container_of(timer, struct switchboard, mute);
+    struct mono now = mono_now();
+
+    (void)loop;
+    (void)revents;
+    while (board->unopened && mono_diff_ms(now, board->unopened->since) >= HELLO_MS) {
+        sp_conn_close(board->unopened->conn, false);
+        forget_outgoing(board->unopened);
+    }
+    await_hello(board);
+}
+
 static bool on_caller_open(struct sp_conn *conn)
 {
     struct switchboard *board = sp_conn_data(conn);
@@ -298,8 +328,10 @@ static bool on_caller_open(struct sp_conn *conn)
     outgoing->board = board;
     outgoing->conn = conn;
     outgoing->rights = rights;
+    outgoing->since = mono_now();
     DL_APPEND(board->unopened, outgoing);
     sp_conn_set_data(conn, outgoing);
+    await_hello(board);
     return true;
 }
 
@@ -412,8 +444,9 @@ static struct incoming *find_incoming(const struct switchboard_side *side, uint3
     return incoming;
 }
 
-/* A supervisor that is not there is gone; an actor's mailbox may be between two incarnations. */
-static struct sp_conn *dial(struct incoming *incoming, const char *to)
+/* A supervisor that is not there is gone; an actor's mailbox may be between two incarnations. NULL; or
+ * why the other hears that there is no channel. */
+static const char *reach_mailbox(struct incoming *incoming, const char *to, const char *from)
 {
     struct switchboard *board = incoming->side->board;
     struct sp_limits limits = {.max_outbox = OUTBOX};
@@ -421,12 +454,15 @@ static struct sp_conn *dial(struct incoming *incoming, const char *to)
     bool is_supervisor;
 
     if (!is_mailbox(to, &is_supervisor))
-        return NULL;
+        return "noproc";
+    if (HASH_COUNT(incoming->side->incoming) > board->channel_max)
+        return "overloaded";
     if (is_supervisor)
         deadline = mono_add_ms(mono_now(), DIAL_MS);
     limits.again = !is_supervisor;
-    return sp_dial(board->loop, board->run_dir, to, SP_PAIR0, deadline, &limits,
-                   &mailbox_handlers, incoming);
+    incoming->conn = sp_dial(board->loop, board->run_dir, to, SP_PAIR0, deadline, &limits,
+                             &mailbox_handlers, incoming);
+    return incoming->conn && peer_greet(incoming->conn, from) == 0 ? NULL : "overloaded";
 }
 
 static struct incoming *create_incoming(struct switchboard_side *side, uint32_t id)
@@ -457,10 +493,10 @@ static const char *take_open(struct switchboard_side *side, const struct channel
     incoming = create_incoming(side, frame->id);
     if (!incoming)
         return "out of memory";
-    incoming->conn = dial(incoming, to);
-    if (incoming->conn && peer_greet(incoming->conn, from) == 0)
+    why = reach_mailbox(incoming, to, from);
+    if (!why)
         return NULL;
-    tell_ended(incoming, incoming->conn ? "closed" : "noproc");
+    tell_ended(incoming, why);
     if (incoming->conn)
         sp_conn_close(incoming->conn, false);
     forget_incoming(incoming);
@@ -479,24 +515,28 @@ static void answer_refused(struct incoming *incoming, const uint8_t *body, size_
         sp_conn_break(incoming->conn);
 }
 
-static void take_forth(struct switchboard_side *side, const struct channel_frame *frame)
+/* Who sends was said with OPEN. */
+static const char *take_forth(struct switchboard_side *side, const struct channel_frame *frame)
 {
     struct incoming *incoming = find_incoming(side, frame->id);
     struct envelope_parts parts;
     const char *why;
     unsigned needed;
 
+    if (envelope_has_sender(frame->body, frame->size))
+        return "a message in another's name";
     if (!incoming) /* it has ended, and the other does not know yet */
-        return;
+        return NULL;
     needed = envelope_right(frame->body, frame->size, &why);
     if (!needed || !(side->board->grant & needed)) {
         answer_refused(incoming, frame->body, frame->size, "denied");
-        return;
+        return NULL;
     }
     envelope_from_wire(frame->body, frame->size, mono_now(), &parts);
     if (sp_send(incoming->conn, parts.parts, parts.count, -1) < 0)
         answer_refused(incoming, frame->body, frame->size,
                        errno == EMSGSIZE ? "error too large a message" : "overloaded");
+    return NULL;
 }
 
 static void take_shut(struct switchboard_side *side, const struct channel_frame *frame)
@@ -522,7 +562,7 @@ int switchboard_receive(struct switchboard_side *side, const uint8_t *bytes, siz
         *why = take_open(side, &frame);
         break;
     case CHANNEL_FORTH:
-        take_forth(side, &frame);
+        *why = take_forth(side, &frame);
         break;
     case CHANNEL_BACK:
         take_back(side, &frame);
@@ -578,10 +618,14 @@ struct switchboard_counts switchboard_counts(const struct switchboard_side *side
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-int switchboard_start(struct switchboard *board, int mailbox_fd)
+int switchboard_start(struct switchboard *board, int mailbox_fd, unsigned descriptors)
 {
-    const struct sp_limits limits = {.max_conns = MAX_CONNS};
+    const struct sp_limits limits = {.max_conns = descriptors / 2};
 
+    ev_timer_init(&board->mute, on_mute, 0., 0.);
+    board->channel_max = descriptors / CHANNEL_PART;
+    if (board->channel_max > CHANNEL_MAX)
+        board->channel_max = CHANNEL_MAX;
     board->listener = sp_listen(board->loop, mailbox_fd, &limits, &caller_handlers, board);
     return board->listener ? 0 : -1;
 }
@@ -598,5 +642,6 @@ void switchboard_finish(struct switchboard *board)
         sp_conn_close(outgoing->conn, false);
         forget_outgoing(outgoing);
     }
+    ev_timer_stop(board->loop, &board->mute);
     sp_listener_destroy(board->listener, false);
 }

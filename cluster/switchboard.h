@@ -52,7 +52,9 @@ struct switchboard {
     void *data;
     struct sp_listener *listener;
     struct switchboard_side *sides; /* by node */
-    struct outgoing *unopened;   /* connections that have not said whom they mean */
+    struct outgoing *unopened;      /* connections that have not said whom they mean, oldest first */
+    ev_timer mute;                  /* when the oldest of them has had its time */
+    unsigned channel_max;           /* that one session may open to mailboxes here */
 };
 
 /* One session's channels. */
@@ -66,8 +68,9 @@ struct switchboard_side {
     UT_hash_handle hh;
 };
 
-/* Serves the mailbox of sys/node (taken over). 0, or -1 with errno. */
-int switchboard_start(struct switchboard *board, int mailbox_fd);
+/* Serves the mailbox of sys/node (taken over). descriptors: how many there may be, in all; each process
+ * here, and each mailbox spoken to from elsewhere, takes one. 0, or -1 with errno. */
+int switchboard_start(struct switchboard *board, int mailbox_fd, unsigned descriptors);
 /* Ends every connection; what was read is written first. */
 void switchboard_finish(struct switchboard *board);
 

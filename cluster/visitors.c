@@ -420,16 +420,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 static void send_event(struct visitor *visitor, uint64_t ref, const char *type,
                        const struct words *words)
 {
-    struct envelope event = {.kind = ENVELOPE_EVENT, .ref = ref, .type = envelope_text(type)};
-    struct wire_image image = {0};
-    int result = wire_pack_words(words, &image);
-
-    event.payload = image.data;
-    event.payload_size = (uint32_t)image.size;
-    if (result == 0)
-        result = peer_send(visitor->peer, &event, -1);
-    wire_image_finish(&image);
-    if (result < 0)
+    if (peer_event_words(visitor->peer, ref, type, words) < 0)
         peer_break(visitor->peer);
 }
 

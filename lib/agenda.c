@@ -69,15 +69,43 @@ void agenda_leave(struct troupe *self)
         self->enough |= self->is_watching;
 }
 
-void agenda_wait(struct troupe *self, const bool *done)
+static void wait_until_either(struct troupe *self, const bool *done, const bool *is_late)
 {
     if (self->waiting++ == 0)
         descriptors_hold(self, true);
     mailbox_rest(self);
-    while (!*done && !self->ending)
+    while (!*done && !*is_late && !self->ending)
         ev_run(self->loop, EVRUN_ONCE);
     if (--self->waiting == 0)
         descriptors_hold(self, false);
     if (!TAILQ_EMPTY(&self->agenda) || self->mailbox.depth > 0 || self->draining)
         mailbox_wake(self);
+}
+
+void agenda_wait(struct troupe *self, const bool *done)
+{
+    wait_until_either(self, done, &(const bool){false});
+}
+
+static void on_late(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    bool *is_late = timer->data;
+
+    (void)loop;
+    (void)revents;
+    *is_late = true;
+}
+
+bool agenda_wait_for(struct troupe *self, const bool *done, int64_t ms)
+{
+    bool is_late = false;
+    ev_timer limit;
+
+    ev_now_update(self->loop);
+    ev_timer_init(&limit, on_late, (double)ms / 1000, 0.);
+    limit.data = &is_late;
+    ev_timer_start(self->loop, &limit);
+    wait_until_either(self, done, &is_late);
+    ev_timer_stop(self->loop, &limit);
+    return *done;
 }

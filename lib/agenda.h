@@ -7,6 +7,7 @@
 #define TROUPE_AGENDA_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 struct troupe;
@@ -45,5 +46,7 @@ void agenda_leave(struct troupe *self);
 /* Runs the loop until *done, or until the actor is to end: what a blocking function does. Nothing of
  * the author's runs meanwhile, but its watchers on troupe_loop(). */
 void agenda_wait(struct troupe *self, const bool *done);
+/* The same, for at most ms. Returns *done: else the time is up, or self->ending. */
+bool agenda_wait_for(struct troupe *self, const bool *done, int64_t ms);
 
 #endif

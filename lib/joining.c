@@ -38,31 +38,7 @@ void joining_on_refused(struct troupe *self, char *rest)
     answered(self, rest, NULL, NULL);
 }
 
-static void on_time(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-    struct joining *joining = timer->data;
-
-    (void)loop;
-    (void)revents;
-    snprintf(joining->failure, sizeof joining->failure, "timeout");
-    joining->is_answered = true;
-}
-
 /* ---- asking ---------------------------------------------------------------------------------- */
-
-static void wait_for(struct troupe *self)
-{
-    struct joining *joining = &self->joining;
-    ev_timer limit;
-
-    ev_now_update(self->loop);
-    ev_timer_init(&limit, on_time, JOINING_MS / 1000., 0.);
-    limit.data = joining;
-    ev_timer_start(self->loop, &limit);
-    agenda_wait(self, &joining->is_answered);
-    ev_timer_stop(self->loop, &limit);
-    joining->is_waiting = false;
-}
 
 static const char *ask(struct troupe *self, bool is_join, const char *group, unsigned times)
 {
@@ -80,9 +56,10 @@ static const char *ask(struct troupe *self, bool is_join, const char *group, uns
     joining->is_waiting = true;
     snprintf(text, sizeof text, "%s %s %u", joining->name.scope, joining->name.group, times);
     parent_say(&self->parent, is_join ? CTL_JOIN : CTL_LEAVE, text);
-    wait_for(self);
-    if (!joining->is_answered)
-        return "refused ending";
+    if (!agenda_wait_for(self, &joining->is_answered, JOINING_MS))
+        snprintf(joining->failure, sizeof joining->failure, "%s",
+                 self->ending ? "refused ending" : "timeout");
+    joining->is_waiting = false;
     return *joining->failure ? joining->failure : NULL;
 }
 

@@ -9,7 +9,6 @@
 /* One that waits, on the stack of its asker. */
 struct lookup {
     LIST_ENTRY(lookup) in_contact;
-    ev_timer limit;
     bool done;
     int failure;                   /* an errno; 0: found */
     char address[ADDR_TEXT_MAX + 1];
@@ -40,25 +39,14 @@ void lookup_on_nobody(struct contact *contact)
     finish(lookup, ENOENT);
 }
 
-static void on_time(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-    (void)loop;
-    (void)revents;
-    finish(container_of(timer, struct lookup, limit), ETIMEDOUT);
-}
-
 static void wait_for(struct lookup *lookup, struct contact *contact, int64_t timeout_ms)
 {
     struct troupe *self = contact->self;
 
-    lookup->failure = EINTR; /* the actor is to end first */
-    ev_now_update(self->loop);
-    ev_timer_init(&lookup->limit, on_time, (double)timeout_ms / 1000, 0.);
-    ev_timer_start(self->loop, &lookup->limit);
     LIST_INSERT_HEAD(&contact->lookups, lookup, in_contact);
-    agenda_wait(self, &lookup->done);
+    if (!agenda_wait_for(self, &lookup->done, timeout_ms))
+        lookup->failure = self->ending ? EINTR : ETIMEDOUT;
     LIST_REMOVE(lookup, in_contact);
-    ev_timer_stop(self->loop, &lookup->limit);
 }
 
 static int copy(const char *address, char *out, size_t size)

@@ -442,11 +442,22 @@ static void drop_for_memory(struct troupe_message *message)
     mailbox_forget(message);
 }
 
-/* A `from` of its own has what sys/node hands on for somebody (PROTOCOL 2); else it is of who dialled. */
+static bool is_own_node(const struct channel *channel)
+{
+    struct addr addr;
+    const char *why;
+
+    return addr_parse(peer_remote(channel->peer), &addr, &why) == 0 &&
+           !strcmp(addr.path, PEER_NODE) && !strcmp(addr.node, channel->self->boot->node ? channel->self->boot->node : "");
+}
+
+/* A `from` of its own has what sys/node hands on for somebody (PROTOCOL 2); else it is of who dialled,
+ * whatever it says. */
 static struct troupe_message *view_of(struct channel *channel, const struct envelope *env)
 {
     char from[ADDR_TEXT_MAX + 1];
-    bool is_relayed = env->from.length && envelope_text_copy(env->from, from, sizeof from) == 0;
+    bool is_relayed = env->from.length && is_own_node(channel) &&
+                      envelope_text_copy(env->from, from, sizeof from) == 0;
     struct troupe_message *message =
         message_view(channel->self, MESSAGE_ENVELOPE, env,
                      is_relayed ? from : peer_remote(channel->peer));

@@ -432,6 +432,11 @@ int peer_reply_error(struct peer *peer, uint64_t ref, const char *format, ...)
     return or_break(peer, result);
 }
 
+int peer_event_words(struct peer *peer, uint64_t ref, const char *type, const struct words *words)
+{
+    return send_words(peer, envelope_of(ENVELOPE_EVENT, ref, type), words, -1);
+}
+
 int peer_event_facts(struct peer *peer, uint64_t ref, const char *type, const struct facts *facts)
 {
     return send_facts(peer, envelope_of(ENVELOPE_EVENT, ref, type), facts);

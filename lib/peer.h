@@ -84,6 +84,7 @@ int peer_reply_rows(struct peer *peer, uint64_t ref, const struct rows *rows);
 int peer_reply_error(struct peer *peer, uint64_t ref, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* EVENT: ref is that of the subscription; type is the event's name. */
+int peer_event_words(struct peer *peer, uint64_t ref, const char *type, const struct words *words);
 int peer_event_facts(struct peer *peer, uint64_t ref, const char *type, const struct facts *facts);
 int peer_event_rows(struct peer *peer, uint64_t ref, const char *type, const struct rows *rows);
 

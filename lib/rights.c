@@ -1,5 +1,7 @@
 #include "rights.h"
 
+const char *const rights_words[] = {"look", "send", "control", NULL};
+
 unsigned rights_of(const struct rights *rights, uid_t uid, gid_t gid)
 {
     unsigned bits = 0;

@@ -10,6 +10,9 @@
 
 enum { RIGHT_LOOK = 1, RIGHT_SEND = 2, RIGHT_CONTROL = 4, RIGHT_ALL = 7 };
 
+/* What the rights are called, in the order of their bits; ends with NULL. */
+extern const char *const rights_words[];
+
 struct rights {
     uid_t node_uid;          /* the user that runs the node */
     const uid_t *send_uids;  /* uids named by `user:` in the tree */

@@ -271,19 +271,11 @@ static void say_link(struct troupe *self, enum ctl_verb verb, enum troupe_link m
     parent_say(&self->parent, verb, text);
 }
 
-static void on_link_time(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-    (void)loop;
-    (void)revents;
-    link_answered(timer->data, "timeout");
-}
-
 const char *troupe_link(struct troupe *self, enum troupe_link mode, const char *who)
 {
     struct ties *ties = &self->ties;
     struct addr addr;
     const char *why;
-    ev_timer limit;
 
     if (addr_parse(who, &addr, &why) < 0)
         return "refused no address";
@@ -293,16 +285,11 @@ const char *troupe_link(struct troupe *self, enum troupe_link mode, const char *
         return "refused ending";
     ties->linking = addr.path;
     ties->linked = false;
-    ev_now_update(self->loop);
-    ev_timer_init(&limit, on_link_time, TIES_LINK_MS / 1000., 0.);
-    limit.data = self;
-    ev_timer_start(self->loop, &limit);
     say_link(self, CTL_LINK, mode, who);
-    agenda_wait(self, &ties->linked);
-    ev_timer_stop(self->loop, &limit);
+    agenda_wait_for(self, &ties->linked, TIES_LINK_MS);
     ties->linking = NULL;
     if (!ties->linked)
-        return "refused ending";
+        return self->ending ? "refused ending" : "timeout";
     return *ties->link_failure ? ties->link_failure : NULL;
 }
 

@@ -61,3 +61,13 @@ bool url_is_loopback(const struct url *url)
            (!strncmp(url->host, "127.", 4) &&
             strspn(url->host, "0123456789.") == strlen(url->host));
 }
+
+bool url_is_private(const struct url *url)
+{
+    return url->tls || url_is_loopback(url);
+}
+
+bool url_is_tls(const char *text)
+{
+    return strncmp(text, "tls+", 4) == 0;
+}

@@ -18,6 +18,10 @@ struct url {
 
 /* 0, or -1 with *why, a phrase that says what was expected. */
 int url_parse(const char *text, struct url *url, const char **why);
+/* Does the text name TLS? For one that is a URL. */
+bool url_is_tls(const char *text);
+/* Can nobody on the way read what is said there: is it by TLS, or within this host? */
+bool url_is_private(const struct url *url);
 /* Is it reached from this host only? A name other than localhost is not known to be. */
 bool url_is_loopback(const struct url *url);
 

@@ -14,7 +14,7 @@ enum { DIAL_MS = 5000, ASK_MS = 5000, WAIT_FIRST_MS = 20, WAIT_MAX_MS = 1000 };
 
 struct view_query {
     uint64_t ref;
-    bool is_done, is_answered;
+    bool is_answered;
     int failure; /* an errno; 0: answer is there */
     struct words answer;
 };
@@ -213,11 +213,11 @@ static int take_snapshot(struct view *view, const struct words *words)
     if (!failed) {
         if (had)
             qsort(before, had, sizeof *before, compare);
-        if (view->count && view->is_known) /* the first time the order of the joins is kept */
+        if (view->count && view->is_told) /* the first time the order of the joins is kept */
             qsort(sorted, view->count, sizeof *sorted, compare);
         failed = tell_difference(view, before, had, sorted, view->count);
     }
-    view->is_known = view->is_told = true;
+    view->is_told = true;
     free(sorted);
     while (had)
         free(before[--had].group);
@@ -235,7 +235,7 @@ static struct view *of_ref(const struct views *views, uint64_t ref)
 
 static void answer_query(struct view_query *query, const struct envelope *env)
 {
-    query->is_done = query->is_answered = true;
+    query->is_answered = true;
     if (env->kind != ENVELOPE_CONTROL_REPLY)
         query->failure = EACCES;
     else if (wire_unpack_words(env->payload, env->payload_size, &query->answer) < 0)
@@ -269,7 +269,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     if (views->query && views->query->ref == env->ref)
         answer_query(views->query, env);
     else if (view && env->kind == ENVELOPE_ERROR)
-        view->is_known = view->is_told = true; /* refused: nobody is seen */
+        view->is_told = true; /* refused: nobody is seen */
     else if (view && take_for_view(view, env) < 0)
         peer_break(peer);
     agenda_let_go(self);
@@ -300,12 +300,11 @@ static void on_close(struct peer *peer, const char *why)
     views->peer = NULL;
     for (struct view *view = views->all; view; view = view->hh.next) {
         view->ref = 0;
-        view->is_known |= is_absent;
         view->is_told |= is_absent;
     }
     if (views->query) {
         views->query->failure = is_absent ? 0 : ENOTCONN;
-        views->query->is_done = views->query->is_answered = true;
+        views->query->is_answered = true;
     }
     retry_later(self);
 }
@@ -353,28 +352,6 @@ static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 
 /* ---- questions ------------------------------------------------------------------------------ */
 
-static void on_time(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-    bool *is_done = timer->data;
-
-    (void)loop;
-    (void)revents;
-    *is_done = true;
-}
-
-/* Waits for *done, and no longer than it may take. */
-static void wait_for(struct troupe *self, bool *is_done)
-{
-    ev_timer limit;
-
-    ev_now_update(self->loop);
-    ev_timer_init(&limit, on_time, ASK_MS / 1000., 0.);
-    limit.data = is_done;
-    ev_timer_start(self->loop, &limit);
-    agenda_wait(self, is_done);
-    ev_timer_stop(self->loop, &limit);
-}
-
 int views_ask(struct troupe *self, const char *verb, const struct words *words,
               struct words *answer)
 {
@@ -389,11 +366,10 @@ int views_ask(struct troupe *self, const char *verb, const struct words *words,
     if (!query.ref)
         return -1;
     views->query = &query;
-    wait_for(self, &query.is_done);
+    if (!agenda_wait_for(self, &query.is_answered, ASK_MS))
+        query.failure = self->ending ? EINTR : ETIMEDOUT;
     views->query = NULL;
     *answer = query.answer;
-    if (!query.is_answered)
-        query.failure = self->ending ? EINTR : ETIMEDOUT;
     errno = query.failure;
     return query.failure ? -1 : 0;
 }
@@ -438,11 +414,8 @@ struct view *views_look(struct troupe *self, const struct group_name *name)
         view = create(self, name, NULL, NULL);
     if (!view)
         return NULL;
-    if (!view->is_known)
-        wait_for(self, &view->is_known);
-    if (view->is_told)
+    if (view->is_told || agenda_wait_for(self, &view->is_told, ASK_MS))
         return view;
-    view->is_known = false; /* the time was up */
     errno = self->ending ? EINTR : ENOTCONN;
     return NULL;
 }

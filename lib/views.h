@@ -31,7 +31,6 @@ struct view {
     uint64_t ref;           /* of its request on this connection; 0: none */
     struct group_name name; /* group "": the whole scope */
     bool is_told;           /* its members, at least once */
-    bool is_known;          /* the same, or who waits for it has waited enough */
     struct view_member *members;
     size_t count, size;
     troupe_on_group *on_change; /* NULL: nobody is told, it is looked at */

@@ -28,7 +28,7 @@ static int tell_one(struct asker *asker, const struct notice *notice)
                                         watch->ordered ? "1" : "0"}};
 
     addr_write(watch->path, watch->incarnation, target, sizeof target);
-    return request_event(asker->peer, notice->ref, EVENT_DOWN, &words);
+    return peer_event_words(asker->peer, notice->ref, EVENT_DOWN, &words);
 }
 
 static void tell(struct watcher *watcher)

@@ -54,7 +54,7 @@ static int party_send(struct party *party, const char *lines, size_t size)
         at += length + 1;
     }
     if (result == 0)
-        result = request_event(attached->peer, attached->ref, EVENT_LINE, &words);
+        result = peer_event_words(attached->peer, attached->ref, EVENT_LINE, &words);
     saved = errno;
     words_finish(&words);
     errno = saved;

@@ -1,5 +1,6 @@
 #include "config_keys.h"
 
+#include "rights.h"
 #include "spec.h"
 #include "text.h"
 
@@ -18,10 +19,9 @@ static const char *const stderrs[] = {"joined", "separate", NULL};
 static const char *const raws[] = {"on", "bytes", "off", NULL};
 static const char *const verifies[] = {"required", NULL};
 static const char *const connects[] = {"transitive", "isolated", NULL};
-/* In the order of the bits of rights.h. */
-static const char *const rights[] = {"look", "send", "control", NULL};
 static const char *const stores[] = {"sqlite:", "postgres://", "redis://", NULL};
 
+static const char later_gateway[] = "the gateway comes with a later version";
 static const char later_services[] = "services come with a later version";
 static const char later_web[] = "web pages come with a later version";
 static const char later_stores[] = "stores come with a later version";
@@ -337,11 +337,11 @@ static const struct config_key node_keys[] = {
      .expected = "true or false", .example = "false", .sample = SAMPLE_COMMENTED,
      .help = "Whether tcp:// may be spoken beyond this host. What is said there can be read and "
              "changed by whoever is on the way; the cookie only keeps strangers from speaking."},
-    {"grant", TYPE_RIGHTS, AT(grant), .choices = rights, .fallback_words = "[look, send, control]",
+    {"grant", TYPE_RIGHTS, AT(grant), .choices = rights_words, .fallback_words = "[look, send, control]",
      .expected = "a list of look, send and control", .example = "[look, send, control]",
      .sample = SAMPLE_COMMENTED,
      .help = "What other nodes may do here: look at actors, send to them, start and stop them."},
-    {"gateway", TYPE_SECTION, .section = SECTION_GATEWAY, .expected = "a map of listen and grant",
+    {"gateway", TYPE_SECTION, .section = SECTION_GATEWAY, .later = later_gateway, .expected = "a map of listen and grant",
      .sample = SAMPLE_COMMENTED, .example = "{listen: tcp://127.0.0.1:4740, grant: [send]}",
      .help = "Where plain nng clients of other hosts may call actors by their addresses."},
     {"http", TYPE_TEXT, AT(http), .later = later_web, .expected = "host:port",
@@ -374,7 +374,7 @@ static const struct config_key gateway_keys[] = {
     {"listen", TYPE_URL, AT(gateway_listen), .required = true, .expected = A_URL,
      .example = "tcp://127.0.0.1:4740",
      .help = "Where the gateway listens: REQ at this port, PUSH at the next, SUB at the one after."},
-    {"grant", TYPE_RIGHTS, AT(gateway_grant), .choices = rights, .fallback_words = "[send]",
+    {"grant", TYPE_RIGHTS, AT(gateway_grant), .choices = rights_words, .fallback_words = "[send]",
      .expected = "a list of look, send and control", .example = "[send]",
      .help = "What its clients may do: send to actors, and look, which is to subscribe."},
     {0},

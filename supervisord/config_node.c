@@ -104,7 +104,7 @@ static void check_url(struct reader *reader, const struct config_node *map, cons
         return;
     if (url.tls && !node->tls_cert)
         complain_at(reader, map, key, "\"%.100s\": expected tls: {ca, cert, key} beside it", text);
-    if (!url.tls && !url_is_loopback(&url) && !node->trusted_network)
+    if (!url_is_private(&url) && !node->trusted_network)
         complain_at(
             reader, map, key,
             "\"%.100s\": readable for whoever is on the way: expected tls+tcp://, a loopback "

@@ -12,8 +12,11 @@
 #include <utlist.h>
 
 enum {
-    MEMBERSHIPS_MAX = 10000, /* of one party */
-    COUNT_MAX = 1000000,
+    MEMBERSHIPS_MAX = 10000, /* of one party, as often as it has joined */
+    TOTAL_MAX = 1000000,     /* of all: sys/node takes no more of a supervisor */
+    SNAPSHOT_MAX = 12 << 20, /* bytes: all of them go in one message of at most 16 MiB */
+    WISHES_MAX = 5000,       /* of one party: sys/node may be long in coming */
+    WORDS_COST = 64,         /* of a membership in a message, beside its texts */
     DIAL_MS = 5000,
     WAIT_FIRST_MS = 20,
     WAIT_MAX_MS = 1000,
@@ -25,6 +28,7 @@ struct group_wish {
     struct party *party;
     uint64_t ref; /* of the request that carries it; 0: none does at present */
     bool is_join;
+    unsigned count;
     struct group_name name;
 };
 
@@ -45,24 +49,46 @@ static struct membership **find(struct party *party, const struct group_name *na
     return at;
 }
 
+/* What one takes in a snapshot, at most. */
+static size_t cost(const struct party *party, const struct group_name *name)
+{
+    return strlen(party->path) + strlen(name->scope) + strlen(name->group) + WORDS_COST;
+}
+
+static bool has_room(const struct party *party, const struct group_name *name, bool is_new,
+                     unsigned count)
+{
+    const struct memberships *memberships = memberships_of(party);
+
+    return count <= MEMBERSHIPS_MAX - party->membership_total &&
+           count <= TOTAL_MAX - memberships->total &&
+           (!is_new || memberships->bytes + cost(party, name) <= SNAPSHOT_MAX);
+}
+
+static void set_count(struct party *party, struct membership *membership, unsigned count)
+{
+    memberships_of(party)->total += count - membership->count;
+    party->membership_total += count - membership->count;
+    membership->count = count;
+}
+
 /* NULL, or why it cannot be. */
 static const char *add(struct party *party, const struct group_name *name, unsigned count)
 {
     struct membership **at = find(party, name);
 
-    if (!*at && party->membership_count >= MEMBERSHIPS_MAX)
-        return "overloaded";
-    if (*at && count > COUNT_MAX - (*at)->count)
+    if (!has_room(party, name, !*at, count))
         return "overloaded";
     if (!*at) {
         *at = calloc(1, sizeof **at);
         if (!*at)
             return "overloaded";
         (*at)->name = *name;
+        memberships_of(party)->bytes += cost(party, name);
         if (party->membership_count++ == 0)
             memberships_of(party)->parties++;
     }
-    (*at)->count += count;
+    set_count(party, *at, (*at)->count + count);
     return NULL;
 }
 
@@ -70,6 +96,8 @@ static void drop(struct party *party, struct membership **at)
 {
     struct membership *gone = *at;
 
+    set_count(party, gone, 0);
+    memberships_of(party)->bytes -= cost(party, &gone->name);
     *at = gone->next;
     free(gone);
     if (--party->membership_count == 0)
@@ -84,7 +112,7 @@ static const char *subtract(struct party *party, const struct group_name *name, 
     if (!*at)
         return "not_joined";
     if ((*at)->count > count)
-        (*at)->count -= count;
+        set_count(party, *at, (*at)->count - count);
     else
         drop(party, at);
     return NULL;
@@ -95,6 +123,7 @@ static const char *subtract(struct party *party, const struct group_name *name, 
 static void forget_wish(struct memberships *memberships, struct group_wish *wish)
 {
     DL_DELETE(memberships->wishes, wish);
+    wish->party->wish_count--;
     free(wish);
 }
 
@@ -107,14 +136,17 @@ static void answer(struct memberships *memberships, struct group_wish *wish, con
     forget_wish(memberships, wish);
 }
 
-/* All wishes that went with that request. */
+/* All wishes that went with that request: answers come in the order of requests, so these are the
+ * oldest. What was not to be is not in the next snapshot either. */
 static void answer_all(struct memberships *memberships, uint64_t ref, const char *failure)
 {
-    struct group_wish *wish, *next;
+    struct group_wish *wish;
 
-    DL_FOREACH_SAFE(memberships->wishes, wish, next)
-    if (wish->ref == ref)
+    while ((wish = memberships->wishes) && wish->ref == ref) {
+        if (failure && wish->is_join)
+            subtract(wish->party, &wish->name, wish->count);
         answer(memberships, wish, failure);
+    }
 }
 
 /* ---- the connection -------------------------------------------------------------------------- */
@@ -275,32 +307,43 @@ static uint64_t tell_change(struct party *party, bool is_join, const struct grou
     return ref;
 }
 
-static struct group_wish *wish_for(struct party *party, bool is_join, const struct group_name *name)
+static struct group_wish *wish_for(struct party *party, bool is_join, const struct group_name *name,
+                                   unsigned count)
 {
-    struct group_wish *wish = calloc(1, sizeof *wish);
+    struct memberships *memberships = memberships_of(party);
+    struct group_wish *wish = party->wish_count < WISHES_MAX ? calloc(1, sizeof *wish) : NULL;
 
     if (!wish)
         return NULL;
     wish->party = party;
     wish->is_join = is_join;
+    wish->count = count;
     wish->name = *name;
-    DL_APPEND(memberships_of(party)->wishes, wish);
+    DL_APPEND(memberships->wishes, wish);
+    party->wish_count++;
     return wish;
+}
+
+static void refuse(struct party *party, const struct group_name *name, const char *why)
+{
+    party_answer(party, "NOT_JOINED %s %s %s", name->scope, name->group, why);
 }
 
 static void change(struct party *party, bool is_join, const struct group_name *name, unsigned count)
 {
-    struct group_wish *wish = wish_for(party, is_join, name);
+    struct group_wish *wish = wish_for(party, is_join, name, count);
     const char *failure;
     uint64_t ref;
 
+    if (!wish) {
+        refuse(party, name, "overloaded");
+        return;
+    }
     party->member_incarnation = party->kind->incarnation(party);
-    failure = !wish     ? "overloaded"
-              : is_join ? add(party, name, count)
-                        : subtract(party, name, count);
+    failure = is_join ? add(party, name, count) : subtract(party, name, count);
     if (failure) {
-        if (wish)
-            answer(memberships_of(party), wish, failure);
+        forget_wish(memberships_of(party), wish);
+        refuse(party, name, failure);
         return;
     }
     ref = tell_change(party, is_join, name, count);
@@ -319,7 +362,7 @@ bool memberships_take_line(struct party *party, const struct ctl_line *line)
     if (!scope || !group ||
         snprintf(text, sizeof text, "%s:%s", scope, group) >= (int)sizeof text ||
         group_name_parse(text, &name, &why) < 0 ||
-        (count_text && text_unsigned(count_text, 1, COUNT_MAX, &count) < 0))
+        (count_text && text_unsigned(count_text, 1, UINT32_MAX, &count) < 0))
         return false;
     change(party, line->verb == CTL_JOIN, &name, (unsigned)count);
     return true;

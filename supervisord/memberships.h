@@ -33,6 +33,8 @@ struct memberships {
     struct peer *peer;         /* to sys/node; NULL: there is no way to it now */
     struct group_wish *wishes; /* JOINs and LEAVEs that sys/node has not confirmed, oldest first */
     size_t parties;            /* that are members of something */
+    size_t bytes;              /* that a snapshot of all takes, at most */
+    size_t total;              /* memberships, each as often as it was joined */
     bool is_node_wanted;       /* the root was asked to start sys/node */
     ev_timer retry;
     int64_t wait_ms; /* before the next try */

@@ -46,6 +46,8 @@ struct party {
     struct watched watched;
     struct membership *memberships; /* groups that it has joined, */
     size_t membership_count;        /* how many, */
+    size_t membership_total;        /* each as often as it was joined, */
+    size_t wish_count;              /* that it waits for an answer about, */
     uint64_t member_incarnation;    /* and which incarnation of it */
     struct linking *linkings; /* LINKs that are not answered yet, */
     size_t linking_count;     /* and how many */

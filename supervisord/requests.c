@@ -34,23 +34,6 @@ void request_done(const struct request *request, const char *text)
     peer_reply_words(request->peer, request->ref, &words, -1);
 }
 
-int request_event(struct peer *peer, uint64_t ref, const char *type, const struct words *words)
-{
-    struct envelope event = {.kind = ENVELOPE_EVENT, .ref = ref, .type = envelope_text(type)};
-    struct wire_image image;
-    int result, saved;
-
-    if (wire_pack_words(words, &image) < 0)
-        return -1;
-    event.payload = image.data;
-    event.payload_size = (uint32_t)image.size;
-    result = peer_send(peer, &event, -1);
-    saved = errno;
-    wire_image_finish(&image);
-    errno = saved;
-    return result;
-}
-
 void request_refuse(const struct request *request, const char *head, const char *format, ...)
 {
     char text[1024];

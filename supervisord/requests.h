@@ -46,9 +46,6 @@ void requests_drop(struct requests *requests, struct peer *peer);
 /* Stops children and forgets them: `rm`, and the root's `down APP...`. Answers when all are gone. */
 void requests_remove(const struct request *request);
 
-/* An event of the request with that ref. 0, or -1 with errno. */
-int request_event(struct peer *peer, uint64_t ref, const char *type, const struct words *words);
-
 /* Somebody said on his own connection what only we have to say, or only who is attached: it is
  * refused, logged, and the end of that connection. */
 void requests_forged(struct supervisor *supervisor, struct peer *peer, const char *what);

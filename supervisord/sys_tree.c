@@ -73,15 +73,17 @@ static void write_log(const struct node *node, const struct spec_log *log, const
 
 static void add_rights(struct buf *yaml, const char *option, unsigned rights)
 {
-    char value[32];
+    char value[32] = "";
 
-    snprintf(value, sizeof value, "%s%s%s", rights & RIGHT_LOOK ? "look " : "",
-             rights & RIGHT_SEND ? "send " : "", rights & RIGHT_CONTROL ? "control" : "");
+    for (unsigned i = 0; rights_words[i]; i++)
+        if (rights & 1U << i)
+            strcat(strcat(value, *value ? " " : ""), rights_words[i]);
     add_option(yaml, option, value);
 }
 
-/* What it cannot mend by itself (a certificate that is none) it says with 78: then it stays down,
- * and the rest of the node goes on. */
+/* With 75 it says that the host refuses something (its port is taken): it tries again, which weighs on
+ * nobody. With 78, that it was told nonsense (a certificate that is none): it stays down, and the rest of
+ * the node goes on. */
 static void write_node(const struct node *node, const struct spec_node *spec, const char *program,
                        struct buf *yaml)
 {
@@ -102,9 +104,6 @@ static void write_node(const struct node *node, const struct spec_node *spec, co
         add_rights(yaml, "--grant", spec->grant);
     for (size_t i = 0; i < node->rights.send_count; i++)
         buf_printf(yaml, ", --uid, '%u'", (unsigned)node->rights.send_uids[i]);
-    add_option(yaml, "--gateway", spec->gateway_listen);
-    if (spec->gateway_listen)
-        add_rights(yaml, "--gateway-grant", spec->gateway_grant);
     buf_printf(yaml, "], env: {TROUPE_GENERATION: '%016llx'}, exit_codes: {75: restart_after 2s, 78: finish}}",
                (unsigned long long)node->generation);
 }
@@ -126,7 +125,7 @@ static bool names_groups(const struct spec *spec)
 /* Otherwise it is started when somebody first joins a group. */
 static bool needs_node(const struct spec_tree *tree)
 {
-    if (tree->node.listen || tree->node.peers || tree->node.gateway_listen)
+    if (tree->node.listen || tree->node.peers)
         return true;
     for (size_t i = 0; i < tree->application_count; i++)
         if (names_groups(&tree->applications[i].root))

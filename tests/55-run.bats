@@ -144,7 +144,8 @@ state_is_of() { # ADDRESS STATE: asked by its own address
 
 @test "signals go on to the command, and its end is told as it was" {
     shop
-    run_script job 'trap "exit 9" USR1; while :; do sleep 0.02; done'
+    run_script job 'trap "exit 9" USR1; touch trapping; while :; do sleep 0.02; done'
+    wait_until 10 test -e trapping
     kill -USR1 "$RUN"
     wait_for_run
     assert_equal "$STATUS" 9

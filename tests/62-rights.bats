@@ -12,6 +12,7 @@ STRANGER_UID=54322 # of nobody in the tree
 setup() {
     troupe_setup
     ((EUID == 0)) || skip "becoming another user needs root"
+    build_for_all_users
     yaml t.yaml <<END
 troupe: 1
 application: t

@@ -118,6 +118,7 @@ EOT
 
 @test "a module of another user has a page in a file of its own" {
     ((EUID == 0)) || skip "becoming another user needs root"
+    build_for_all_users
     yaml t.yaml <<EOT
 troupe: 1
 application: t

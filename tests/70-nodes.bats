@@ -11,7 +11,7 @@ setup() {
     declare -gA PIDS=() URLS=()
     PEST=$TOP/tests/helpers/peer_pest.py
     printf 'a cookie of this test\n' >cookie
-    printf 'another\n' >other
+    printf 'another one of these\n' >other
     chmod 600 cookie other
 }
 
@@ -153,10 +153,10 @@ all_know_all() { # NODES
 
 # ---- who is refused --------------------------------------------------------------------------
 
-@test "another cookie is refused by name, on both sides" {
+@test "another cookie is refused by name; who has it has not said its own" {
     start east
     start west --cookie other --peer "${URLS[east]}"
-    assert_saw east node.refused node=west 'reason="wrong cookie"' by=us
+    assert_saw east node.refused 'node=""' 'reason="wrong cookie"' by=us
     assert_saw west node.refused "remote=${URLS[east]}"
     refute saw east node.up
     refute saw west node.up
@@ -196,6 +196,21 @@ all_know_all() { # NODES
     assert_saw secret_name node.refused "remote=tcp://127.0.0.1:$port" by=us
     run awk '/heard/ { print length($2) / 2; exit }' stranger.out
     assert_output 8 # the header of the protocol, no more
+}
+
+@test "a stranger that challenges hears a mac, and no name" {
+    local port
+
+    in_background stranger python3 "$PEST" challenge
+    wait_until 5 grep -q port stranger.out
+    port=$(awk '/port/ { print $2 }' stranger.out)
+    start secret_name --peer "tcp://127.0.0.1:$port"
+    wait_until 10 grep -q heard stranger.out
+    assert_saw secret_name node.refused "remote=tcp://127.0.0.1:$port" by=us 'reason="wrong cookie"'
+    run awk '/heard/ { print length($2) / 2; exit }' stranger.out
+    assert_output 91 # that header, a frame's, HELLO: its kind, two versions, a nonce, a mac, and their lengths
+    run grep -q "$(printf secret_name | xxd -p)" stranger.out
+    assert_failure
 }
 
 # ---- what strangers may do to a port --------------------------------------------------------------
@@ -291,14 +306,22 @@ start_tls() { # NAME CERTIFICATE AUTHORITY [OPTION…]
 @test "what cannot be meant is refused at the start, by name" {
     export TROUPE_NODE=east
     chmod 644 other
-    : >empty
-    chmod 600 empty
+    printf '%015d\n' 0 >short
+    printf '%04097d\n' 0 >long
+    printf '%04096d\n' 0 >longest
+    printf '%016d' 0 >shortest
+    chmod 600 short long longest shortest
     run troupe-node --cookie other
     assert_failure
     assert_output --partial "others may read it"
-    run troupe-node --cookie empty
-    assert_failure
-    assert_output --partial "expected 1 to"
+    for cookie in short long; do
+        run troupe-node --cookie $cookie
+        assert_failure
+        assert_output --partial "expected 16 to 4096 bytes"
+    done
+    for cookie in shortest longest; do
+        start $cookie --cookie $cookie
+    done
     run troupe-node --cookie cookie --listen tcp://0.0.0.0:0
     assert_failure
     assert_output --partial "needs --trusted-network"

@@ -17,6 +17,7 @@ supervisor:
   children:
     - {name: a, module: talker}
     - {name: counter, module: counter}
+    - {name: g, module: grouper}
 YAML
 }
 
@@ -59,6 +60,14 @@ kill_actor() { # NODE ADDRESS
     assert_equal "$(talker west plus t/counter@east 0)" 15
 }
 
+@test "a small message does not wait for the acknowledgement of the one before it" {
+    local ms
+
+    two_nodes
+    ms=$(at east ask t/g turns t/g@west 200) # at 40 ms each it would be 8 s
+    ((ms < 2000 * TEST_SCALE))
+}
+
 @test "a node's own name behind the @ is no other node" {
     two_nodes
     assert_equal "$(talker west plus t/counter@west 4)" 4
@@ -77,7 +86,7 @@ kill_actor() { # NODE ADDRESS
     node_up tree.yaml
     assert_equal "$(ask t/a plus t/counter@east 1)" '!noconnection'
     assert_equal "$(ask t/a monitor t/counter@east)" watched
-    wait_until 5 grep -q 'down t/counter@east noconnection' <(ask t/a heard)
+    wait_until 5 eval 'ask t/a heard | grep -q "down t/counter@east noconnection"'
 }
 
 @test "a monitor across nodes hears the true reason, once" {

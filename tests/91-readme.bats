@@ -11,10 +11,10 @@ setup() {
     require redis-server nngcat python3
 }
 
-# The tour's commands in order: each in $DIR/N.command, what it is to print in $DIR/N.wanted.
-take_tour() {
-    awk -v dir="$DIR" '
-        /^## / { inside = $0 == "## Five minutes" }
+# A section's commands in order: each in $DIR/N.command, what it is to print in $DIR/N.wanted.
+take_tour() { # SECTION
+    awk -v dir="$DIR" -v section="## $1" '
+        /^## / { inside = $0 == section }
         !inside { next }
         /^    \$ / { close(file); n++; print substr($0, 7) >(dir "/" n ".command")
                      file = dir "/" n ".wanted"; printf "" >file; next }
@@ -53,6 +53,14 @@ before() { # COMMAND
         has_two() { (($(troupe log -n 2 shop/heart | wc -l) == 2)); }
         wait_until 10 has_two
         ;;
+    *"troupe nodes"*)
+        session_stands() { [[ $(troupe nodes -o state) == up ]]; }
+        wait_until 20 session_stands
+        ;;
+    *"members -o path"*)
+        both_are_known() { (($(troupe members -o path counters | wc -l) == 2)); }
+        wait_until 10 both_are_known
+        ;;
     *./job*)
         printf '#!/bin/sh\nexit 0\n' >job
         chmod +x job
@@ -64,12 +72,10 @@ after() { # COMMAND
     [[ $1 != kill* ]] || wait_until 10 is_restarted shop/counter 1
 }
 
-@test "the tour in README goes as README says" {
-    local port steps command
-    port=$(free_port)
-    block yaml | sed "s/6399/$port/" >shop.yaml
-    steps=$(take_tour)
-    ((steps > 15))
+# Each command, and whether it printed what it is to print.
+walk() { # STEPS
+    local steps=$1 step command
+
     for ((step = 1; step <= steps; step++)); do
         command=$(cat "$step.command")
         before "$command"
@@ -80,4 +86,32 @@ after() { # COMMAND
             return 1
         }
     done
+}
+
+@test "the tour in README goes as README says" {
+    local port steps
+
+    port=$(free_port)
+    block yaml | sed "s/6399/$port/" >shop.yaml
+    steps=$(take_tour "Five minutes")
+    ((steps > 15))
+    walk "$steps"
+}
+
+@test "two nodes do as README says of several" {
+    local steps
+
+    mkdir etc
+    cp -r "$TOP/etc/cluster" etc/cluster
+    rm -f etc/cluster/cookie
+    EAST_PORT=$(free_port) WEST_PORT=$(free_port)
+    export EAST_PORT WEST_PORT
+    use_node west
+    use_node east
+    steps=$(take_tour "Several nodes")
+    ((steps > 10))
+    sed -i -E "s#TROUPE_RUN=/tmp/(east|west)#TROUPE_RUN=$DIR/\1 TROUPE_STATE=$DIR/\1.state#" ./*.command
+    run grep -l /tmp/east ./*.command
+    assert_failure
+    walk "$steps"
 }

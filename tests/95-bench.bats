@@ -52,6 +52,19 @@ assert_rows() {
     wait_until 5 nothing_is_left
 }
 
+@test "every row across nodes is produced, and nothing of it is left" {
+    run bench cluster
+    assert_success
+    assert_rows 1 '^across nodes: round trip, 64 B, p50 +relay [0-9.]+ us .* [0-9.]+ us +[0-9.]+'
+    assert_rows 1 '^across nodes: one way, 64 B +relay .* [0-9]+\.[0-9]+ million/s '
+    assert_rows 1 '^across nodes: round trip, TLS +TCP [0-9.]+ us .* [0-9.]+ us +[0-9.]+ '
+    assert_rows 1 '^across nodes: one way, TLS +TCP [0-9.]+ million/s .* [0-9.]+ million/s '
+    assert_rows 1 '^across nodes: a join is seen, p50 .* [0-9.]+ us '
+    assert_rows 1 '^10,000 joins of 64 actors, each +10,000 more [0-9.]+ us .* [0-9.]+ us '
+    assert_rows 1 '^connect, until 20,000 memberships are heard of .* [0-9.]+ us '
+    wait_until 5 nothing_is_left
+}
+
 @test "a bench without Erlang says so, and has its rows all the same" {
     mkdir bin
     ln -s /usr/bin/* bin

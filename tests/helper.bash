@@ -327,10 +327,27 @@ stray_pids() {
 
 # ---- small things ------------------------------------------------------------------------
 
-# A TCP port of the loopback that is free now.
+# A TCP port of the loopback that is free now: of those that the kernel gives to nobody by itself, any one, so that
+# tests that run at the same time do not take it from each other.
 free_port() {
-    python3 -c 'import socket
-s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+    python3 -c 'import random, socket
+while True:
+    port = random.randint(20000, 32000)
+    try:
+        socket.socket().bind(("127.0.0.1", port))
+    except OSError:
+        continue
+    print(port)
+    break'
+}
+
+# For what runs as another user: if the build stands in a folder that is closed to others, a copy of it, below $DIR.
+build_for_all_users() {
+    setpriv --reuid 65534 --regid 65534 --clear-groups test -x "$BUILD/bin/troupe-supervisord" && return 0
+    mkdir -p "$DIR/build/tests"
+    cp -r "$BUILD/bin" "$BUILD/lib" "$BUILD/workers" "$DIR/build"
+    cp -r "$BUILD/tests/modules" "$DIR/build/tests"
+    export PATH=$DIR/build/bin:$PATH TROUPE_MODULE_PATH=$DIR/build/tests/modules:$DIR/build/workers
 }
 
 # require COMMAND…: what the test tools must bring; missing is a failure, not a skip.

@@ -129,14 +129,17 @@ static void on_roundtrip(struct troupe *self, struct troupe_message *message)
 /* Casts in batches, each followed by a question for the count: some batches are ahead of what has
  * been answered, so that the receiver never waits, and no outbox fills. */
 enum { BATCH_MESSAGES = 4096, BATCH_BYTES = 512 * 1024, BATCHES_AHEAD = 4 };
+/* To another node fewer: what waits there for one actor is bounded to 1 MB (CLUSTER 1). */
+enum { BATCH_MESSAGES_AWAY = 1024 };
 
 static void pour(struct troupe *self, struct run *run);
 
 static int64_t batch_of(const struct run *run)
 {
+    int64_t most = strchr(run->to, '@') ? BATCH_MESSAGES_AWAY : BATCH_MESSAGES;
     int64_t n = BATCH_BYTES / (int64_t)(run->size + 1);
 
-    n = n < 1 ? 1 : n > BATCH_MESSAGES ? BATCH_MESSAGES : n;
+    n = n < 1 ? 1 : n > most ? most : n;
     return n < run->to_send ? n : run->to_send;
 }
 

@@ -14,7 +14,7 @@ erlang_up() {
     fi
     erlang_dir=$scratch/erlang
     mkdir "$erlang_dir"
-    erlc -o "$erlang_dir" "$here/talk.erl" || return 1
+    erlc -o "$erlang_dir" "$here/talk.erl" "$here/groups.erl" || return 1
     epmd_up || {
         say "skipped: epmd does not start"
         return 1
@@ -73,4 +73,15 @@ erlang_inside() {
 # erlang_between CPU PEER_CPU WHAT N
 erlang_between() {
     (erl_on "$1" -name "ask$BASHPID@127.0.0.1" -s talk main between "answer$2@127.0.0.1" "$3" "$4")
+}
+
+# The VM on this core that answers, with groups
+erlang_groups_on() {
+    erl_on "$1" -name "groups$1@127.0.0.1" -s groups answer >/dev/null 2>&1 &
+    pids+=($!)
+}
+
+# erlang_groups CPU PEER_CPU WHAT N…
+erlang_groups() {
+    (erl_on "$1" -name "ask$BASHPID@127.0.0.1" -s groups main "groups$2@127.0.0.1" "${@:3}")
 }

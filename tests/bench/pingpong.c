@@ -1,7 +1,7 @@
 /* The limits of talking, bare: two processes over one connection, 64 bytes to and fro.
  *
  *   pingpong raw N CPU1 CPU2            a Unix stream socket, each side waiting in epoll
- *   pingpong nng N CPU1 CPU2 DIR        nng's pair0 over ipc, its socket in DIR
+ *   pingpong nng N CPU1 CPU2 URL        nng's pair0 over ipc or tcp
  *   pingpong stream N CPU1 CPU2 [SIZE]  one way: N messages of SIZE (64) bytes, one write each
  *
  * Prints nanoseconds: the median and the 99th percentile of a round trip; or those of one message.
@@ -188,15 +188,14 @@ static _Noreturn void nng_answer(const char *url)
     }
 }
 
-static void nng(int n, char **cpus, const char *dir)
+static void nng(int n, char **cpus, const char *url)
 {
     int64_t *took = allocate((size_t)n, sizeof *took);
     nng_socket socket;
-    char url[256], bytes[SIZE] = {0};
+    char bytes[SIZE] = {0};
     size_t size;
     pid_t pid;
 
-    snprintf(url, sizeof url, "ipc://%s/pingpong.%d", dir, (int)getpid());
     pid = fork_tied();
     if (pid == 0) {
         pin(cpus[1]);
@@ -217,7 +216,6 @@ static void nng(int n, char **cpus, const char *dir)
     report(took, n);
     kill(pid, SIGKILL);
     wait(NULL);
-    unlink(url + strlen("ipc://"));
 }
 
 int main(int argc, char **argv)
@@ -231,6 +229,6 @@ int main(int argc, char **argv)
     else if (argc == 6 && n > 0 && strcmp(argv[1], "nng") == 0)
         nng(n, argv + 3, argv[5]);
     else
-        return fprintf(stderr, "usage: pingpong raw|stream|nng N CPU1 CPU2 [SIZE|DIR]\n"), 2;
+        return fprintf(stderr, "usage: pingpong raw|stream|nng N CPU1 CPU2 [SIZE|URL]\n"), 2;
     return 0;
 }

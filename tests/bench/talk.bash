@@ -50,7 +50,7 @@ roundtrips() {
     n=$(count 20000)
     "$tools/pingpong" raw "$n" "$3" "$4" | keep "$1-raw"
     ask talk/driver roundtrip "talk/$2" "$n" | keep "$1-ours"
-    "$tools/pingpong" nng "$((n / 5 + 1))" "$3" "$4" "$scratch" | keep "$1-nng"
+    "$tools/pingpong" nng "$((n / 5 + 1))" "$3" "$4" "ipc://$scratch/pingpong.$1" | keep "$1-nng"
     [[ $erlang ]] || return 0
     erlang_inside "$(unique "$3" "$4")" roundtrip "$n" | keep "$1-inside"
     erlang_between "$3" "$4" roundtrip "$((n / 5 + 1))" | keep "$1-between"

@@ -6,7 +6,7 @@
 %% Prints nanoseconds: "P50 P99" of a round trip of 64 bytes, or those of one message of 64 bytes one
 %% way. Whoever starts NODE ends it.
 -module(talk).
--export([main/1, answer/0, serve/1]).
+-export([main/1, answer/0, serve/1, wait/2]).
 
 -define(TRIES, 200).
 -define(PAUSE_MS, 50).

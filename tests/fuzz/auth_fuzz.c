@@ -20,12 +20,13 @@ enum { KEPT = 64 };
 struct world {
     struct auth sides[2];
     struct message kept[KEPT]; /* all that was said; the middleman's */
+    struct message identity;   /* what the dialer has said of itself */
     size_t count;
 };
 
 static const struct auth_self selves[2] = {
-    {{"east", 1, 11, "tcp://east:1"}, 1, 2, {"the cookie", 10}},
-    {{"west", 2, 12, "tcp://west:1"}, 1, 1, {"the cookie", 10}},
+    {{"east", 1, 11, "tcp://east:1"}, 1, 2, {"the cookie of both", 18}},
+    {{"west", 2, 12, "tcp://west:1"}, 1, 1, {"the cookie of both", 18}},
 };
 
 static void keep(struct world *world, struct auth *side)
@@ -41,10 +42,9 @@ static void keep(struct world *world, struct auth *side)
     world->count++;
 }
 
-static bool was_said_by(const struct auth *side, const struct message *message)
+static bool are_equal(const struct message *a, const struct message *b)
 {
-    return side->hello_size == message->size &&
-           memcmp(side->hello, message->at, message->size) == 0;
+    return a->size == b->size && memcmp(a->at, b->at, a->size) == 0;
 }
 
 static void after(struct world *world, int which, enum auth_outcome outcome,
@@ -52,7 +52,7 @@ static void after(struct world *world, int which, enum auth_outcome outcome,
 {
     struct auth *side = &world->sides[which], *other = &world->sides[!which];
 
-    if (outcome == AUTH_PROVEN && !side->is_dialer && !was_said_by(other, message))
+    if (outcome == AUTH_PROVEN && !side->is_dialer && !are_equal(&world->identity, message))
         abort(); /* proven by something that the dialer has not said here */
     if (outcome == AUTH_PROVEN && strcmp(side->peer.name, other->self->identity.name) != 0)
         abort();
@@ -61,6 +61,10 @@ static void after(struct world *world, int which, enum auth_outcome outcome,
         abort(); /* they are not in one handshake */
     if (outcome == AUTH_OPEN && side->state != AUTH_SESSION)
         abort();
+    if (outcome == AUTH_PROVEN && side->is_dialer) {
+        memcpy(world->identity.at, side->out, side->out_size);
+        world->identity.size = side->out_size;
+    }
     keep(world, side);
 }
 
@@ -127,6 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1)
         return 0;
     world.count = 0;
+    world.identity.size = 0;
     for (int i = 0; i < 2; i++) {
         nonce[1] = (uint8_t)i;
         auth_init(&world.sides[i], &selves[i], i == data[0] % 2, nonce);

@@ -96,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const struct groups_handlers handlers = {on_event, on_local};
     static const struct auth_self self = {{"east", 1, 1, ""}, 1, 1, {"cookie", 6}};
     static const struct auth_identity west = {"west", 2, 2, "tcp://west:1"};
-    struct peers *peers = peers_create(&self, true, &transport, &none, NULL);
+    struct peers *peers = peers_create(&self, MESH_LEARNS_ALL, &transport, &none, NULL);
     struct groups *groups = groups_create(&handlers, NULL);
     struct exchange *exchange = exchange_create(peers, groups);
     size_t members = 0;

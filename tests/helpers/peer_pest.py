@@ -6,6 +6,7 @@ peer_pest.py PORT gigabyte        the header of a peer, then a frame's length of
 peer_pest.py PORT mute            connects and says nothing; ends when the node has closed
 peer_pest.py PORT mutes N         N of these at once; prints how many the node keeps, and waits for its end
 peer_pest.py PORT early           a frame of a session, before any handshake
+peer_pest.py challenge            listens as a node does, with a challenge, and answers HELLO with a WELCOME of its own making
 peer_pest.py listen               listens on a free port, prints it, prints what each dialler says (hex)
 Prints "closed after SECONDS" when the node closes, "still open" after 20 s.
 """
@@ -70,7 +71,19 @@ def mutes(port, count):
         time.sleep(0.1)
 
 
-def listen():
+def frame(body):
+    return bytes([1]) + len(body).to_bytes(8, "big") + body
+
+
+def fields(*values):
+    return b"".join(bytes([len(value)]) + value for value in values)
+
+
+CHALLENGE = fields(b"\x01", b"troupe", b"\x01\x00", b"\x01\x00", bytes(32))
+WELCOME = fields(b"\x03", b"\x01\x00", b"west", bytes(7) + b"\x01", bytes(7) + b"\x01", b"", bytes(32))
+
+
+def listen(first, second=b""):
     server = socket.create_server(("127.0.0.1", 0))
     print("port", server.getsockname()[1], flush=True)
     while True:
@@ -78,8 +91,11 @@ def listen():
         sock.settimeout(10)
         heard = b""
         try:
-            sock.sendall(HEADER + bytes([1]) + (40).to_bytes(8, "big") + os.urandom(40))
+            sock.sendall(HEADER + frame(first))
             while True:
+                if second and len(heard) > len(HEADER):
+                    sock.sendall(frame(second))
+                    second = b""
                 more = sock.recv(65536)
                 if not more:
                     break
@@ -90,7 +106,9 @@ def listen():
 
 
 if sys.argv[1] == "listen":
-    listen()
+    listen(os.urandom(40))
+elif sys.argv[1] == "challenge":
+    listen(CHALLENGE, WELCOME)
 elif sys.argv[2] == "garbage":
     say(sys.argv[1], bytes([255]) + os.urandom(100000))
 elif sys.argv[2] == "gigabyte":

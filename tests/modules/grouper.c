@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { HEARD_MAX = 65536 };
 
@@ -38,6 +39,37 @@ static void on_join(struct troupe *self, struct troupe_message *message)
 static void on_leave(struct troupe *self, struct troupe_message *message)
 {
     reply_outcome(message, troupe_leave(self, troupe_text(message, 0), (unsigned)troupe_int(message, 1)));
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Small things that a session carries apart, one after the other: replies how many ms they took. */
+static void on_turns(struct troupe *self, struct troupe_message *message)
+{
+    int64_t begin = now_ms();
+    const char *failure = NULL;
+
+    for (int64_t n = troupe_int(message, 1); n > 0 && !failure; n--) {
+        struct troupe_message *answer;
+
+        failure = troupe_join(self, "turns", 1);
+        if (!failure)
+            failure = troupe_leave(self, "turns", 1);
+        answer = troupe_call(self, troupe_text(message, 0), 0, "forget");
+        if (!failure && troupe_failure(answer))
+            failure = "no answer";
+        troupe_free(answer);
+    }
+    if (failure)
+        troupe_fail(message, "%s", failure);
+    else
+        troupe_reply(message, now_ms() - begin);
 }
 
 static void collect(const char *text, void *data)
@@ -144,6 +176,7 @@ static void on_forget(struct troupe *self, struct troupe_message *message)
 static const struct troupe_handler messages[] = {
     {"join", "sI", "s", on_join, "joins GROUP so many times"},
     {"leave", "sI", "s", on_leave, "leaves GROUP so many times"},
+    {"turns", "sI", "I", on_turns, "joins, leaves, and calls forget of ADDRESS, so many times"},
     {"members", "ss", "Is", on_members, "who is in GROUP, in all or local"},
     {"groups", "ss", "Is", on_groups, "groups of SCOPE, in all or local"},
     {"watch", "s", "s", on_watch, "hears who joins and leaves GROUP"},

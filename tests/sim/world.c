@@ -178,7 +178,8 @@ void host_start(struct host *host)
     host->self.identity.instance = (chance_next(&host->world->chance) << 1 | 2) + host->is_liar;
     host->groups = groups_create(&on_groups, host);
     host->peers =
-        peers_create(&host->self, host->is_transitive, &network_transport, &on_peers, host);
+        peers_create(&host->self, host->is_transitive ? MESH_LEARNS_ALL : MESH_LEARNS_NONE,
+                     &network_transport, &on_peers, host);
     restore_members(host);
     host->exchange = exchange_create(host->peers, host->groups);
     host->is_up = true;

@@ -25,5 +25,9 @@ int main(void)
     CHECK(fixed_is("*/db", ""), "a leading star leaves no fixed part");
     CHECK(fixed_is("shop/web/page", "shop/web/page"), "without a pattern all is fixed");
     CHECK(fixed_is("shop/w?b/page", "shop"), "what comes after a pattern is not fixed");
+    CHECK(fixed_is("shop/farm.*@west", "shop@west"), "in another node it stays there");
+    CHECK(fixed_is("*@west", "@west"), "and so does none at all");
+    CHECK(actors_match("shop/farm.*@west", "shop/farm.1@west", false), "a pattern matches there");
+    CHECK(actors_match("shop/w*@west", "shop/web/page@west", true), "and what is below");
     return tap_done();
 }

@@ -6,6 +6,7 @@
 #include "tap.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const char cookie[] = "a cookie of two nodes";
 
@@ -52,7 +53,7 @@ static enum auth_outcome give(struct auth *auth, struct message message)
 /* Dialer and listener, and all that they said until both are proven. */
 struct pair {
     struct auth dialer, listener;
-    struct message challenge, hello, welcome;
+    struct message challenge, hello, welcome, identity;
     enum auth_outcome dialer_says, listener_says;
 };
 
@@ -69,6 +70,9 @@ static void prove(struct pair *pair, const struct auth_self *dialer,
     pair->welcome = taken(&pair->listener);
     if (pair->welcome.size)
         pair->dialer_says = give(&pair->dialer, pair->welcome);
+    pair->identity = taken(&pair->dialer);
+    if (pair->identity.size)
+        pair->listener_says = give(&pair->listener, pair->identity);
 }
 
 /* ---- how it goes well -------------------------------------------------------------------- */
@@ -165,7 +169,7 @@ static void check_cookie(void)
     CHECK(pair.listener_says == AUTH_REFUSED && pair.listener.reason == AUTH_COOKIE,
           "a dialer with another cookie is refused");
     CHECK(pair.welcome.size == 0, "and learns nothing, not even a name");
-    tap_is_text(pair.listener.peer.name, "east", "the log can say whom it claimed to be");
+    CHECK(!*pair.listener.peer.name, "nor has it said its own");
     west = make_self("west", 2, "a cookie of two nodes ");
     prove(&pair, &east, &west);
     CHECK(pair.listener.reason == AUTH_COOKIE, "a cookie that begins the same is another");
@@ -192,13 +196,43 @@ static void check_self_and_name(void)
     struct pair pair;
 
     prove(&pair, &east, &east);
-    CHECK(pair.listener.reason == AUTH_SELF, "a node that dials itself is refused: self");
-    CHECK(give(&pair.dialer, pair.welcome) == AUTH_REFUSED && pair.dialer.reason == AUTH_SELF &&
-              pair.dialer.is_told,
-          "and told so");
+    CHECK(pair.dialer.reason == AUTH_SELF, "a node that dials itself refuses it: self");
+    CHECK(pair.listener.reason == AUTH_SELF && pair.listener.is_told, "and is told so");
     prove(&pair, &again, &east);
-    CHECK(pair.listener.reason == AUTH_NAME_TAKEN, "another node of our name is refused");
-    CHECK(pair.dialer.reason == AUTH_NAME_TAKEN && pair.dialer.is_told, "and told so");
+    CHECK(pair.dialer.reason == AUTH_NAME_TAKEN, "another node of our name is refused");
+    CHECK(pair.listener.reason == AUTH_NAME_TAKEN && pair.listener.is_told, "and told so");
+}
+
+/* A dialer that does not look at names: its listener does. It has spoken to one of another name,
+ * and of the same nonce, so that its macs are right. */
+static void check_name_at_listener(void)
+{
+    struct auth_self east = make_self("east", 1, cookie), north = make_self("north", 2, cookie);
+    struct auth_self again = make_self("east", 9, cookie);
+
+    for (int i = 0; i < 2; i++) {
+        struct pair pair;
+        struct auth listener;
+
+        prove(&pair, i ? &east : &again, &north);
+        auth_init(&listener, &east, false, pair.listener.nonce);
+        give(&listener, pair.hello);
+        CHECK(give(&listener, pair.identity) == AUTH_REFUSED &&
+                  listener.reason == (i ? AUTH_SELF : AUTH_NAME_TAKEN) && listener.out_size > 0,
+              "a listener refuses its own name, aloud");
+    }
+}
+
+/* HELLO is all that a listener hears before it has proven itself. */
+static void check_what_a_stranger_hears(void)
+{
+    struct auth_self east = make_self("east", 1, cookie), west = make_self("west", 2, cookie);
+    struct pair pair;
+
+    prove(&pair, &east, &west);
+    CHECK(!memmem(pair.hello.at, pair.hello.size, "east", 4), "no name of the dialer in HELLO");
+    CHECK(memmem(pair.identity.at, pair.identity.size, "east", 4), "but in IDENTITY");
+    CHECK(!memmem(pair.challenge.at, pair.challenge.size, "west", 4), "nor one in CHALLENGE");
 }
 
 /* ---- what somebody tries who does not know the cookie ------------------------------------ */
@@ -228,8 +262,9 @@ static void check_reflection(void)
     hello = taken(&victim_dials);
     CHECK(give(&victim_dials, hello) == AUTH_REFUSED && victim_dials.reason == AUTH_OUT_OF_ORDER,
           "a reflected HELLO is out of order for a dialer");
-    CHECK(give(&victim_listens, hello) == AUTH_REFUSED && victim_listens.reason == AUTH_SELF,
-          "a node's own HELLO does not get anybody in at the same node");
+    CHECK(give(&victim_listens, hello) == AUTH_WAIT, "its own HELLO a node takes for good");
+    CHECK(give(&victim_listens, hello) == AUTH_REFUSED && victim_listens.state == AUTH_CLOSED,
+          "but nobody without the cookie can go on from there");
 }
 
 /* A HELLO's mac, sent back inside a WELCOME: the words in the macs differ. */
@@ -309,10 +344,10 @@ static void check_silence_to_strangers(void)
 
 /* ---- every message in every state -------------------------------------------------------- */
 
-enum { KINDS = 7 }; /* the five messages, an unknown one, an empty one */
+enum { KINDS = 8 }; /* the six messages, an unknown one, an empty one */
 
-static const char *const state_names[AUTH_STATES] = {"challenged", "greeted", "answered", "judging",
-                                                     "admitted",   "session", "closed"};
+static const char *const state_names[AUTH_STATES] = {
+    "challenged", "greeted", "answered", "welcomed", "judging", "admitted", "session", "closed"};
 
 /* Brings a side (of a lower- or a higher-named node) into a state, and has all messages that would
  * be right for it in some state. False: this state is not one of this side's. */
@@ -332,12 +367,13 @@ static bool bring(struct auth *auth, struct message messages[KINDS], enum auth_s
     messages[0] = pair.challenge;
     messages[1] = pair.hello;
     messages[2] = pair.welcome;
-    messages[3] = (struct message){{1, 4}, 2};
-    messages[4] = refusal_of(other);
-    messages[5] = (struct message){{1, 9}, 2};
-    messages[6] = (struct message){{0}, 0};
+    messages[3] = pair.identity;
+    messages[4] = (struct message){{1, 5}, 2};
+    messages[5] = refusal_of(other);
+    messages[6] = (struct message){{1, 9}, 2};
+    messages[7] = (struct message){{0}, 0};
     if (state == (is_dialer ? AUTH_GREETED : AUTH_CHALLENGED) ||
-        (state == AUTH_ANSWERED && !is_dialer))
+        (state == AUTH_ANSWERED && !is_dialer) || (state == AUTH_WELCOMED && is_dialer))
         return false;
     *auth = is_dialer ? pair.dialer : pair.listener;
     if (state < AUTH_JUDGING) { /* the same nonces as in the pair */
@@ -346,12 +382,14 @@ static bool bring(struct auth *auth, struct message messages[KINDS], enum auth_s
         auth_init(&fresh, auth->self, is_dialer, auth->nonce);
         if (state == AUTH_ANSWERED)
             give(&fresh, pair.challenge);
+        if (state == AUTH_WELCOMED)
+            give(&fresh, pair.hello);
         *auth = fresh;
     }
     if (state >= AUTH_ADMITTED)
         auth_admit(auth);
     if (state == AUTH_SESSION)
-        give(auth, messages[3]);
+        give(auth, messages[4]);
     if (state == AUTH_CLOSED)
         auth_refuse(auth, AUTH_LATE);
     return auth->state == state;
@@ -360,13 +398,14 @@ static bool bring(struct auth *auth, struct message messages[KINDS], enum auth_s
 /* What must come of it: W wait, P proven, O open, R refused. Columns: the kinds above. */
 static const char *const wanted[AUTH_STATES][2][2] = {
     /* [state][is_dialer][is_lower] */
-    [AUTH_CHALLENGED] = {{"", ""}, {"WRRRRRR", "WRRRRRR"}},
-    [AUTH_GREETED] = {{"RPRRRRR", "RPRRRRR"}, {"", ""}},
-    [AUTH_ANSWERED] = {{"", ""}, {"RRPRRRR", "RRPRRRR"}},
-    [AUTH_JUDGING] = {{"RRRWRRR", "RRRRRRR"}, {"RRRWRRR", "RRRRRRR"}},
-    [AUTH_ADMITTED] = {{"RRRORRR", "RRRORRR"}, {"RRRORRR", "RRRORRR"}},
-    [AUTH_SESSION] = {{"RRRRRRR", "RRRRRRR"}, {"RRRRRRR", "RRRRRRR"}},
-    [AUTH_CLOSED] = {{"RRRRRRR", "RRRRRRR"}, {"RRRRRRR", "RRRRRRR"}},
+    [AUTH_CHALLENGED] = {{"", ""}, {"WRRRRRRR", "WRRRRRRR"}},
+    [AUTH_GREETED] = {{"RWRRRRRR", "RWRRRRRR"}, {"", ""}},
+    [AUTH_ANSWERED] = {{"", ""}, {"RRPRRRRR", "RRPRRRRR"}},
+    [AUTH_WELCOMED] = {{"RRRPRRRR", "RRRPRRRR"}, {"", ""}},
+    [AUTH_JUDGING] = {{"RRRRWRRR", "RRRRRRRR"}, {"RRRRWRRR", "RRRRRRRR"}},
+    [AUTH_ADMITTED] = {{"RRRRORRR", "RRRRORRR"}, {"RRRRORRR", "RRRRORRR"}},
+    [AUTH_SESSION] = {{"RRRRRRRR", "RRRRRRRR"}, {"RRRRRRRR", "RRRRRRRR"}},
+    [AUTH_CLOSED] = {{"RRRRRRRR", "RRRRRRRR"}, {"RRRRRRRR", "RRRRRRRR"}},
 };
 
 static void check_state(enum auth_state state, bool is_dialer, bool is_lower)
@@ -421,7 +460,7 @@ static void check_late_refusal(void)
 static void check_second_ready(void)
 {
     struct auth_self east = make_self("east", 1, cookie), west = make_self("west", 2, cookie);
-    struct message ready = {{1, 4}, 2};
+    struct message ready = {{1, 5}, 2};
     struct pair pair;
 
     prove(&pair, &east, &west);
@@ -436,51 +475,78 @@ static void check_second_ready(void)
 
 /* ---- every bit --------------------------------------------------------------------------- */
 
-/* Each bit of HELLO and WELCOME, and each shorter and longer version, must cost the proof. */
+/* The side that is to hear this message of the pair, in the state in which it is right. */
+static struct auth hearer_of(const struct pair *pair, const struct message *message)
+{
+    bool is_dialer = message == &pair->welcome || message == &pair->challenge;
+    const struct auth *old = is_dialer ? &pair->dialer : &pair->listener;
+    struct auth auth;
+
+    auth_init(&auth, old->self, is_dialer, old->nonce);
+    if (message == &pair->welcome)
+        give(&auth, pair->challenge);
+    if (message == &pair->identity)
+        give(&auth, pair->hello);
+    auth.out_size = 0;
+    return auth;
+}
+
+/* The n-th change: a bit turned, an end cut off, or a byte more. */
+static struct message changed(const struct message *good, size_t n)
+{
+    struct message bad = *good;
+
+    if (n < good->size * 8)
+        bad.at[n / 8] ^= (uint8_t)(1 << n % 8);
+    else if (n < good->size * 9)
+        bad.size = n - good->size * 8;
+    else
+        bad.size++;
+    return bad;
+}
+
+static void check_message_bits(const struct pair *pair, const struct message *good,
+                               const char *name)
+{
+    unsigned passed = 0, talked = 0;
+    char text[64];
+
+    for (size_t n = 0; n < good->size * 9 + 1; n++) {
+        struct auth auth = hearer_of(pair, good);
+
+        passed += give(&auth, changed(good, n)) != AUTH_REFUSED;
+        talked += auth.out_size > 0;
+    }
+    snprintf(text, sizeof text, "each bit and each length of %s counts", name);
+    tap_is_int(passed, 0, text);
+    tap_is_int(talked, 0, "who sends a wrong one hears nothing");
+}
+
+/* A dialer cannot see what is wrong with a challenge: its listener does. */
+static void check_challenge_bits(const struct pair *pair)
+{
+    unsigned passed = 0;
+
+    for (size_t n = 0; n < pair->challenge.size * 9 + 1; n++) {
+        struct auth dialer = hearer_of(pair, &pair->challenge);
+        struct auth listener = hearer_of(pair, &pair->hello);
+
+        if (give(&dialer, changed(&pair->challenge, n)) != AUTH_REFUSED)
+            passed += give(&listener, taken(&dialer)) != AUTH_REFUSED;
+    }
+    tap_is_int(passed, 0, "each bit and each length of CHALLENGE counts");
+}
+
 static void check_bits(void)
 {
     struct auth_self east = make_self("east", 1, cookie), west = make_self("west", 2, cookie);
     struct pair pair;
-    unsigned passed = 0, talked = 0;
 
     prove(&pair, &east, &west);
-    for (int which = 0; which < 3; which++) {
-        struct message *good = which == 0 ? &pair.hello : &pair.welcome;
-
-        if (which == 2)
-            good = &pair.challenge;
-        for (size_t bit = 0; bit < good->size * 8 + good->size + 1; bit++) {
-            struct message bad = *good;
-            struct auth auth;
-
-            if (bit < good->size * 8)
-                bad.at[bit / 8] ^= (uint8_t)(1 << bit % 8);
-            else if (bit < good->size * 9)
-                bad.size = bit - good->size * 8;
-            else
-                bad.size++;
-            auth_init(&auth, which == 0 ? &west : &east, which != 0,
-                      which == 0 ? pair.listener.nonce : pair.dialer.nonce);
-            if (which ==
-                2) { /* a dialer cannot see what is wrong with a challenge: its listener does */
-                struct auth listener;
-
-                if (give(&auth, bad) == AUTH_REFUSED)
-                    continue;
-                auth_init(&listener, &west, false, pair.listener.nonce);
-                if (give(&listener, taken(&auth)) == AUTH_PROVEN)
-                    passed++;
-                continue;
-            }
-            if (which == 1)
-                give(&auth, pair.challenge);
-            auth.out_size = 0;
-            passed += give(&auth, bad) != AUTH_REFUSED;
-            talked += auth.out_size > 0;
-        }
-    }
-    tap_is_int(passed, 0, "each bit and each length of HELLO, WELCOME and CHALLENGE counts");
-    tap_is_int(talked, 0, "who sends a wrong one hears nothing");
+    check_challenge_bits(&pair);
+    check_message_bits(&pair, &pair.hello, "HELLO");
+    check_message_bits(&pair, &pair.welcome, "WELCOME");
+    check_message_bits(&pair, &pair.identity, "IDENTITY");
 }
 
 static void check_lengths(void)
@@ -511,6 +577,8 @@ int main(void)
     check_cookie();
     check_false_listener();
     check_self_and_name();
+    check_name_at_listener();
+    check_what_a_stranger_hears();
     check_replay();
     check_reflection();
     check_mac_of_other_role();

@@ -71,16 +71,16 @@ static const char *tried(int64_t now_ms)
     return target ? target->url : NULL;
 }
 
-static void begin(const char *name, const char *url, bool is_transitive)
+static void begin(const char *name, const char *url, enum mesh_learning learning)
 {
-    mesh_init(&mesh, name, url, is_transitive);
+    mesh_init(&mesh, name, url, learning);
 }
 
 static void check_ordered(void)
 {
     struct mesh_target *target;
 
-    begin("m", "tcp://m:1", true);
+    begin("m", "tcp://m:1", MESH_LEARNS_ALL);
     CHECK(mesh_due_ms(&mesh) == INT64_MAX, "without peers nothing is due");
     CHECK(!mesh_connect(&mesh, "tcp://m:1", 0), "our own address is no peer");
     target = mesh_connect(&mesh, "tcp://b:1", 5);
@@ -109,7 +109,7 @@ static void check_two_ways(void)
 {
     struct mesh_target *first, *second;
 
-    begin("m", "", true);
+    begin("m", "", MESH_LEARNS_ALL);
     first = mesh_connect(&mesh, "tcp://b:1", 0);
     second = mesh_connect(&mesh, "tcp://b:2", 0);
     tried(0);
@@ -131,7 +131,7 @@ static void check_two_ways(void)
 
 static void check_transitive(void)
 {
-    begin("m", "tcp://m:1", true);
+    begin("m", "tcp://m:1", MESH_LEARNS_ALL);
     CHECK(mesh_learn(&mesh, "z", "tcp://z:1", false, 0, 10), "a peer's peer is dialled");
     CHECK(!mesh_learn(&mesh, "z", "tcp://z:1", false, 0, 10), "once");
     CHECK(!mesh_learn(&mesh, "m", "tcp://elsewhere:1", false, 0, 0), "ourselves we are");
@@ -142,14 +142,20 @@ static void check_transitive(void)
     tap_is_text(tried(1509), NULL, "the higher-named waits for the other's call");
     tap_is_text(tried(1510), "tcp://b:1", "but not for ever");
     mesh_finish(&mesh);
-    begin("m", "tcp://m:1", false);
+    begin("m", "tcp://m:1", MESH_LEARNS_NONE);
     CHECK(!mesh_learn(&mesh, "z", "tcp://z:1", false, 0, 0), "an isolated node learns nobody");
+    mesh_finish(&mesh);
+    begin("m", "tcp://m:1", MESH_LEARNS_PRIVATE);
+    CHECK(!mesh_learn(&mesh, "y", "tcp://192.0.2.1:1", false, 0, 0),
+          "clear text beyond this host is not learned where the network is not trusted");
+    CHECK(mesh_learn(&mesh, "y", "tls+tcp://192.0.2.1:1", false, 0, 0), "but TLS is");
+    CHECK(mesh_learn(&mesh, "z", "tcp://127.0.0.1:1", false, 0, 0), "and the loopback");
     mesh_finish(&mesh);
 }
 
 static void check_moved(void)
 {
-    begin("m", "", true);
+    begin("m", "", MESH_LEARNS_ALL);
     mesh_learn(&mesh, "z", "tcp://z:1", false, 0, 0);
     tried(0);
     mesh_session(&mesh, "z");
@@ -161,12 +167,12 @@ static void check_moved(void)
 
 static void check_no_clear_text(void)
 {
-    begin("m", "tls+tcp://m:1", true);
+    begin("m", "tls+tcp://m:1", MESH_LEARNS_ALL);
     CHECK(!mesh_learn(&mesh, "z", "tcp://z:1", false, 0, 0),
           "who listens by TLS learns no clear text");
     CHECK(mesh_learn(&mesh, "z", "tls+tcp://z:1", false, 0, 0), "but TLS");
     mesh_finish(&mesh);
-    begin("m", "tcp://m:1", true);
+    begin("m", "tcp://m:1", MESH_LEARNS_ALL);
     CHECK(!mesh_learn(&mesh, "z", "tcp://z:1", true, 0, 0),
           "what was heard over TLS is not dialled without it");
     CHECK(mesh_learn(&mesh, "z", "tls+tcp://z:1", true, 0, 0), "but with it");
@@ -177,7 +183,7 @@ static void check_disconnect(void)
 {
     struct mesh_target *target;
 
-    begin("m", "", true);
+    begin("m", "", MESH_LEARNS_ALL);
     target = mesh_connect(&mesh, "tcp://b:1", 0);
     tried(0);
     mesh_identified(&mesh, target, "b");
@@ -196,7 +202,7 @@ static void check_disconnect(void)
     mesh_identified(&mesh, target, "b");
     CHECK(!mesh_is_unwanted(&mesh, "b"), "once it is, the node is wanted again");
     mesh_finish(&mesh);
-    begin("m", "", true);
+    begin("m", "", MESH_LEARNS_ALL);
     mesh_learn(&mesh, "z", "tcp://z:1", false, 0, 0);
     mesh_disconnect(&mesh, "z");
     CHECK(!mesh.targets && !mesh.learned, "a learned one is forgotten");
@@ -208,7 +214,7 @@ static void check_bound(void)
     char name[32], url[64];
     unsigned learned = 0;
 
-    begin("m", "", true);
+    begin("m", "", MESH_LEARNS_ALL);
     for (unsigned i = 0; i < 2 * MESH_LEARNED_MAX; i++) {
         snprintf(name, sizeof name, "n%u", i);
         snprintf(url, sizeof url, "tcp://n%u:1", i);

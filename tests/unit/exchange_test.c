@@ -199,6 +199,17 @@ static void join(struct end *end, unsigned actor, const char *group)
     groups_join(end->groups, OWN, "s", group, list, 1);
 }
 
+/* In one event, which is longer than what is read at once. */
+static void join_often(struct end *end, unsigned times)
+{
+    const char **list = calloc(times, sizeof *list);
+
+    for (unsigned i = 0; i < times; i++)
+        list[i] = "app/a1#1";
+    groups_join(end->groups, OWN, "s", "g", list, times);
+    free((void *)list);
+}
+
 static void count(void *data, const char *scope, const char *group,
                   const struct groups_actor *actor, size_t n)
 {
@@ -242,6 +253,17 @@ static void check_snapshot_and_changes(void)
     tap_is_int((long long)members(&east, "g"), 0, "and takes the other's members with it");
     CHECK(peers_send(east.peers, "west", 0, NULL, 0) < 0 && errno == ENOTCONN,
           "without a session nothing is sent");
+    part();
+}
+
+static void check_long_change(void)
+{
+    meet();
+    settle();
+    join_often(&east, 70000);
+    settle();
+    CHECK(west.ups == 1 && !*west.why, "a change longer than a message is no reason to part");
+    tap_is_int((long long)members(&west, "g"), 70000, "and comes as a whole");
     part();
 }
 
@@ -340,6 +362,7 @@ static void check_foreign_member(void)
 int main(void)
 {
     check_snapshot_and_changes();
+    check_long_change();
     check_overload();
     check_liveness();
     check_malformed();

@@ -1,0 +1,439 @@
+/* Two switchboards with a session between them that is a list: processes here, mailboxes there. */
+#include "../../cluster/switchboard.h"
+#include "../../cluster/channel.h"
+#include "control.h"
+#include "peer.h"
+#include "place.h"
+#include "rundir.h"
+#include "tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utlist.h>
+
+enum { DESCRIPTORS = 64, CHANNELS = DESCRIPTORS / 4 };
+
+struct parcel {
+    struct parcel *prev, *next;
+    size_t size;
+    uint8_t bytes[];
+};
+
+/* A node: its switchboard, and what it has sent to the other and the other has not received. */
+struct node {
+    const char *name, *other;
+    char run[96];
+    struct switchboard board;
+    struct switchboard_side side;
+    struct parcel *sent;
+    const char *why; /* what its switchboard has against the session */
+    bool is_full;    /* requests find no room */
+    size_t frames;   /* received, in all */
+};
+
+static struct node east = {.name = "east", .other = "west"},
+                   west = {.name = "west", .other = "east"};
+
+/* ---- the session ----------------------------------------------------------------------------- */
+
+static int send_message(struct switchboard_side *side, const struct switchboard_message *message)
+{
+    struct node *node = container_of(side, struct node, side);
+    struct parcel *parcel;
+    size_t size = 0;
+
+    if (node->is_full && !message->must) {
+        errno = EAGAIN;
+        return -1;
+    }
+    for (int i = 0; i < message->count; i++)
+        size += message->parts[i].iov_len;
+    parcel = calloc(1, sizeof *parcel + size);
+    for (int i = 0; i < message->count; i++) {
+        if (message->parts[i].iov_len)
+            memcpy(parcel->bytes + parcel->size, message->parts[i].iov_base,
+                   message->parts[i].iov_len);
+        parcel->size += message->parts[i].iov_len;
+    }
+    DL_APPEND(node->sent, parcel);
+    return 0;
+}
+
+static void carry(struct node *from, struct node *to)
+{
+    while (from->sent) {
+        struct parcel *parcel = from->sent;
+
+        DL_DELETE(from->sent, parcel);
+        to->frames++;
+        switchboard_receive(&to->side, parcel->bytes, parcel->size, &to->why);
+        free(parcel);
+    }
+}
+
+static ev_prepare carrier;
+
+static void on_turn(struct ev_loop *l, ev_prepare *prepare, int events)
+{
+    (void)l;
+    (void)prepare;
+    (void)events;
+    carry(&east, &west);
+    carry(&west, &east);
+}
+
+static int visits;
+
+static void on_visit(void *data, struct sp_conn *conn, const uint8_t *hello, size_t size)
+{
+    (void)data;
+    (void)hello;
+    (void)size;
+    visits++;
+    sp_conn_close(conn, false);
+}
+
+static void start(struct node *node)
+{
+    snprintf(node->run, sizeof node->run, "%s/%s", dir, node->name);
+    mkdir(node->run, 0700);
+    node->board = (struct switchboard){.loop = loop,
+                                       .run_dir = node->run,
+                                       .node = node->name,
+                                       .rights = {.node_uid = geteuid()},
+                                       .grant = RIGHT_ALL,
+                                       .hooks = {send_message, on_visit}};
+    node->why = NULL;
+    node->is_full = false;
+    switchboard_start(&node->board, rundir_listen(node->run, "sys/node"), DESCRIPTORS);
+    switchboard_begin(&node->board, &node->side, node->other);
+}
+
+static void drop_sent(struct node *node)
+{
+    while (node->sent) {
+        struct parcel *parcel = node->sent;
+
+        DL_DELETE(node->sent, parcel);
+        free(parcel);
+    }
+}
+
+/* ---- who speaks: actors of east, and one of west that listens --------------------------------- */
+
+struct seen {
+    struct peer *peer;
+    int opened, envelopes, closed;
+    uint8_t kind;
+    uint64_t ref;
+    char from[ADDR_TEXT_MAX + 1], text[128], why[128];
+};
+
+static struct seen client, actor;
+static struct sp_listener *mailbox;
+
+static void on_open(struct peer *peer)
+{
+    struct seen *seen = peer_data(peer);
+
+    seen->opened++;
+}
+
+static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
+{
+    struct seen *seen = peer_data(peer);
+
+    if (fd >= 0)
+        close(fd);
+    seen->envelopes++;
+    seen->kind = env->kind;
+    seen->ref = env->ref;
+    snprintf(seen->from, sizeof seen->from, "%s", peer_remote(peer));
+    snprintf(seen->text, sizeof seen->text, "%.*s", (int)env->payload_size,
+             (const char *)env->payload);
+}
+
+static void on_close(struct peer *peer, const char *why)
+{
+    struct seen *seen = peer_data(peer);
+
+    seen->closed++;
+    seen->peer = NULL;
+    snprintf(seen->why, sizeof seen->why, "%s", why);
+}
+
+static const struct peer_handlers handlers = {
+    .on_open = on_open, .on_envelope = on_envelope, .on_close = on_close};
+
+static bool accept_peer(struct sp_conn *conn)
+{
+    peer_close(actor.peer, false);
+    actor.peer = peer_accept(conn, "shop/db@west#3", &handlers, &actor);
+    return actor.peer != NULL;
+}
+
+static void begin(bool with_actor)
+{
+    const struct sp_handlers sp = peer_sp_handlers(accept_peer);
+
+    client = actor = (struct seen){0};
+    start(&east);
+    start(&west);
+    mailbox = with_actor ? sp_listen(loop, rundir_listen(west.run, "shop/db"), NULL, &sp, NULL)
+                         : NULL;
+}
+
+static void dial(const char *to, const char *self)
+{
+    client = (struct seen){0};
+    client.peer = peer_dial(loop, east.run, to, self, (struct mono){0}, &handlers, &client);
+}
+
+static void end(void)
+{
+    peer_close(client.peer, false);
+    peer_close(actor.peer, false);
+    sp_listener_destroy(mailbox, false);
+    switchboard_finish(&east.board);
+    switchboard_finish(&west.board);
+    drop_sent(&east);
+    drop_sent(&west);
+}
+
+static int say(enum envelope_kind kind, const char *from, uint64_t ref)
+{
+    struct envelope env = {.kind = (uint8_t)kind,
+                           .ref = ref,
+                           .from = envelope_text(from),
+                           .type = envelope_text("add"),
+                           .payload = "five",
+                           .payload_size = 4};
+
+    return peer_send(client.peer, &env, -1);
+}
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+static void test_messages(void)
+{
+    begin(true);
+    dial("shop/db@west", "shop/a@east#1");
+    say(ENVELOPE_CALL, "", 7);
+    CHECK(UNTIL(actor.envelopes == 1) && actor.ref == 7 && !strcmp(actor.text, "five"),
+          "a call goes to the mailbox of another node");
+    tap_is_text(actor.from, "shop/a@east#1", "which knows whose it is");
+    peer_reply_error(actor.peer, 7, "error no");
+    CHECK(UNTIL(client.envelopes == 1) && client.ref == 7 && !strcmp(client.text, "error no"),
+          "and its answer comes back");
+    tap_is_text(client.from, "shop/db@west#3", "from who was meant");
+    peer_close(client.peer, true);
+    client.peer = NULL;
+    CHECK(UNTIL(actor.closed == 1) && UNTIL(!switchboard_counts(&west.side).incoming) &&
+              !switchboard_counts(&east.side).outgoing,
+          "when one end goes, so does the other, and nothing is left between them");
+    end();
+}
+
+static void test_names(void)
+{
+    begin(true);
+    dial("shop/db@west", "shop/a@east#1");
+    (void)UNTIL(client.opened);
+    say(ENVELOPE_CALL, "shop/boss@west#1", 8);
+    CHECK(UNTIL(client.envelopes == 1) && client.kind == ENVELOPE_ERROR && client.ref == 8 &&
+              !strcmp(client.text, "denied between nodes") + !strcmp(client.text, "denied"),
+          "who sends in another's name is denied");
+    say(ENVELOPE_REPLY, "", 9);
+    say(ENVELOPE_CALL, "", 10);
+    CHECK(UNTIL(actor.envelopes == 1) && actor.ref == 10, "only requests go to a mailbox");
+    peer_close(client.peer, false);
+    dial("shop/db@west", "shop/a@north#1");
+    CHECK(UNTIL(client.closed) && !strncmp(client.why, "denied", 6),
+          "an address of another node is not believed");
+    end();
+}
+
+static void test_nobody(void)
+{
+    begin(false);
+    dial("shop/nobody@west", "shop/a@east#1");
+    CHECK(UNTIL(client.closed) && !strcmp(client.why, "noproc"), "nobody there is noproc");
+    dial("shop/nobody@north", "shop/a@east#1");
+    CHECK(UNTIL(client.closed) && !strcmp(client.why, "noconnection"),
+          "no such node is noconnection");
+    CHECK(!switchboard_counts(&west.side).incoming && !switchboard_counts(&east.side).outgoing,
+          "and nothing is left of either");
+    end();
+}
+
+static void test_session_lost(void)
+{
+    begin(true);
+    dial("shop/db@west", "shop/a@east#1");
+    say(ENVELOPE_CALL, "", 7);
+    (void)UNTIL(actor.envelopes == 1);
+    switchboard_end(&east.side);
+    switchboard_end(&west.side);
+    CHECK(UNTIL(client.closed == 1) && UNTIL(actor.closed == 1),
+          "the end of a session is the end of its channels, at both ends");
+    dial("shop/db@west", "shop/a@east#1");
+    CHECK(UNTIL(client.closed) && !strcmp(client.why, "noconnection"),
+          "after it there is no connection");
+    switchboard_begin(&east.board, &east.side, "west");
+    switchboard_begin(&west.board, &west.side, "east");
+    dial("shop/db@west", "shop/a@east#1");
+    say(ENVELOPE_CALL, "", 8);
+    CHECK(UNTIL(actor.envelopes == 2) && actor.ref == 8, "and with the next one there is again");
+    end();
+}
+
+static void test_full(void)
+{
+    begin(true);
+    dial("shop/db@west", "shop/a@east#1");
+    east.is_full = true;
+    say(ENVELOPE_CALL, "", 7);
+    CHECK(UNTIL(client.envelopes == 1) && client.ref == 7 && !strcmp(client.text, "overloaded"),
+          "a session without room is overloaded, by name, and after the hello of who is meant");
+    east.is_full = false;
+    say(ENVELOPE_CALL, "", 8);
+    CHECK(UNTIL(actor.envelopes == 1) && actor.ref == 8, "and with room it goes on");
+    end();
+}
+
+/* Answers to somebody who reads none do not pile up, and are not left out unsaid. */
+static void test_deaf(void)
+{
+    int sent = 0;
+
+    begin(true);
+    dial("shop/db@west", "shop/a@east#1");
+    (void)UNTIL(client.opened);
+    east.is_full = true;
+    peer_pause(client.peer, true);
+    while (sent < 400000 && say(ENVELOPE_CALL, "", 100) == 0)
+        if (++sent % 1000 == 0)
+            (void)UNTIL(peer_queued(client.peer) == 0 || !switchboard_counts(&east.side).outgoing);
+    CHECK(UNTIL(!switchboard_counts(&east.side).outgoing),
+          "who reads no refusals loses its connection");
+    end();
+}
+
+/* ---- who keeps to nothing -------------------------------------------------------------------- */
+
+static const char *after(enum channel_kind kind, uint32_t id, const void *body, size_t size)
+{
+    uint8_t bytes[2048];
+
+    west.why = NULL;
+    channel_head(kind, id, bytes);
+    if (size)
+        memcpy(bytes + CHANNEL_HEAD, body, size);
+    switchboard_receive(&west.side, bytes, CHANNEL_HEAD + size, &west.why);
+    return west.why;
+}
+
+static const char *after_open(uint32_t id, const char *to, const char *from)
+{
+    uint8_t bytes[CHANNEL_OPEN_MAX];
+    size_t size = channel_open(id, to, from, bytes);
+
+    west.why = NULL;
+    switchboard_receive(&west.side, bytes, size, &west.why);
+    return west.why;
+}
+
+static const char *last_reason(uint32_t id)
+{
+    static char text[64];
+    struct channel_frame frame;
+    const char *why;
+
+    text[0] = '\0';
+    for (struct parcel *p = west.sent; p; p = p->next)
+        if (channel_decode(p->bytes, p->size, &frame, &why) == 0 && frame.id == id &&
+            frame.kind == CHANNEL_ENDED)
+            snprintf(text, sizeof text, "%.*s", (int)frame.size, (const char *)frame.body);
+    drop_sent(&west);
+    return text;
+}
+
+static void test_hostile(void)
+{
+    static const char *const odd[] = {"", ".", "..", "../etc", "/etc/passwd", "shop//db", "shop/db@east",
+                                      "shop/db#3", "shop/.table", "shop/.supervisor/x", ".lock"};
+    struct envelope cast = {.kind = ENVELOPE_CAST, .from = envelope_text("shop/boss@west#1")};
+    uint8_t header[ENVELOPE_HEADER_MAX];
+    size_t size = envelope_encode_header(&cast, header);
+    bool all = true;
+
+    begin(true);
+    CHECK(after_open(1, "shop/db", "shop/a@north#1"), "from a third node: the session ends");
+    CHECK(after_open(1, "shop/db", "shop/a#1"), "from no node: the session ends");
+    CHECK(!after_open(1, "shop/db", "shop/a@east#1") && after_open(1, "shop/db", "shop/a@east#1"),
+          "the number of a channel in use: the session ends");
+    CHECK(after(CHANNEL_FORTH, 1, header, size), "in another's name: the session ends");
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        all &= !after_open(2, odd[i], "shop/a@east#1") && !strcmp(last_reason(2), "noproc");
+    CHECK(all, "what is no mailbox is noproc, whatever it names");
+    CHECK(!after(CHANNEL_SHUT, 1, NULL, 0) && !after(CHANNEL_SHUT, 1, NULL, 0) &&
+              !after(CHANNEL_ENDED, 99, "x", 1) && !after(CHANNEL_BACK, 99, "x", 1) &&
+              !after(CHANNEL_FORTH, 99, "x", 1),
+          "frames of channels that are over say nothing");
+    CHECK(switchboard_counts(&west.side).incoming == 0, "and leave nothing");
+    end();
+}
+
+static void test_channels_are_bounded(void)
+{
+    uint32_t id = 0;
+
+    begin(true);
+    while (id < CHANNELS)
+        after_open(++id, "shop/db", "shop/a@east#1");
+    drop_sent(&west);
+    CHECK(switchboard_counts(&west.side).incoming == CHANNELS, "a session has so many channels");
+    CHECK(!after_open(++id, "shop/db", "shop/a@east#1") && !strcmp(last_reason(id), "overloaded"),
+          "and no more: the next is overloaded, by name");
+    after(CHANNEL_SHUT, 1, NULL, 0);
+    after_open(++id, "shop/db", "shop/a@east#1");
+    tap_is_text(last_reason(id), "", "until one is shut");
+    end();
+}
+
+static void test_mutes(void)
+{
+    static const struct sp_handlers none = {0};
+    struct sp_conn *conn;
+    struct mono start_at = mono_now();
+
+    begin(false);
+    conn = sp_dial(loop, east.run, "sys/node", SP_PAIR0, (struct mono){0}, NULL, &none, NULL);
+    (void)UNTIL(east.board.unopened);
+    CHECK(UNTIL(!east.board.unopened) && mono_diff_ms(mono_now(), start_at) >= 4900,
+          "who says for 5 s not whom it means is closed");
+    sp_conn_close(conn, false);
+    end();
+}
+
+int main(void)
+{
+    if (place_make("switchboard-test"))
+        return 1;
+    ev_prepare_init(&carrier, on_turn);
+    ev_prepare_start(loop, &carrier);
+    test_messages();
+    test_names();
+    test_nobody();
+    test_session_lost();
+    test_full();
+    test_deaf();
+    test_hostile();
+    test_channels_are_bounded();
+    test_mutes();
+    ev_prepare_stop(loop, &carrier);
+    place_leave();
+    return tap_done();
+}
