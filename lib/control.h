@@ -76,6 +76,7 @@ enum { CONTROL_NODES_COLUMNS = 12 };
                                    * their starts show as events. ERROR config MESSAGES: many lines */
 #define CONTROL_DOWN    "down"    /* [APP…] → words when gone; without APP the whole node */
 #define CONTROL_WANT_NODE "want-node" /* → words: sys/node is started, if it was not */
+#define CONTROL_WANT_STORE "want-store" /* → words: the same for sys/store */
 #define CONTROL_NODE    "node"    /* → facts: node, pid, guard, generation, version, started, run, state */
 
 /* ---- sys/log (mailbox: sys/log) ----------------------------------------------------------- */

@@ -32,6 +32,7 @@ static const struct control_verb {
     {CONTROL_DOWN, RIGHT_CONTROL, false},
     {CONTROL_UP, RIGHT_CONTROL, true},
     {CONTROL_WANT_NODE, RIGHT_CONTROL, true},
+    {CONTROL_WANT_STORE, RIGHT_CONTROL, true},
     {CONTROL_ATTACH, RIGHT_CONTROL, true},
     {CONTROL_LINE, RIGHT_LOOK, true}, /* from who is attached */
     {CONTROL_GROUP_SNAPSHOT, RIGHT_CONTROL, true},

@@ -7,7 +7,8 @@
  * postgres: a connection string. redis: /SOCKET or ADDRESS:PORT. Descriptor 3 is the mailbox
  * (LISTEN_FDS), TROUPE_CONTROL the control socket: READY when serving, which does not wait for the
  * store; STATUS when that does not answer, and when it does again; HEARTBEAT for PING; STOP (or
- * SIGTERM): what was asked is answered first, for STOP_MS at most, then exit 0.
+ * SIGTERM): what was asked is answered first, for STOP_MS at most, then exit 0. Exit 78: it was told
+ * nonsense, and would be again.
  */
 #include "addr.h"
 #include "ctl.h"
@@ -27,7 +28,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FD_MAILBOX = 3, STOP_MS = 2000, STOP_LOOK_MS = 10 };
+enum { END_MISCONFIGURED = 78, FD_MAILBOX = 3, STOP_MS = 2000, STOP_LOOK_MS = 10 };
 
 struct program {
     struct store_config config;
@@ -43,7 +44,7 @@ struct program {
     struct mono stop_limit;
 };
 
-static _Noreturn __attribute__((format(printf, 1, 2))) void die(const char *format, ...)
+static _Noreturn __attribute__((format(printf, 2, 3))) void die(int status, const char *format, ...)
 {
     va_list args;
 
@@ -52,7 +53,7 @@ static _Noreturn __attribute__((format(printf, 1, 2))) void die(const char *form
     vfprintf(stderr, format, args);
     va_end(args);
     fputc('\n', stderr);
-    exit(1);
+    exit(status);
 }
 
 /* ---- the supervisor -----------------------------------------------------------------------------
@@ -143,7 +144,7 @@ static void read_password(struct program *program, const char *file)
     FILE *stream = fopen(file, "re");
 
     if (!stream || !fgets(program->password, sizeof program->password, stream))
-        die("%s: %s", file, stream ? "empty" : strerror(errno));
+        die(END_MISCONFIGURED, "%s: %s", file, stream ? "empty" : strerror(errno));
     fclose(stream);
     program->password[strcspn(program->password, "\n")] = '\0';
     program->config.password = program->password;
@@ -161,9 +162,9 @@ static void set_default_where(struct program *program)
     if (program->config.where)
         return;
     if (!is_embedded(&program->config) || !state)
-        die("--where must say where the store is");
+        die(END_MISCONFIGURED, "--where must say where the store is");
     if (snprintf(program->where, PATH_MAX, "%s/store", state) >= PATH_MAX)
-        die("TROUPE_STATE: too long");
+        die(1, "TROUPE_STATE: too long");
     program->config.where = program->where;
 }
 
@@ -213,7 +214,7 @@ static void read_environment(struct program *program)
     if (program->control_fd >= 0)
         fcntl(program->control_fd, F_SETFD, FD_CLOEXEC);
     if (strcmp(environment("LISTEN_FDS", "0"), "1") != 0)
-        die("started without a mailbox: LISTEN_FDS is not 1");
+        die(1, "started without a mailbox: LISTEN_FDS is not 1");
     fcntl(FD_MAILBOX, F_SETFD, FD_CLOEXEC);
 }
 
@@ -255,14 +256,14 @@ int main(int argc, char **argv)
     read_environment(&program);
     program.loop = loop_create();
     if (!program.loop)
-        die("event loop: %s", strerror(errno));
+        die(1, "event loop: %s", strerror(errno));
     program.store = store_open(program.loop, &program.config, &err);
     if (!program.store)
-        die("%s", err.text);
+        die(END_MISCONFIGURED, "%s", err.text);
     program.server = store_server_create(program.loop, FD_MAILBOX, program.self,
                                          raise_descriptors(), program.store);
     if (!program.server)
-        die("the mailbox: %s", strerror(errno));
+        die(1, "the mailbox: %s", strerror(errno));
     start_watchers(&program);
     say(&program, "READY\n");
     ev_run(program.loop, 0);

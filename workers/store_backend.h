@@ -107,7 +107,7 @@ struct store_config {
     const char *backend; /* sqlite, postgres, redis */
     const char *where;   /* sqlite: a directory; postgres (14 or later): a connection string; redis:
                             /SOCKET or   ADDRESS:PORT */
-    const char *password; /* redis only; may be NULL */
+    const char *password; /* of postgres and redis; may be NULL */
     bool is_unsafe;       /* redis without appendonly and appendfsync always is taken as it is */
     /* Tells of a change for people: NULL when the store answers, else why it does not. May be NULL.
      */

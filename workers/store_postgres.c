@@ -32,6 +32,7 @@ enum phase { APART, RESOLVING, CONNECTING, SETTING_UP, READY, BUSY };
 struct postgres {
     struct store *store;
     char *where, *host; /* host: a name to be resolved, or NULL */
+    char *password;     /* or NULL */
     enum phase phase;
     int64_t again_ms;
     PGconn *connection;
@@ -514,8 +515,8 @@ static void go_on_connecting(struct postgres *self)
 /* address: of the host that `where` names, or NULL. */
 static void begin_connecting(struct postgres *self, const char *address)
 {
-    const char *keywords[] = {"dbname", "hostaddr", "application_name", NULL};
-    const char *values[] = {self->where, address, "troupe", NULL};
+    const char *keywords[] = {"dbname", "hostaddr", "password", "application_name", NULL};
+    const char *values[] = {self->where, address, self->password, "troupe", NULL};
 
     self->phase = CONNECTING;
     self->connection = PQconnectStartParams(keywords, values, 1);
@@ -686,6 +687,17 @@ static void end_resolving(struct postgres *self)
         freeaddrinfo(self->resolver.ar_result);
 }
 
+/* And itself. Takes NULL. */
+static void free_texts(struct postgres *self)
+{
+    if (!self)
+        return;
+    free(self->host);
+    free(self->where);
+    free(self->password);
+    free(self);
+}
+
 static void destroy(void *data)
 {
     struct postgres *self = data;
@@ -693,18 +705,23 @@ static void destroy(void *data)
     if (self->phase == RESOLVING)
         end_resolving(self);
     disconnect(self);
-    free(self->host);
-    free(self->where);
-    free(self);
+    free_texts(self);
+}
+
+static int copy_texts(struct postgres *self, const struct store_config *config)
+{
+    self->where = strdup(config->where ? config->where : "");
+    self->password = config->password ? strdup(config->password) : NULL;
+    return self->where && (self->password || !config->password) ? 0 : -1;
 }
 
 static void *create(struct store *store, const struct store_config *config, struct error *err)
 {
     struct postgres *self = calloc(1, sizeof *self);
 
-    if (!self || !(self->where = strdup(config->where ? config->where : ""))) {
+    if (!self || copy_texts(self, config) < 0) {
         error_set_errno(err, errno, "postgres");
-        free(self);
+        free_texts(self);
         return NULL;
     }
     self->store = store;
@@ -713,8 +730,7 @@ static void *create(struct store *store, const struct store_config *config, stru
     ev_init(&self->writing, on_writing);
     ev_init(&self->timer, on_timer);
     if (read_where(self, err) < 0) {
-        free(self->where);
-        free(self);
+        free_texts(self);
         return NULL;
     }
     arm_timer(self, 0);
