@@ -19,7 +19,7 @@
  *   9. Attached       a process that no supervisor started takes part
  *  10. Programs       readiness and status of an executed program
  *  11. Machinery      what the macros above are made of
- * Not in this release: groups, other nodes, services.
+ * Not in this release: services.
  *
  * Conventions. Functions that can fail return 0, or -1 with errno. Texts are UTF-8 and
  * NUL-terminated. Nothing here may be called from another thread or from a signal handler. Misuse
