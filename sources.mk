@@ -229,9 +229,11 @@ placement_test_LIBS := -lmbedcrypto
 UNIT_TESTS += placement_sim_test
 placement_sim_test_UNITS := tests/sim/agenda.c tests/sim/registry.c tests/sim/sites.c \
     cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
+SERVICES_SOURCES := cluster/lease.c cluster/ledger.c cluster/membership.c cluster/node_load.c cluster/place.c \
+    cluster/placement.c cluster/places.c cluster/registry.c cluster/rendezvous.c cluster/services.c
 NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
     cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/reach.c \
-    cluster/switchboard.c cluster/visitors.c
+    cluster/switchboard.c cluster/visitors.c $(SERVICES_SOURCES)
 NODE_LIBS    := -lnng -lmbedcrypto -lpthread
 
 # sys/store: the queue that the backends share, and the backends.

@@ -340,6 +340,9 @@ static void make_reach(void)
         .is_trusted_network = settings->is_trusted_network,
         .mailbox_fd = FD_MAILBOX,
         .descriptors = raise_descriptors(),
+        .url = program.self.identity.url,
+        .generation = program.self.identity.generation,
+        .lease_ms = settings->lease_ms,
     };
     struct error err = {0};
     const char *incarnation = getenv("TROUPE_INCARNATION");

@@ -26,6 +26,9 @@ struct reach_options {
     bool is_trusted_network;
     int mailbox_fd;   /* taken over */
     unsigned descriptors; /* that there may be for connections */
+    const char *url;      /* of this node, "": nobody reaches it */
+    uint64_t generation;
+    int64_t lease_ms; /* 0: no services */
 };
 
 /* NULL with errno. */

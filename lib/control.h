@@ -90,6 +90,17 @@ enum { CONTROL_NODES_COLUMNS = 12 };
                                        * not 0: or was written since that wall clock. UNREAD: bytes
                                        * that were in the pipe when it was asked: they came before */
 
+/* ---- sys/node, for services (CLUSTER 4) ----------------------------------------------------- */
+#define CONTROL_OFFER   "offer"   /* SERVICE MAX STRATEGY [ID EPOCH]…: from the service's supervisor, with what
+                                   * lives under it; holds for as long as the connection → words, then EVENTs
+                                   * `start` and `lease` */
+#define EVENT_START     "start"   /* words ID EPOCH: it is to be started with that epoch; then comes one of: */
+#define CONTROL_PLACED  "placed"  /* ID EPOCH: it is ready → words */
+#define CONTROL_VACATED "vacated" /* ID EPOCH WHY: it could not be started, or has ended, and nothing is left
+                                   * of it → words */
+#define EVENT_LEASE     "lease"   /* words UNTIL: nothing may run longer (ms of CLOCK_BOOTTIME) */
+#define CONTROL_PLACE   "place"   /* SERVICE ID → words NODE: it is ready there. ERROR: a failure of a call */
+
 /* ---- sys/store (mailbox: sys/store): rows (workers/store_backend.h), for the node's own processes ----
  * Requests carry typed values (wire.h), in the order and format given here; so do replies, of type
  * `values`. An epoch 0 tests nothing; a version -1 is any, 0 is none yet; a beat -1 is any. An answer comes

@@ -365,6 +365,11 @@ static const struct config_key node_keys[] = {
     {"store_unsafe", TYPE_BOOL, AT(store_unsafe), .fallback = "false", .expected = "true or false",
      .example = "false", .sample = SAMPLE_COMMENTED,
      .help = "Takes a Redis that may lose what it has acknowledged."},
+    {"lease", TYPE_DURATION, AT(lease_ms), .min = 500, .max = 30000, .fallback = "5s",
+     .expected = A_TIME " from 500ms to 30s", .example = "5s", .sample = SAMPLE_COMMENTED,
+     .help = "How long the services of this node may run without a word to the store, where nodes "
+             "share one: after that its actors have ended, and others may take them over a fifth "
+             "later. Nodes with store: and peers: or listen: share their services."},
     {0},
 };
 

@@ -653,6 +653,7 @@ static int name_node(const struct root_options *options, struct error *err)
     snprintf(node->state_dir, sizeof node->state_dir, "%s", dir.state);
     node->started_us = wall_now_us();
     node->rights.node_uid = getuid();
+    node->is_clustered = spec_node_is_clustered(&root.tree.node);
     note_users(&root.tree);
     if (getrandom(&node->generation, sizeof node->generation, 0) < 0)
         node->generation = (uint64_t)node->started_us;

@@ -278,3 +278,8 @@ const char *spec_kind_text(enum spec_kind kind)
 
     return texts[kind];
 }
+
+bool spec_node_is_clustered(const struct spec_node *node)
+{
+    return node->store && (node->listen || node->peers);
+}

@@ -143,9 +143,13 @@ struct spec_node {
     char *store; /* store_url.h; or NULL */
     char *store_password_file;
     bool store_unsafe;
+    int64_t lease_ms; /* of a node that shares services with others */
     /* parsed, checked for form, and kept for later issues */
     char *http;
 };
+
+/* Does it share services with others: by a store that it names, and sessions? */
+bool spec_node_is_clustered(const struct spec_node *node);
 
 /* All that the files given to `up` say together. */
 struct spec_tree {

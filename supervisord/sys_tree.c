@@ -101,6 +101,8 @@ static void write_node(const struct node *node, const struct spec_node *spec, co
         buf_printf(yaml, ", --isolated");
     if (spec->trusted_network)
         buf_printf(yaml, ", --trusted-network");
+    if (node->is_clustered)
+        buf_printf(yaml, ", --lease-ms, '%lld'", (long long)spec->lease_ms);
     if (spec->given)
         add_rights(yaml, "--grant", spec->grant);
     for (size_t i = 0; i < node->rights.send_count; i++)
