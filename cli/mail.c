@@ -5,6 +5,7 @@
 #include "output.h"
 #include "peer.h"
 #include "place.h"
+#include "summons.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -40,6 +41,7 @@ struct delivery {
     unsigned closed;      /* times in a row, before anybody listened */
     bool is_down;         /* who listened has gone without a word */
     uint64_t incarnation; /* of who listens; 0: not known */
+    struct summons *summons; /* of an actor of a service that is not there; or NULL */
     ev_timer again, limit;
 };
 
@@ -118,6 +120,31 @@ static bool is_final(const char *why)
     return false;
 }
 
+static void dial(struct delivery *delivery);
+
+static void on_summoned(void *data, const char *failure)
+{
+    struct delivery *delivery = data;
+
+    delivery->summons = NULL;
+    if (failure)
+        fail_with(delivery, failure);
+    else
+        dial(delivery);
+}
+
+/* False: nobody can be asked for it. */
+static bool summon(struct delivery *delivery, const char *why)
+{
+    struct client *client = delivery->client;
+
+    if (!summons_may_help(client->dir.path, delivery->to->path, why))
+        return false;
+    delivery->summons = summons_send(client->loop, client->dir.path, delivery->to->path, client->self,
+                                     on_summoned, delivery);
+    return delivery->summons != NULL;
+}
+
 /* written: how far the kernel took what was sent. A letter that nobody listened to, or that is not
  * whole, was not read: it goes again. */
 static void on_lost(struct delivery *delivery, uint64_t written, const char *why)
@@ -130,7 +157,9 @@ static void on_lost(struct delivery *delivery, uint64_t written, const char *why
     if (delivery->is_over)
         return;
     delivery->closed += !is_read;
-    if (is_final(why)) {
+    if (summon(delivery, why)) {
+        return;
+    } else if (is_final(why)) {
         fail_with(delivery, why);
     } else if (strcmp(why, strerror(EACCES)) == 0) {
         delivery->reply->is_denied = true;
@@ -340,6 +369,7 @@ void mail_deliver(struct client *client, const struct mailbox_address *to,
     }
     ev_timer_stop(client->loop, &delivery.limit);
     ev_timer_stop(client->loop, &delivery.again);
+    summons_cancel(delivery.summons);
     hang_up(&delivery);
     if (delivery.is_down)
         explain_end(&delivery);

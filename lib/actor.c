@@ -360,6 +360,7 @@ void actor_release(struct troupe *self)
     ev_signal_stop(self->loop, &self->term);
     works_finish(self); /* of terminate() */
     timing_finish(self);
+    idle_finish(self);
     descriptors_finish(self);
     agenda_finish(self);
     subscriptions_finish(self);
@@ -420,6 +421,7 @@ void troupe_ready(struct troupe *self)
         return;
     }
     self->serving = true;
+    idle_begin(self);
     parent_say(&self->parent, CTL_READY, self->ready_text);
 }
 
@@ -557,6 +559,16 @@ const char *troupe_node(struct troupe *self)
 uint64_t troupe_incarnation(struct troupe *self)
 {
     return self->boot->incarnation;
+}
+
+const char *troupe_id(struct troupe *self)
+{
+    return addr_name(self->boot->path);
+}
+
+uint64_t troupe_epoch(struct troupe *self)
+{
+    return self->boot->is_of_service ? self->boot->incarnation : 0;
 }
 
 unsigned troupe_replica(struct troupe *self)

@@ -61,13 +61,16 @@ static const char *failure_of(const char *why)
 }
 
 /* Nobody was reached: nothing of all this will ever be handled. */
-void contact_fail(struct contact *contact, const struct buf *frames, const char *why)
+static void fail_with(struct contact *contact, const struct buf *frames, const char *failure)
 {
-    const char *failure = failure_of(why);
-
     undelivered_frames(contact->self, contact->path, frames, failure);
     call_fail_all(contact, failure);
     lookup_on_nobody(contact);
+}
+
+void contact_fail(struct contact *contact, const struct buf *frames, const char *why)
+{
+    fail_with(contact, frames, failure_of(why));
 }
 
 static int dial(struct contact *contact, const struct buf *leftover);
@@ -134,6 +137,46 @@ static void redial_later(struct contact *contact, struct peer *peer, struct buf 
     ev_timer_start(self->loop, &contact->redial);
 }
 
+/* ---- actors of services -------------------------------------------------------------------- */
+
+/* It is there: who only wants to know that has nothing to send. */
+static void on_summoned(void *data, const char *failure)
+{
+    struct contact *contact = data;
+    struct buf held = contact->held;
+    struct troupe *self = contact->self;
+
+    contact->summons = NULL; /* it ends with this */
+    agenda_hold(self);
+    if (failure) {
+        contact->held = (struct buf){0};
+        fail_with(contact, &held, failure);
+        buf_finish(&held);
+    } else if (buf_length(&held) > 0) {
+        contact_send_held(contact);
+    } else if (dial(contact, NULL) < 0) {
+        contact_fail(contact, &held, "down unknown");
+    }
+    agenda_let_go(self);
+}
+
+/* Its service is asked for it, and what is to go there waits. False: that cannot help. */
+static bool summon(struct contact *contact, struct peer *peer, struct buf *leftover, const char *why)
+{
+    struct troupe *self = contact->self;
+
+    if (!summons_may_help(self->boot->run_dir, contact->path, why))
+        return false;
+    contact->summons = summons_send(self->loop, self->boot->run_dir, contact->path, self->address,
+                                    on_summoned, contact);
+    if (!contact->summons)
+        return false;
+    call_move(contact, peer_place(peer), buf_length(leftover));
+    contact->held = *leftover;
+    *leftover = (struct buf){0};
+    return true;
+}
+
 /* What the kernel had not taken goes again; calls that it had taken are asked after. */
 static void go_on(struct contact *contact, struct peer *peer, struct buf *leftover)
 {
@@ -171,7 +214,7 @@ static void on_close(struct peer *peer, const char *why)
     subscription_on_lost(contact, peer_remote(peer));
     if (*peer_remote(peer))
         go_on(contact, peer, &leftover);
-    else
+    else if (!summon(contact, peer, &leftover, why))
         contact_fail(contact, &leftover, why);
     agenda_let_go(self);
     buf_finish(&leftover);
@@ -209,7 +252,7 @@ static int dial(struct contact *contact, const struct buf *leftover)
 /* Is there to be no connection yet? What is sent waits. */
 static bool is_held(const struct contact *contact)
 {
-    return contact->old || ev_is_active(&contact->redial);
+    return contact->old || contact->summons || ev_is_active(&contact->redial);
 }
 
 static bool is_in_use(const struct contact *contact)
@@ -432,6 +475,7 @@ static void discard(struct contact *contact)
 {
     call_abandon_all(contact);
     ev_timer_stop(contact->self->loop, &contact->redial);
+    summons_cancel(contact->summons);
     peer_close(contact->peer, false);
     buf_finish(&contact->held);
     free(contact);

@@ -22,6 +22,8 @@
 #define CONTROL_ADD_TEMPLATE "add-template" /* NAME|"" [ARG…] → words: path */
 #define CONTROL_REMOVE  "rm"      /* NAME → words */
 #define CONTROL_COUNTS  "counts"  /* → facts: specs, active, supervisors, workers (OTP count_children) */
+#define CONTROL_ACTIVATE "activate" /* ID, of a service → words when it is ready: ADDRESS#EPOCH */
+#define CONTROL_SERVICE "service" /* → facts of a service: instances, max, activations, … */
 #define CONTROL_EVENTS  "events"  /* → rows (snapshot of the children), then EVENTs with facts */
 
 /* ---- links and monitors between supervisors (SEMANTICS 7) ------------------------------------
@@ -136,6 +138,7 @@ enum { CONTROL_NODES_COLUMNS = 12 };
 #define CONTROL_E_STOPPING "stopping" /* 1: a stop is under way */
 #define CONTROL_E_STARTING "starting" /* 1: a start is under way */
 #define CONTROL_E_FAILED   "failed"   /* 1: the start failed: then the reason */
+#define CONTROL_E_OVERLOADED "overloaded" /* 1: a service has as many instances as it may */
 #define CONTROL_E_UNKNOWN  "unknown_request" /* 2 */
 #define CONTROL_E_BAD      "bad_request"     /* 2 */
 

@@ -20,6 +20,8 @@ static const struct control_verb {
     {CONTROL_EVENTS, RIGHT_LOOK, false},
     {CONTROL_WATCH, RIGHT_LOOK, false},
     {CONTROL_UNWATCH, RIGHT_LOOK, false},
+    {CONTROL_ACTIVATE, RIGHT_SEND, false},
+    {CONTROL_SERVICE, RIGHT_LOOK, false},
     {CONTROL_NODE, RIGHT_LOOK, false},
     {CONTROL_NOTIFY, RIGHT_CONTROL, false},
     {CONTROL_UNNOTIFY, RIGHT_CONTROL, false},

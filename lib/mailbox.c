@@ -270,6 +270,19 @@ void mailbox_take_no_more(struct troupe *self)
     mailbox_wake(self); /* the turn looks whether anything is left */
 }
 
+void mailbox_retire(struct troupe *self)
+{
+    struct mailbox *mailbox = &self->mailbox;
+    struct channel *channel;
+
+    mailbox->is_retiring = true;
+    if (mailbox->listener)
+        sp_listener_rest(mailbox->listener);
+    TAILQ_FOREACH(channel, &mailbox->channels, in_mailbox)
+    sp_conn_hear_no_more(channel->conn);
+    troupe_drain(self, REASON_IDLE);
+}
+
 static bool has_more_to_take(const struct mailbox *mailbox)
 {
     const struct channel *channel;
@@ -676,7 +689,7 @@ static bool on_open(struct sp_conn *conn)
     enum sp_protocol protocol = sp_conn_protocol(conn);
     struct channel *channel;
 
-    if (self->mailbox.is_closing || !may_send(self, conn) || !is_pattern_allowed(self, protocol))
+    if (self->mailbox.is_closing || self->mailbox.is_retiring || !may_send(self, conn) || !is_pattern_allowed(self, protocol))
         return false;
     channel = calloc(1, sizeof *channel);
     if (!channel)

@@ -428,6 +428,19 @@ int rundir_listen(const char *run_dir, const char *path)
     return fd;
 }
 
+bool rundir_is_of_service(const char *run_dir, const char *path)
+{
+    const char *name;
+    int dir = open_parent(run_dir, path, &name);
+    bool found;
+
+    if (dir < 0)
+        return false;
+    found = faccessat(dir, RUNDIR_SERVICE, F_OK, 0) == 0;
+    close(dir);
+    return found;
+}
+
 int rundir_connect(const char *run_dir, const char *path)
 {
     struct sockaddr_un sun;

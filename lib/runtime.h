@@ -14,6 +14,7 @@
 #include "call.h"
 #include "contact.h"
 #include "descriptors.h"
+#include "idle.h"
 #include "joining.h"
 #include "loop.h"
 #include "mailbox.h"
@@ -51,6 +52,7 @@ struct troupe {
     struct views views;
     struct agenda agenda;
     struct timing timing;
+    struct idle idle;
     struct descriptors descriptors;
     struct works works;
     struct undelivered undelivered;

@@ -141,6 +141,12 @@ TROUPE_EXPORT const char *troupe_arg_key(struct troupe *self, unsigned index);
 TROUPE_EXPORT const char *troupe_path(struct troupe *self);
 TROUPE_EXPORT const char *troupe_node(struct troupe *self);
 TROUPE_EXPORT uint64_t troupe_incarnation(struct troupe *self);
+/* The last part of its path: of a service's actor, its id ("42" of "shop/carts/42"). */
+TROUPE_EXPORT const char *troupe_id(struct troupe *self);
+/* Of a service's actor: a number that no other start of any service's actor has, greater than that of each
+ * earlier life of the same id: a fencing token for whatever is outside. It is the incarnation, too. 0 of
+ * any other actor. */
+TROUPE_EXPORT uint64_t troupe_epoch(struct troupe *self);
 /* Its number among `replicas`, from 1; 0 when it is not one of several. */
 TROUPE_EXPORT unsigned troupe_replica(struct troupe *self);
 

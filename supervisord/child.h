@@ -65,6 +65,7 @@ struct child {
     struct supervisor *supervisor;
     const struct spec *spec;
     const struct module *module; /* found and loaded by its first start */
+    struct spec given;     /* of a service: the template, but for its name; all else is the template's */
     struct spec *own_spec; /* children added while running own theirs; else NULL */
     struct table_slot *slot; /* what outlives the supervisor: incarnation, held, ends … */
 

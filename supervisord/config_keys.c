@@ -19,10 +19,10 @@ static const char *const auto_shutdowns[] = {"never", "any_significant", "all_si
 static const char *const stderrs[] = {"joined", "separate", NULL};
 static const char *const raws[] = {"on", "bytes", "off", NULL};
 static const char *const verifies[] = {"required", NULL};
+static const char *const placements[] = {"local", "random", "hash", "least", NULL};
 static const char *const connects[] = {"transitive", "isolated", NULL};
 
 static const char later_gateway[] = "the gateway comes with a later version";
-static const char later_services[] = "services come with a later version";
 static const char later_web[] = "web pages come with a later version";
 
 /* ---- a file ------------------------------------------------------------------------------ */
@@ -116,10 +116,12 @@ static const struct config_key child_keys[] = {
     {"supervisor", TYPE_SUPERVISOR, AT(supervisor), .kinds = FOR_SUPERVISOR,
      .section = SECTION_SUPERVISOR, .expected = "a map of supervisor keys", .sample = SAMPLE_APART,
      .help = "A supervisor of its own, with children of its own."},
-    {"service", TYPE_SERVICE, AT(service), .kinds = FOR_SERVICE, .section = SECTION_SERVICE,
-     .later = later_services, .expected = "a map of service keys", .sample = SAMPLE_COMMENTED,
-     .example = "{module: cart, idle: 15m, max: 10000, state: true}",
-     .help = "Actors that come into being with the first message to their name."},
+    {"service", TYPE_SERVICE, AT(supervisor), .kinds = FOR_SERVICE, .section = SECTION_SERVICE,
+     .expected = "a map of service keys", .sample = SAMPLE_COMMENTED,
+     .example = "{module: cart, idle: 15m, max: 1000}",
+     .help = "Actors that come into being with the first message to their name: shop/carts/42 is "
+             "started when somebody calls it, and stops by itself when it has got no message for a "
+             "while."},
     {"description", TYPE_TEXT, AT(description), .kinds = FOR_ALL, .expected = "a text",
      .example = "answers people", .help = "One line for people, shown by status."},
     {"restart", TYPE_CHOICE, AT(restart), .kinds = FOR_ALL, .choices = restarts,
@@ -289,22 +291,72 @@ static const struct config_key backoff_keys[] = {
 
 #undef AT
 
-#define AT(member) .offset = offsetof(struct spec_service, member)
+#define AT(member)       .offset = offsetof(struct config_service, service.member)
+#define INSTANCE(member) .offset = offsetof(struct config_service, instance.member)
+#define INSTANCE_WHOLE   .offset = offsetof(struct config_service, instance)
 
 static const struct config_key service_keys[] = {
-    {"module", TYPE_TEXT, AT(module), .required = true, .expected = "the name of a module",
-     .example = "cart", .help = "The module of each of its actors."},
-    {"idle", TYPE_DURATION, AT(idle_ms), .min = 1, .max = YEAR_MS,
+    {"module", TYPE_MODULE, INSTANCE(module), .required = true,
+     .expected = "the name of a module, or a path with a slash", .example = "cart",
+     .help = "The module of each of its actors."},
+    {"idle", TYPE_DURATION, AT(idle_ms), .min = 1, .max = YEAR_MS, .fallback_words = "never",
      .expected = A_TIME " (more than 0)", .example = "15m",
-     .help = "An actor that got no message for so long is stopped."},
-    {"max", TYPE_WHOLE, AT(max), .min = 1, .max = 1e9, .fallback = "10000",
-     .expected = "a number from 1 to 1000000000", .example = "10000",
-     .help = "More actors at a time than this are refused."},
+     .help = "An actor that got no message for so long, and has nothing under way, stops in order. "
+             "The next message starts it again."},
+    {"max", TYPE_WHOLE, AT(max), .min = 1, .max = 1e9, .fallback = "1000",
+     .expected = "a number from 1 to 1000000000", .example = "1000",
+     .help = "So many actors at a time. Who asks for one more hears overloaded. More than the "
+             "descriptors of this machine carry are refused."},
     {"state", TYPE_BOOL, AT(state), .fallback = "false", .expected = "true or false",
-     .example = "true", .help = "Whether the actors keep their state in the store."},
+     .example = "false", .help = "Whether the actors keep their state in the store."},
+    {"placement", TYPE_CHOICE, AT(placement), .choices = placements, .fallback = "local",
+     .example = "local",
+     .help = "On which of several nodes an actor is started: the one that asks, any, the one that "
+             "its name says, or that with the fewest."},
+    {"intensity", TYPE_WHOLE, AT(intensity), .max = 1000, .fallback = "3",
+     .expected = "a number from 0 to 1000", .example = "3",
+     .help = "How often one actor may fail within period before it is refused for a while. Others "
+             "are not concerned."},
+    {"period", TYPE_DURATION, AT(period_ms), .min = 1, .max = YEAR_MS, .fallback = "5s",
+     .expected = A_TIME " (more than 0)", .example = "5s",
+     .help = "The sliding window in which the failures of one actor are counted."},
+    {"refuse", TYPE_DURATION, AT(refuse_ms), .min = 1, .max = YEAR_MS, .fallback = "10s",
+     .expected = A_TIME " (more than 0)", .example = "10s",
+     .help = "For how long an actor that failed more often than that is refused; who asks for it "
+             "hears why."},
+    {"backoff", TYPE_BACKOFF, AT(backoff), .section = SECTION_BACKOFF, .sample = SAMPLE_APART,
+     .fallback_words = "{initial: 50ms, max: 1s}",
+     .expected = "a map of initial, factor, max, jitter and reset_after",
+     .help = "How long an actor that failed rests before the next message starts it."},
+    {"args", TYPE_ARGS, INSTANCE(args), .expected = "a map of texts", .example = "{}",
+     .help = "Arguments of the module's init, the same for all."},
+    {"shutdown", TYPE_SHUTDOWN, INSTANCE(shutdown_ms), .max = YEAR_MS, .fallback = "5s",
+     .expected = A_TIME ", infinity or brutal_kill", .example = "5s",
+     .help = "How long an actor may take to end after it was told to."},
+    {"start_timeout", TYPE_DURATION, INSTANCE(start_timeout_ms), .min = 1, .max = YEAR_MS,
+     .fallback = "30s", .expected = A_TIME " (more than 0)", .example = "30s",
+     .help = "How long an actor may take to be ready. Others do not wait for it."},
+    {"watchdog", TYPE_DURATION, INSTANCE(watchdog_ms), .min = 1, .max = YEAR_MS,
+     .expected = A_TIME " (more than 0)", .example = "30s", .fallback_words = "none",
+     .sample = SAMPLE_COMMENTED, .help = "As that of a child."},
+    {"mailbox", TYPE_MAILBOX, INSTANCE_WHOLE, .section = SECTION_MAILBOX, .fallback_words = "true",
+     .expected = "a map of messages and bytes", .sample = SAMPLE_APART,
+     .help = "How much may wait in the mailbox of each."},
+    {"raw", TYPE_RAW, INSTANCE_WHOLE, .choices = raws, .fallback_words = "on",
+     .expected = "on, bytes or off", .example = "on", .sample = SAMPLE_APART,
+     .help = "As that of a child. Plain nng clients reach actors that live, and start none."},
+    {"env", TYPE_ENV, INSTANCE(env), .expected = "a map of names to texts", .example = "{}",
+     .help = "Environment variables, added to the node's own."},
+    {"user", TYPE_USER, INSTANCE_WHOLE, .expected = "the name of a user that exists, or a number",
+     .example = "nobody", .sample = SAMPLE_COMMENTED, .help = "Runs as this user."},
+    {"limits", TYPE_LIMITS, INSTANCE_WHOLE,
+     .expected = "a map of limits such as {nofile: 4096, as: 512M, core: 0}",
+     .example = "{core: 0}", .help = "Resource limits of each."},
     {0},
 };
 
+#undef INSTANCE
+#undef INSTANCE_WHOLE
 #undef AT
 
 /* ---- the node and the log ---------------------------------------------------------------- */

@@ -121,6 +121,8 @@ read_value read_url, read_urls, read_rights, read_store, read_node, read_log;
 
 /* config_process.c: is there a program of that name, for this child? */
 void check_program(struct reader *reader, const struct spec *child, const char *program);
+/* Is its module there? */
+void check_module(struct reader *reader, const struct spec *child);
 /* config_tree.c: one child from its map. declared: it needs a name of its own. */
 void read_child(struct reader *reader, const struct config_node *map, bool declared,
                 struct spec *child);

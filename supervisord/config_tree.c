@@ -115,19 +115,6 @@ void read_mailbox(struct reader *reader, const struct config_key *key,
     spec->has_mailbox = text && strcmp(text, "true") == 0;
 }
 
-void read_service(struct reader *reader, const struct config_key *key,
-                  const struct config_node *node, void *at)
-{
-    struct spec_service *service = calloc(1, sizeof *service);
-
-    if (!service) {
-        reader_no_memory(reader);
-        return;
-    }
-    *(struct spec_service **)at = service;
-    read_map(reader, key, node, service);
-}
-
 void read_module(struct reader *reader, const struct config_key *key,
                  const struct config_node *node, void *at)
 {
@@ -145,7 +132,7 @@ void read_module(struct reader *reader, const struct config_key *key,
 
 /* ---- the rules for one child ---------------------------------------------------------------- */
 
-static void check_module(struct reader *reader, const struct spec *child)
+void check_module(struct reader *reader, const struct spec *child)
 {
     char file[PATH_MAX];
     int exports;
@@ -291,7 +278,7 @@ void child_defaults(struct reader *reader, unsigned kinds, struct spec *child)
                   : kinds & FOR_SERVICE  ? SPEC_SERVICE
                   : kinds & FOR_PROGRAM  ? SPEC_PROGRAM
                                          : SPEC_MODULE;
-    child->shutdown_ms = kinds & FOR_SUPERVISOR ? SHUTDOWN_INFINITY : DEFAULT_SHUTDOWN_MS;
+    child->shutdown_ms = kinds & (FOR_SUPERVISOR | FOR_SERVICE) ? SHUTDOWN_INFINITY : DEFAULT_SHUTDOWN_MS;
     child->has_mailbox = kinds & FOR_MODULE;
     child->link = empty_list(reader);
     child->groups = empty_list(reader);

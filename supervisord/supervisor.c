@@ -77,13 +77,16 @@ struct child *supervisor_add(struct supervisor *supervisor, const struct spec *s
 static void forget(struct supervisor *supervisor, size_t i)
 {
     struct child *child = supervisor->children[i];
+    char name[ADDR_PART_MAX + 1];
 
+    snprintf(name, sizeof name, "%s", child_name(child));
     events_child(child, EVENT_CHILD_REMOVED);
     requests_on_forget(&supervisor->requests, child);
     child_destroy(child, true);
     memmove(&supervisor->children[i], &supervisor->children[i + 1],
             (supervisor->count - i - 1) * sizeof *supervisor->children);
     supervisor->count--;
+    activations_on_forget(supervisor, name);
 }
 
 void supervisor_forget(struct supervisor *supervisor, struct child *child)
@@ -312,6 +315,7 @@ static int open_tables(struct supervisor *supervisor)
 static bool is_child(const char *name, void *supervisor)
 {
     return supervisor_find(supervisor, name) || !strcmp(name, RUNDIR_SUPERVISOR) ||
+           !strcmp(name, RUNDIR_SERVICE) ||
            !strcmp(name, RUNDIR_TABLE) || !strcmp(name, RUNDIR_LOCK);
 }
 
@@ -371,6 +375,7 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
     backplane_init(&supervisor->backplane, supervisor);
     memberships_init(&supervisor->memberships, supervisor);
     attached_init(&supervisor->attached, supervisor);
+    activations_init(&supervisor->activations, supervisor);
     if (open_tables(supervisor) < 0 || requests_init(&supervisor->requests, supervisor, mailbox_fd) < 0)
         return -1;
     logpipes_init(&supervisor->logpipes, supervisor);
@@ -390,6 +395,7 @@ int supervisor_run(struct supervisor *supervisor)
     backplane_finish(&supervisor->backplane);
     fellows_finish(&supervisor->fellows);
     requests_finish(&supervisor->requests);
+    activations_finish(&supervisor->activations);
     logpipes_finish(&supervisor->logpipes);
     events_finish(&supervisor->events);
     return 0;

@@ -6,6 +6,7 @@
 #ifndef TROUPE_SUPERVISOR_H
 #define TROUPE_SUPERVISOR_H
 
+#include "activations.h"
 #include "attached.h"
 #include "backplane.h"
 #include "child.h"
@@ -66,6 +67,7 @@ struct supervisor {
 
     struct sp_listener *listener;
     struct requests requests;
+    struct activations activations; /* of a service */
     struct events events;
     struct fellows fellows;
     struct links links;
