@@ -710,8 +710,7 @@ bool places_are_idle(const struct places *places)
     return true;
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct places *places_create(const char *node, struct ledger *ledger, struct registry *registry,
                              const struct places_hooks *hooks, void *data)

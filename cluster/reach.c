@@ -139,8 +139,7 @@ void reach_group_event(struct reach *reach, uint64_t subscriber, uint64_t ref,
     visitors_on_group(&reach->visitors, subscriber, ref, event);
 }
 
-/* ---- what visitors ask of the mesh
- * --------------------------------------------------------------- */
+/* ---- what visitors ask of the mesh ----------------------------------------------------------- */
 
 static void add_number(struct words *words, uint64_t number)
 {
@@ -283,6 +282,17 @@ static void start_services(struct reach *reach)
             .send = send_to_node,
             .data = reach,
         });
+}
+
+void reach_leave(struct reach *reach)
+{
+    if (reach->services)
+        services_leave(reach->services);
+}
+
+bool reach_has_left(const struct reach *reach)
+{
+    return !reach->services || services_have_left(reach->services);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

@@ -36,6 +36,10 @@ struct reach *reach_create(const struct reach_options *options);
 /* After what was read is written. Takes NULL. */
 void reach_destroy(struct reach *reach);
 
+/* No more services here; reach_has_left() when that is known to all, or there are none. */
+void reach_leave(struct reach *reach);
+bool reach_has_left(const struct reach *reach);
+
 /* Handlers of peers.h and groups.h. */
 void reach_up(struct reach *reach, const struct auth_identity *peer);
 void reach_down(struct reach *reach, const struct auth_identity *peer, const char *why);

@@ -66,8 +66,7 @@ static void on_lease(void *data, int64_t until_ms)
             tell_lease(services, guest, until_ms);
 }
 
-/* ---- hooks
- * ---------------------------------------------------------------------------------------- */
+/* ---- hooks ----------------------------------------------------------------------------------- */
 
 static void registry_send(void *data, const char *node, const void *bytes, size_t size)
 {
@@ -116,8 +115,7 @@ static void start(void *data, uint64_t source, const char *id, uint64_t epoch)
             visitors_event(services->options.visitors, source, guest->key.ref, EVENT_START, &words);
 }
 
-/* ---- what is asked
- * -------------------------------------------------------------------------------- */
+/* ---- what is asked --------------------------------------------------------------------------- */
 
 static struct guest *add_guest(struct services *services, const struct visit *visit)
 {
@@ -261,8 +259,7 @@ void services_gone(struct services *services, uint64_t number)
     }
 }
 
-/* ---- what happens
- * ---------------------------------------------------------------------------------- */
+/* ---- what happens ---------------------------------------------------------------------------- */
 
 const char *services_message(struct services *services, const char *node, const uint8_t *bytes,
                              size_t size)
@@ -277,8 +274,20 @@ void services_down(struct services *services, const char *node)
     places_on_down(services->places, node);
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------- */
+void services_leave(struct services *services)
+{
+    registry_leave(services->registry);
+}
+
+/* Its actors end by their supervisors, which are stopped before this node's sys/node is. */
+bool services_have_left(const struct services *services)
+{
+    if (places_are_idle(services->places))
+        registry_drained(services->registry);
+    return registry_has_left(services->registry);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct services *services_create(const struct services_options *options)
 {

@@ -24,6 +24,11 @@ struct services *services_create(const struct services_options *options);
 /* Takes NULL. */
 void services_destroy(struct services *services);
 
+/* No more placements here: the row becomes that of one that has left. services_have_left(): it is, or there was
+ * nothing to leave. */
+void services_leave(struct services *services);
+bool services_have_left(const struct services *services);
+
 /* A request that may be for us; false: it is not. */
 bool services_visit(struct services *services, const char *verb, const struct visit *visit);
 /* A visitor's connection has ended. */

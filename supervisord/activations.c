@@ -191,6 +191,8 @@ uint64_t activations_number(const struct child *child)
     if (!activations->is_service)
         return child->slot->incarnation + 1;
     count_activation(&activations->counts);
+    if (offers_are_on(&child->supervisor->offers))
+        return child->epoch;
     return epochs_take(&activations->epochs);
 }
 
@@ -202,8 +204,9 @@ static void start_in(struct child *child, int64_t delay_ms)
     supervisor_kick(child->supervisor);
 }
 
-/* A child of that name, which starts in so many milliseconds. */
-static void make_child(struct activations *activations, const char *id, int64_t delay_ms)
+/* A child of that name, which starts in so many milliseconds. NULL: who waits has been told why not. */
+static struct child *make_child(struct activations *activations, const char *id, uint64_t epoch,
+                                int64_t delay_ms)
 {
     struct supervisor *supervisor = activations->supervisor;
     struct spec spec = *supervisor->spec->template;
@@ -214,11 +217,13 @@ static void make_child(struct activations *activations, const char *id, int64_t 
     if (!child) {
         answer_error(activations, id, errno == ENOSPC ? CONTROL_E_OVERLOADED : CONTROL_E_FAILED,
                      strerror(errno));
-        return;
+        return NULL;
     }
     child->dynamic = true;
+    child->epoch = epoch;
     events_child(child, EVENT_CHILD_ADDED);
     start_in(child, delay_ms);
+    return child;
 }
 
 static void refuse_poison(struct activations *activations, const char *id,
@@ -246,13 +251,18 @@ static void refuse_full(struct activations *activations, const char *id)
 /* Somebody waits for an id that is not there. */
 static void begin(struct activations *activations, const char *id)
 {
-    struct service_answer answer = service_ask(
-        &activations->service, id, (uint32_t)activations->supervisor->count, now_ms());
+    struct service_answer answer;
 
+    if (offers_are_on(&activations->supervisor->offers)) {
+        offers_want(&activations->supervisor->offers, id);
+        return;
+    }
+    answer = service_ask(&activations->service, id, (uint32_t)activations->supervisor->count,
+                         now_ms());
     switch (answer.verdict) {
     case SERVICE_START:
     case SERVICE_LATER:
-        make_child(activations, id, answer.delay_ms);
+        make_child(activations, id, 0, answer.delay_ms);
         break;
     case SERVICE_POISON:
         refuse_poison(activations, id, &answer);
@@ -261,6 +271,80 @@ static void begin(struct activations *activations, const char *id)
         refuse_full(activations, id);
         break;
     }
+}
+
+/* ---- where services are shared ------------------------------------------------------------------ */
+
+static void say_where(struct activations *activations, const char *id, const char *node)
+{
+    struct awaited *awaited = find_awaited(activations, id);
+    struct addr addr = {0};
+    char text[ADDR_TEXT_MAX + 1], *word = text;
+    struct words words = {1, &word};
+
+    if (!awaited || addr_join(activations->supervisor->path, id, addr.path, sizeof addr.path) < 0)
+        return;
+    snprintf(addr.node, sizeof addr.node, "%s", node);
+    addr_format(&addr, text, sizeof text);
+    for (const struct asker *asker = awaited->first; asker; asker = asker->next)
+        peer_reply_words(asker->peer, asker->ref, &words, -1);
+    drop_awaited(activations, awaited);
+}
+
+static void say_failure(struct activations *activations, const char *id, const char *why)
+{
+    struct awaited *awaited = find_awaited(activations, id);
+
+    if (!awaited)
+        return;
+    for (const struct asker *asker = awaited->first; asker; asker = asker->next)
+        peer_reply_error(asker->peer, asker->ref, "%s", why);
+    drop_awaited(activations, awaited);
+}
+
+/* Here: who waits is told when it is ready. It may have ended since. */
+void activations_on_place(struct activations *activations, const char *id, const char *node, const char *why)
+{
+    struct supervisor *supervisor = activations->supervisor;
+
+    if (!node)
+        say_failure(activations, id, why);
+    else if (strcmp(node, supervisor->node->name) != 0)
+        say_where(activations, id, node);
+    else if (!supervisor_find(supervisor, id))
+        say_failure(activations, id, "down it has ended meanwhile");
+}
+
+void activations_start(struct activations *activations, const char *id, uint64_t epoch, bool has_lease)
+{
+    struct supervisor *supervisor = activations->supervisor;
+    struct service_answer answer =
+        service_ask(&activations->service, id, (uint32_t)supervisor->count, now_ms());
+    char text[REASON_MAX + 16];
+
+    if (supervisor->mode == SUPERVISOR_ENDING || supervisor_find(supervisor, id) || !has_lease) {
+        offers_vacated(&supervisor->offers, id, epoch, "down its service is stopping");
+    } else if (answer.verdict == SERVICE_FULL) {
+        offers_vacated(&supervisor->offers, id, epoch, "overloaded no more may be live");
+    } else if (answer.verdict == SERVICE_POISON) {
+        activations->counts.refused++;
+        snprintf(text, sizeof text, "down refused for a while: %s", answer.reason);
+        offers_vacated(&supervisor->offers, id, epoch, text);
+    } else if (!make_child(activations, id, epoch, answer.delay_ms)) {
+        offers_vacated(&supervisor->offers, id, epoch, "down no memory");
+    }
+}
+
+void activations_on_gone(struct child *child, const char *reason)
+{
+    uint64_t epoch = child->epoch;
+    char text[REASON_MAX + 8];
+
+    if (!epoch)
+        return;
+    child->epoch = 0;
+    snprintf(text, sizeof text, "down %s", reason);
+    offers_vacated(&child->supervisor->offers, child_name(child), epoch, text);
 }
 
 void activations_ask(const struct request *request)
@@ -290,8 +374,11 @@ void activations_on_ready(struct child *child)
 {
     struct activations *activations = &child->supervisor->activations;
 
-    if (activations->is_service)
-        answer_ready(activations, child);
+    if (!activations->is_service)
+        return;
+    if (child->epoch)
+        offers_placed(&child->supervisor->offers, child_name(child), child->epoch);
+    answer_ready(activations, child);
 }
 
 /* The last look, at the listen queue: who waits there has dialled, and sent perhaps. */
@@ -353,12 +440,15 @@ void activations_on_end(struct child *child, const char *reason)
     activations->counts.idle_stops += strcmp(reason, REASON_IDLE) == 0;
     if (failed || end.wants_restart || !child->was_ready)
         note_failure(child, reason);
-    if (supervisor->mode != SUPERVISOR_ENDING && service_restarts(&end)) {
+    /* Where services are shared, the next life has another epoch, and perhaps another node. */
+    if (supervisor->mode != SUPERVISOR_ENDING && !offers_are_on(&supervisor->offers) &&
+        service_restarts(&end)) {
         start_again(child);
         return;
     }
-    answer_error(activations, child_name(child), CONTROL_E_FAILED,
-                 child->ignored ? "it does not want to run" : reason);
+    if (!service_restarts(&end))
+        answer_error(activations, child_name(child), CONTROL_E_FAILED,
+                     child->ignored ? "it does not want to run" : reason);
     let_go(child, failed);
 }
 

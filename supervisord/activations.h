@@ -39,8 +39,15 @@ void activations_ask(const struct request *request);
 /* Lets an asker go. */
 void activations_drop_peer(struct activations *activations, const struct peer *peer);
 
+/* Where services are shared (offers.h). Where that actor is: on that node; or why it cannot be had. */
+void activations_on_place(struct activations *activations, const char *id, const char *node, const char *why);
+/* It is to be started with that epoch; not when there is no lease. */
+void activations_start(struct activations *activations, const char *id, uint64_t epoch, bool has_lease);
+
 /* What its children report. on_end: of an incarnation, or a try to start one, that nobody had stopped. */
 void activations_on_ready(struct child *child);
+/* Nothing of an incarnation is left, whoever ended it. */
+void activations_on_gone(struct child *child, const char *reason);
 void activations_on_end(struct child *child, const char *reason);
 void activations_on_forget(struct supervisor *supervisor, const char *id);
 

@@ -113,6 +113,7 @@ struct child {
     struct party party;  /* to links and monitors; holds what the control socket does not take yet */
 
     struct mono started, not_before;
+    uint64_t epoch; /* that sys/node has given it (offers.h); 0: none, or it is told as gone */
     int64_t start_took_ms;
     struct backoff backoff;
     int64_t scarce_ms; /* delay of the last try that failed for want of resources; 0 */

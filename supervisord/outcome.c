@@ -250,6 +250,7 @@ void supervisor_on_end(struct child *child, const char *reason)
     events_child_exit(child, reason, mono_diff_ms(mono_now(), child->started), ordered);
     links_on_end(&supervisor->links, child, reason, ordered);
     party_on_end(&child->party, child->slot->incarnation, reason, ordered);
+    activations_on_gone(child, reason);
     if (ordered)
         settle_ordered(child);
     else if (supervisor->activations.is_service)

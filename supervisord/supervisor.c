@@ -376,6 +376,7 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
     memberships_init(&supervisor->memberships, supervisor);
     attached_init(&supervisor->attached, supervisor);
     activations_init(&supervisor->activations, supervisor);
+    offers_init(&supervisor->offers, supervisor);
     if (open_tables(supervisor) < 0 || requests_init(&supervisor->requests, supervisor, mailbox_fd) < 0)
         return -1;
     logpipes_init(&supervisor->logpipes, supervisor);
@@ -395,6 +396,7 @@ int supervisor_run(struct supervisor *supervisor)
     backplane_finish(&supervisor->backplane);
     fellows_finish(&supervisor->fellows);
     requests_finish(&supervisor->requests);
+    offers_finish(&supervisor->offers);
     activations_finish(&supervisor->activations);
     logpipes_finish(&supervisor->logpipes);
     events_finish(&supervisor->events);

@@ -7,6 +7,7 @@
 #define TROUPE_SUPERVISOR_H
 
 #include "activations.h"
+#include "offers.h"
 #include "attached.h"
 #include "backplane.h"
 #include "child.h"
@@ -68,6 +69,7 @@ struct supervisor {
     struct sp_listener *listener;
     struct requests requests;
     struct activations activations; /* of a service */
+    struct offers offers;           /* of one that is shared with other nodes */
     struct events events;
     struct fellows fellows;
     struct links links;

@@ -391,8 +391,7 @@ static int take_all(struct words *rows, const redisReply *reply, size_t from)
     return 0;
 }
 
-/* ---- lists: pages of KEY VERSION SIZE SAVED_US, in no order, some twice
- * --------------------------- */
+/* ---- lists: pages of KEY VERSION SIZE SAVED_US, in no order, some twice ---------------------- */
 
 enum { PAGE_COLUMNS = 4 };
 

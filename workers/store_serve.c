@@ -37,8 +37,7 @@ struct store_server {
     TAILQ_HEAD(client_list, client) clients;
 };
 
-/* ---- the verbs: where each value goes, and which come back
- * ---------------------------------------- */
+/* ---- the verbs: where each value goes, and which come back ----------------------------------- */
 
 enum field {
     SERVICE,

@@ -204,8 +204,7 @@ static int take_rows(struct sqlite_store *self, enum statement which, int code, 
     return done(code);
 }
 
-/* ---- the operations: each 0, or SQLite's error, after which the transaction is rolled back
- * -------- */
+/* ---- the operations: each 0, or SQLite's error, after which the transaction is rolled back --- */
 
 static int settle(struct store_job *job, enum store_status status)
 {

@@ -76,8 +76,7 @@ void server_end(void)
     server = 0;
 }
 
-/* ---- the relay: loses what the server says, when told to
- * ------------------------------------------- */
+/* ---- the relay: loses what the server says, when told to ------------------------------------- */
 
 struct pair {
     int client, server;
@@ -386,8 +385,7 @@ static void check_killed(struct store *store)
           "meanwhile %d were told that it is unreachable", refused_by_name);
 }
 
-/* ---- it is away, or halted
- * ------------------------------------------------------------------------ */
+/* ---- it is away, or halted ------------------------------------------------------------------- */
 
 static const struct store_answer *get_soon(struct store *store, int64_t ms)
 {

@@ -502,8 +502,7 @@ static void check_order(struct store *store)
     }
 }
 
-/* ---- a stale save races a takeover
- * --------------------------------------------------------------- */
+/* ---- a stale save races a takeover ----------------------------------------------------------- */
 
 /* The frozen owner, a process of its own: for each order it saves over the version it knows. */
 struct stale_order {
