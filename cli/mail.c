@@ -42,6 +42,8 @@ struct delivery {
     bool is_down;         /* who listened has gone without a word */
     uint64_t incarnation; /* of who listens; 0: not known */
     struct summons *summons; /* of an actor of a service that is not there; or NULL */
+    unsigned summoned;            /* times */
+    char node[ADDR_PART_MAX + 1]; /* where its service has it; "": here, or it is of none */
     ev_timer again, limit;
 };
 
@@ -122,11 +124,12 @@ static bool is_final(const char *why)
 
 static void dial(struct delivery *delivery);
 
-static void on_summoned(void *data, const char *failure)
+static void on_summoned(void *data, const char *node, const char *failure)
 {
     struct delivery *delivery = data;
 
     delivery->summons = NULL;
+    snprintf(delivery->node, sizeof delivery->node, "%s", node);
     if (failure)
         fail_with(delivery, failure);
     else
@@ -138,8 +141,11 @@ static bool summon(struct delivery *delivery, const char *why)
 {
     struct client *client = delivery->client;
 
-    if (!summons_may_help(client->dir.path, delivery->to->path, why))
+    if (delivery->summoned >= SUMMONS_MOST ||
+        (!*delivery->node && !summons_may_help(client->dir.path, delivery->to->path, why)))
         return false;
+    *delivery->node = '\0'; /* it may have moved */
+    delivery->summoned++;
     delivery->summons = summons_send(client->loop, client->dir.path, delivery->to->path, client->self,
                                      on_summoned, delivery);
     return delivery->summons != NULL;
@@ -234,8 +240,11 @@ static int dial_peer(struct delivery *delivery)
         .on_open = on_peer_open, .on_envelope = on_envelope, .on_close = on_peer_close};
     struct client *client = delivery->client;
 
-    delivery->peer = peer_dial_mailbox(client->loop, client->dir.path, delivery->to->path,
-                                       client->self, NULL, &handlers, delivery);
+    char path[ADDR_PATH_MAX + ADDR_PART_MAX + 2];
+
+    snprintf(path, sizeof path, "%s%s%s", delivery->to->path, *delivery->node ? "@" : "", delivery->node);
+    delivery->peer = peer_dial_mailbox(client->loop, client->dir.path, path, client->self, NULL,
+                                       &handlers, delivery);
     return delivery->peer ? send_envelope(delivery) : -1;
 }
 

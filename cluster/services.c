@@ -6,13 +6,17 @@
 #include "memory.h"
 #include "mono.h"
 #include "places.h"
+#include "rundir.h"
 #include "text.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <uthash.h>
 
 /* Who asks to be told of something, until that is done: a supervisor that offers, for as long as it
@@ -289,6 +293,18 @@ bool services_have_left(const struct services *services)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* Who finds no such actor here may ask us. */
+static void make_mark(const char *run_dir)
+{
+    char path[PATH_MAX];
+    int fd;
+
+    snprintf(path, sizeof path, "%s/%s", run_dir, RUNDIR_PLACES);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd >= 0)
+        close(fd);
+}
+
 struct services *services_create(const struct services_options *options)
 {
     static const struct registry_hooks on_registry = {registry_send, offers, on_lease, on_fenced,
@@ -297,6 +313,7 @@ struct services *services_create(const struct services_options *options)
     struct services *services = memory_zeroed(sizeof *services);
 
     services->options = *options;
+    make_mark(options->run_dir);
     services->ledger = ledger_create(options->loop, options->run_dir, options->self);
     services->registry = registry_create(&(struct registry_options){
         .loop = options->loop,

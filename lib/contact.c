@@ -140,13 +140,14 @@ static void redial_later(struct contact *contact, struct peer *peer, struct buf 
 /* ---- actors of services -------------------------------------------------------------------- */
 
 /* It is there: who only wants to know that has nothing to send. */
-static void on_summoned(void *data, const char *failure)
+static void on_summoned(void *data, const char *node, const char *failure)
 {
     struct contact *contact = data;
     struct buf held = contact->held;
     struct troupe *self = contact->self;
 
     contact->summons = NULL; /* it ends with this */
+    snprintf(contact->node, sizeof contact->node, "%s", node);
     agenda_hold(self);
     if (failure) {
         contact->held = (struct buf){0};
@@ -165,8 +166,11 @@ static bool summon(struct contact *contact, struct peer *peer, struct buf *lefto
 {
     struct troupe *self = contact->self;
 
-    if (!summons_may_help(self->boot->run_dir, contact->path, why))
+    if (*contact->node && contact->summoned < SUMMONS_MOST) /* it may have moved */
+        *contact->node = '\0';
+    else if (!summons_may_help(self->boot->run_dir, contact->path, why) || contact->summoned >= SUMMONS_MOST)
         return false;
+    contact->summoned++;
     contact->summons = summons_send(self->loop, self->boot->run_dir, contact->path, self->address,
                                     on_summoned, contact);
     if (!contact->summons)
@@ -222,7 +226,10 @@ static void on_close(struct peer *peer, const char *why)
 
 static void on_open(struct peer *peer)
 {
-    lookup_on_open(peer_data(peer));
+    struct contact *contact = peer_data(peer);
+
+    contact->summoned = 0;
+    lookup_on_open(contact);
 }
 
 static const struct peer_handlers handlers = {
@@ -240,8 +247,11 @@ static int dial(struct contact *contact, const struct buf *leftover)
 {
     struct troupe *self = contact->self;
 
-    contact->peer = peer_dial_mailbox(self->loop, self->boot->run_dir, contact->path, self->address,
-                                      leftover, &handlers, contact);
+    char path[ADDR_PATH_MAX + ADDR_PART_MAX + 2];
+
+    snprintf(path, sizeof path, "%s%s%s", contact->path, *contact->node ? "@" : "", contact->node);
+    contact->peer = peer_dial_mailbox(self->loop, self->boot->run_dir, path, self->address, leftover,
+                                      &handlers, contact);
     if (!contact->peer)
         return -1;
     contact->begin = peer_place(contact->peer) - (leftover ? buf_length(leftover) : 0);

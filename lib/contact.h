@@ -39,6 +39,8 @@ LIST_HEAD(contact_list, contact);
 struct contact {
     UT_hash_handle hh;
     struct troupe *self;
+    char node[ADDR_PART_MAX + 1]; /* where its service has it; "": here, or it is of none */
+    unsigned summoned;            /* times in a row, and nobody was reached */
     struct peer *peer;      /* NULL: not connected */
     struct call_list calls; /* in the order they were sent; not answered */
     struct lookups lookups;

@@ -22,7 +22,9 @@
 #define CONTROL_ADD_TEMPLATE "add-template" /* NAME|"" [ARG…] → words: path */
 #define CONTROL_REMOVE  "rm"      /* NAME → words */
 #define CONTROL_COUNTS  "counts"  /* → facts: specs, active, supervisors, workers (OTP count_children) */
-#define CONTROL_ACTIVATE "activate" /* ID, of a service → words when it is ready: ADDRESS#EPOCH */
+#define CONTROL_ACTIVATE "activate" /* ID, of a service → words when it is ready: ADDRESS#EPOCH; or NODE
+                                     * "elsewhere", where it is reached */
+#define CONTROL_ELSEWHERE "elsewhere"
 #define CONTROL_SERVICE "service" /* → facts of a service: instances, max, activations, … */
 #define CONTROL_EVENTS  "events"  /* → rows (snapshot of the children), then EVENTs with facts */
 

@@ -23,18 +23,20 @@ struct summons {
     summons_done *done;
     void *data;
     ev_timer again;
-    char path[ADDR_PATH_MAX + 1];
-    char mailbox[ADDR_PATH_MAX + sizeof RUNDIR_SUPERVISOR + 2]; /* of its service's supervisor */
+    bool is_of_node; /* sys/node is asked */
+    char path[ADDR_PATH_MAX + 1], service[ADDR_PATH_MAX + 1];
+    char mailbox[ADDR_PATH_MAX + sizeof RUNDIR_SUPERVISOR + 2]; /* of whom is asked */
 };
 
 bool summons_may_help(const char *run_dir, const char *path, const char *why)
 {
-    return strcmp(why, "noproc") == 0 && !*addr_node_part(path) && rundir_is_of_service(run_dir, path);
+    return strcmp(why, "noproc") == 0 && !*addr_node_part(path) &&
+           (rundir_is_of_service(run_dir, path) || rundir_may_be_elsewhere(run_dir, path));
 }
 
-static void finish(struct summons *summons, const char *failure)
+static void finish(struct summons *summons, const char *node, const char *failure)
 {
-    summons->done(summons->data, failure);
+    summons->done(summons->data, node, failure);
     summons_cancel(summons);
 }
 
@@ -43,6 +45,9 @@ static void failure_of(const char *said, char out[REASON_MAX])
 {
     static const char *const heads[][2] = {
         {CONTROL_E_OVERLOADED " ", "overloaded "},
+        {"down ", "down "},
+        {"noconnection ", "noconnection "},
+        {"error ", "error "},
         {CONTROL_E_FAILED " ", "down "},
         {CONTROL_E_DENIED " ", "denied "},
     };
@@ -58,6 +63,21 @@ static void failure_of(const char *said, char out[REASON_MAX])
     snprintf(out, REASON_MAX, "noproc");
 }
 
+/* Of sys/node: NODE; of a supervisor: ADDRESS#EPOCH, here, or NODE "elsewhere". */
+static void take_reply(struct summons *summons, const struct envelope *env)
+{
+    struct words words = {0};
+    const char *node = "";
+    char kept[ADDR_PART_MAX + 1];
+
+    if (wire_unpack_words(env->payload, env->payload_size, &words) == 0 &&
+        words.count == (summons->is_of_node ? 1 : 2))
+        node = words.at[0];
+    snprintf(kept, sizeof kept, "%s", node);
+    words_finish(&words);
+    finish(summons, kept, NULL);
+}
+
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 {
     struct summons *summons = peer_data(peer);
@@ -68,11 +88,11 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     if (env->ref != summons->ref)
         return;
     if (env->kind == ENVELOPE_CONTROL_REPLY) {
-        finish(summons, NULL);
+        take_reply(summons, env);
     } else if (env->kind == ENVELOPE_ERROR) {
         snprintf(said, sizeof said, "%.*s", (int)env->payload_size, (const char *)env->payload);
         failure_of(said, failure);
-        finish(summons, failure);
+        finish(summons, "", failure);
     }
 }
 
@@ -83,7 +103,7 @@ static void on_close(struct peer *peer, const char *why)
 
     summons->peer = NULL;
     if (!*peer_remote(peer)) {
-        finish(summons, strcmp(why, strerror(EACCES)) == 0 ? "denied" : "noproc");
+        finish(summons, "", strcmp(why, strerror(EACCES)) == 0 ? "denied" : "noproc");
         return;
     }
     ev_now_update(summons->loop);
@@ -94,14 +114,15 @@ static void on_close(struct peer *peer, const char *why)
 static int ask(struct summons *summons)
 {
     static const struct peer_handlers handlers = {.on_envelope = on_envelope, .on_close = on_close};
-    char *id = (char *)addr_name(summons->path);
-    const struct words words = {1, &id};
+    char *names[] = {summons->service, (char *)addr_name(summons->path)};
+    const struct words words = {summons->is_of_node ? 2 : 1, names + !summons->is_of_node};
 
     summons->peer = peer_dial(summons->loop, summons->run_dir, summons->mailbox, summons->self,
                               (struct mono){0}, &handlers, summons);
     if (!summons->peer)
         return -1;
-    summons->ref = peer_request(summons->peer, CONTROL_ACTIVATE, &words, -1);
+    summons->ref = peer_request(
+        summons->peer, summons->is_of_node ? CONTROL_PLACE : CONTROL_ACTIVATE, &words, -1);
     return summons->ref ? 0 : -1;
 }
 
@@ -112,14 +133,26 @@ static void on_again(struct ev_loop *loop, ev_timer *timer, int revents)
     (void)loop;
     (void)revents;
     if (ask(summons) < 0)
-        finish(summons, "down unknown");
+        finish(summons, "", "down unknown");
+}
+
+/* Whom is asked. */
+static int find_mailbox(struct summons *summons)
+{
+    if (addr_parent(summons->path, summons->service, sizeof summons->service) < 0)
+        return -1;
+    summons->is_of_node = !rundir_is_of_service(summons->run_dir, summons->path);
+    if (!summons->is_of_node)
+        return addr_mailbox(summons->service, RUNDIR_SUPERVISOR, summons->mailbox,
+                            sizeof summons->mailbox);
+    snprintf(summons->mailbox, sizeof summons->mailbox, "%s", PEER_NODE);
+    return 0;
 }
 
 struct summons *summons_send(struct ev_loop *loop, const char *run_dir, const char *path, const char *self,
                              summons_done *done, void *data)
 {
     struct summons *summons = calloc(1, sizeof *summons);
-    char parent[ADDR_PATH_MAX + 1];
     int saved;
 
     if (!summons)
@@ -131,9 +164,7 @@ struct summons *summons_send(struct ev_loop *loop, const char *run_dir, const ch
     summons->data = data;
     ev_init(&summons->again, on_again);
     snprintf(summons->path, sizeof summons->path, "%s", path);
-    if (addr_parent(path, parent, sizeof parent) == 0 &&
-        addr_mailbox(parent, RUNDIR_SUPERVISOR, summons->mailbox, sizeof summons->mailbox) == 0 &&
-        ask(summons) == 0)
+    if (find_mailbox(summons) == 0 && ask(summons) == 0)
         return summons;
     saved = errno;
     summons_cancel(summons);

@@ -1,6 +1,7 @@
 /*
- * Summons: asking a service's supervisor for an actor that is not there (CLUSTER 4). One request, however
- * long it takes; it is asked again when that supervisor is restarted meanwhile.
+ * Summons: asking for an actor of a service that is not there (CLUSTER 4): its service's supervisor, or, when
+ * only other nodes have that service, sys/node. One request, however long it takes; it is asked again when who
+ * was asked is restarted meanwhile.
  */
 #ifndef TROUPE_SUMMONS_H
 #define TROUPE_SUMMONS_H
@@ -10,9 +11,12 @@
 
 struct summons;
 
-/* failure: NULL when it is ready, and can be dialled; else a line by SEMANTICS 6: "noproc", "overloaded …", "down
- * …", "denied". The summons is freed when this returns. */
-typedef void summons_done(void *data, const char *failure);
+/* failure: NULL when it is ready, and can be dialled, on this node or, when that is not "", on that one; else a
+ * line by SEMANTICS 6: "noproc", "overloaded …", "down …", "denied", "noconnection". The summons is freed when
+ * this returns. */
+typedef void summons_done(void *data, const char *node, const char *failure);
+
+enum { SUMMONS_MOST = 3 }; /* times in a row, before anybody was reached, that it is worth to ask */
 
 /* Did nobody answer at this path of this node, `why` being what its connection ended with, whom a service would
  * start if it were asked? */

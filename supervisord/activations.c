@@ -278,14 +278,10 @@ static void begin(struct activations *activations, const char *id)
 static void say_where(struct activations *activations, const char *id, const char *node)
 {
     struct awaited *awaited = find_awaited(activations, id);
-    struct addr addr = {0};
-    char text[ADDR_TEXT_MAX + 1], *word = text;
-    struct words words = {1, &word};
+    struct words words = {2, (char *[]){(char *)node, CONTROL_ELSEWHERE}};
 
-    if (!awaited || addr_join(activations->supervisor->path, id, addr.path, sizeof addr.path) < 0)
+    if (!awaited)
         return;
-    snprintf(addr.node, sizeof addr.node, "%s", node);
-    addr_format(&addr, text, sizeof text);
     for (const struct asker *asker = awaited->first; asker; asker = asker->next)
         peer_reply_words(asker->peer, asker->ref, &words, -1);
     drop_awaited(activations, awaited);
