@@ -769,7 +769,7 @@ static void forget_own_birth(void)
         "NOTIFY_SOCKET",    "WATCHDOG_USEC",   "WATCHDOG_PID",  "LISTEN_FDS",
         "LISTEN_PID",       "LISTEN_FDNAMES",  "TROUPE_PATH",   "TROUPE_INCARNATION",
         "TROUPE_REPLICA",   "TROUPE_CONTROL",  "TROUPE_MAILBOX", "TROUPE_STATS",
-        "TROUPE_READY_FD"};
+        "TROUPE_READY_FD", "TROUPE_EPOCH"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unsetenv(names[i]);

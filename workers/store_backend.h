@@ -1,13 +1,14 @@
 /*
  * What sys/store keeps, whichever store keeps it (CLUSTER 4): node rows, place rows, state rows,
- * and one counter of epochs. One interface, three backends: store_sqlite.c, store_postgres.c,
+ * reminders, and one counter of epochs. One interface, three backends: store_sqlite.c, store_postgres.c,
  * store_redis.c. Requests are answered by callbacks on one libev loop, each exactly once, never
  * before store_submit() has returned.
  *
  *   node   (name, generation): state (joining, alive, draining, dead), beat, url, services, load.
  *          Dead is for ever: no such row comes to life again, and only a dead one is removed.
  *   place  (service, id): node, generation, epoch. Free: no node. Never removed.
- *   state  (service, id, name): value, version, the epoch that saved it.
+ *   state  (service, id, name): value, its schema, version, the epoch that saved it.
+ *   reminder (service, id, name): when it is due, every how long, the message; version.
  *
  * Epochs are never reused, also not by a store that was killed or lost power. A version grows by
  * one with each save; a row that is made anew begins with a number that it never had.
@@ -25,8 +26,8 @@
 #include "wire.h"
 
 enum store_op {
-    STORE_STATE_GET,    /* service id name → value, version, epoch, saved_us */
-    STORE_STATE_PUT,    /* service id name, epoch, version, value → version */
+    STORE_STATE_GET,    /* service id name → value, schema, version, epoch, saved_us */
+    STORE_STATE_PUT,    /* service id name, epoch, version, value, schema → version */
     STORE_STATE_REMOVE, /* service id name, epoch, version → */
     STORE_STATE_LIST,  /* service, after (id name), limit → rows ID NAME VERSION SIZE SAVED_US, by
                           id, name */
@@ -35,6 +36,13 @@ enum store_op {
                           new one */
     STORE_PLACE_FREE,  /* service id, epoch → */
     STORE_PLACE_READ,  /* service id → epoch, node, generation ("" "": free) */
+    STORE_PLACE_LIST,  /* service (or ""), node generation (or "" ""), after (service) id, limit →
+                          rows SERVICE ID NODE GENERATION EPOCH, by service, id */
+    STORE_REMINDER_PUT,    /* service id name, epoch, version, due period message → version */
+    STORE_REMINDER_REMOVE, /* service id name, epoch, version → */
+    STORE_REMINDER_DUE,    /* due (until then), limit → rows SERVICE ID NAME DUE PERIOD MESSAGE
+                              VERSION, by due */
+    STORE_REMINDER_ADVANCE, /* service id name, version, due (0: it is over) → version */
     STORE_NODE_INSERT, /* node generation, state, url services load → */
     STORE_NODE_BEAT,   /* node generation, state, load → beat */
     STORE_NODE_SET,    /* node generation, state, beat (or STORE_ANY), wanted → */
@@ -60,8 +68,13 @@ enum {
     STORE_LIST_MAX = 10000 /* rows of one answer */
 };
 
-/* Version columns of STORE_STATE_LIST and STORE_NODE_LIST. */
-enum { STORE_STATE_COLUMNS = 5, STORE_NODE_COLUMNS = 7 };
+/* Columns of the lists. */
+enum {
+    STORE_STATE_COLUMNS = 5,
+    STORE_PLACE_COLUMNS = 5,
+    STORE_REMINDER_COLUMNS = 7,
+    STORE_NODE_COLUMNS = 7
+};
 
 struct store_answer {
     enum store_status status;
@@ -70,6 +83,7 @@ struct store_answer {
     int64_t version; /* also of a conflict: what it is now; 0: there is none */
     int64_t epoch;   /* also of a claim's conflict */
     int64_t beat;
+    int64_t schema;
     int64_t saved_us;              /* wall clock */
     char node[65], generation[65]; /* of a place; of a claim's conflict: who has it */
     char state[17];                /* node row: what it is in, also of a conflict */
@@ -88,9 +102,12 @@ struct store_request {
     const char *node, *generation;
     const char *state, *wanted;
     const char *url, *services, *load;
+    const char *message, *after;
     const void *value;
     size_t value_size;
     int64_t epoch, version, beat;
+    int64_t schema;      /* of the value: the saver's own matter */
+    int64_t due, period; /* us: wall clock; 0: once */
     uint32_t limit; /* 0: STORE_LIST_MAX */
     store_answered *on_answer;
     void *data;

@@ -24,7 +24,7 @@ enum {
     AGAIN_MAX_MS = 2000,
     CONNECT_MS = 5000, /* from the beginning to READY */
     RESOLVE_LOOK_MS = 20,
-    PARAMETERS = 8,
+    PARAMETERS = 10,
 };
 
 enum phase { APART, RESOLVING, CONNECTING, SETTING_UP, READY, BUSY };
@@ -58,13 +58,13 @@ static const struct statement {
     const char *sql;
     const char *parameters; /* letters: see parameter_of() */
 } statements[] = {
-    [STORE_STATE_GET] = {"select 'ok' outcome, value, version, epoch, saved_us from troupe.state"
+    [STORE_STATE_GET] = {"select 'ok' outcome, value, schema, version, epoch, saved_us from troupe.state"
                          " where service = $1 and id = $2 and name = $3",
                          "sin"},
     [STORE_STATE_PUT] =
         {"select * from troupe.state_put($1, $2, $3, $4::bigint, $5::bigint, $6::bytea, $7,"
-         " $8::bigint)",
-         "sinevBwu"},
+         " $8::bigint, $9::bigint)",
+         "sinevBwuc"},
     [STORE_STATE_REMOVE] =
         {"select * from troupe.state_remove($1, $2, $3, $4::bigint, $5::bigint, $6::boolean)",
          "sineva"},
@@ -79,6 +79,23 @@ static const struct statement {
     [STORE_PLACE_READ] = {"select 'ok' outcome, node, generation, epoch from troupe.place"
                           " where service = $1 and id = $2",
                           "si"},
+    [STORE_PLACE_LIST] = {"select service, id, node, generation, epoch from troupe.place"
+                          " where ($1 = '' or service = $1) and ($2 = '' or (node = $2 and generation = $3))"
+                          " and (service, id) > ($4, $5) order by service, id limit $6::bigint",
+                          "sNgfim"},
+    [STORE_REMINDER_PUT] = {"select * from troupe.reminder_put($1, $2, $3, $4::bigint, $5::bigint,"
+                            " $6::bigint, $7::bigint, $8, $9, $10::bigint)",
+                            "sinevdpMwu"},
+    [STORE_REMINDER_REMOVE] =
+        {"select * from troupe.reminder_remove($1, $2, $3, $4::bigint, $5::bigint, $6::boolean)",
+         "sineva"},
+    [STORE_REMINDER_DUE] = {"select service, id, name, due, period, message, version"
+                            " from troupe.reminder where due <= $1::bigint"
+                            " order by due, service, id, name limit $2::bigint",
+                            "dm"},
+    [STORE_REMINDER_ADVANCE] = {"select * from troupe.reminder_advance($1, $2, $3, $4::bigint,"
+                                " $5::bigint, $6, $7::boolean)",
+                                "sinvdwa"},
     [STORE_NODE_INSERT] = {"select * from troupe.node_insert($1, $2, $3, $4, $5, $6, $7::boolean)",
                            "NgtUSla"},
     [STORE_NODE_BEAT] = {"select * from troupe.node_beat($1, $2, $3, $4)", "Ngtl"},
@@ -115,6 +132,10 @@ static const char *text_of(const struct store_job *job, char letter)
         return request->services;
     case 'l':
         return request->load;
+    case 'M':
+        return request->message;
+    case 'f':
+        return request->after;
     case 'w':
         return job->writer;
     case 'a':
@@ -137,6 +158,12 @@ static long long number_of(const struct store_job *job, char letter)
         return request->beat;
     case 'm':
         return request->limit;
+    case 'c':
+        return request->schema;
+    case 'd':
+        return request->due;
+    case 'p':
+        return request->period;
     default:
         return job->now_us;
     }
@@ -144,7 +171,7 @@ static long long number_of(const struct store_job *job, char letter)
 
 static bool is_text(char letter)
 {
-    return strchr("sinNgtWUSlwa", letter) != NULL;
+    return strchr("sinNgtWUSlMfwa", letter) != NULL;
 }
 
 static int send_job(struct postgres *self, const struct store_job *job)
@@ -231,6 +258,7 @@ static int take_answer(struct store_job *job, const PGresult *result)
     answer->version = atoll(column(result, "version"));
     answer->epoch = atoll(column(result, "epoch"));
     answer->beat = atoll(column(result, "beat"));
+    answer->schema = atoll(column(result, "schema"));
     answer->saved_us = atoll(column(result, "saved_us"));
     store_answer_set_state(answer, column(result, "state"));
     store_answer_holder(answer, column(result, "node"), column(result, "generation"));

@@ -22,7 +22,7 @@ const char store_postgres_schema[] =
     "create schema if not exists troupe;"
     "create table if not exists troupe.schema (version int not null);"
     "insert into troupe.schema select 0 where not exists (select from troupe.schema);"
-    "do $newer$ begin if (select version from troupe.schema) > 2 then"
+    "do $newer$ begin if (select version from troupe.schema) > 4 then"
     " raise exception 'the schema was written by a newer Troupe'; end if; end $newer$;"
     /* 1 */
     MIGRATION(0,
@@ -37,6 +37,15 @@ const char store_postgres_schema[] =
         "create sequence troupe.epoch as bigint;")
     /* 2: when it was saved */
     MIGRATION(1, "alter table troupe.state add column saved_us bigint not null default 0;")
+    /* 3: the schema of the value */
+    MIGRATION(2, "alter table troupe.state add column schema bigint not null default 0;"
+        "drop function if exists troupe.state_put(text, text, text, bigint, bigint, bytea, text, bigint);")
+    /* 4: reminders */
+    MIGRATION(3,
+        "create table troupe.reminder (service text collate \"C\", id text collate \"C\", name text collate \"C\","
+        " due bigint not null, period bigint not null, message text not null, version bigint not null,"
+        " writer text not null, primary key (service, id, name));"
+        "create index reminder_due on troupe.reminder (due);")
 
     "create or replace function troupe.is_owner(s text, i text, e bigint) returns boolean as $$ begin"
     " if e = 0 then return true; end if;"
@@ -45,7 +54,7 @@ const char store_postgres_schema[] =
     "end $$ language plpgsql;"
 
     "create or replace function troupe.state_put(s text, i text, n text, e bigint, expected bigint, v bytea,"
-    " w text, now_us bigint, out outcome text, out version bigint) as $$"
+    " w text, now_us bigint, sc bigint, out outcome text, out version bigint) as $$"
     " declare owner boolean := troupe.is_owner(s, i, e); r record; begin"
     " select t.version, t.writer into r from troupe.state t where service = s and id = i and name = n for update;"
     " version := coalesce(r.version, 0);"
@@ -53,12 +62,13 @@ const char store_postgres_schema[] =
     " if not owner then outcome := 'fenced'; return; end if;"
     " if expected <> -1 and expected <> version then outcome := 'conflict'; return; end if;"
     " if version = 0 then"
-    "  insert into troupe.state values (s, i, n, v, now_us, e, w, now_us) on conflict do nothing;"
+    "  insert into troupe.state values (s, i, n, v, now_us, e, w, now_us, sc) on conflict do nothing;"
     "  if not found then raise exception 'made by another at this moment' using errcode = '40001'; end if;"
     "  version := now_us;"
     " else"
     "  version := version + 1;"
-    "  update troupe.state t set value = v, version = state_put.version, epoch = e, writer = w, saved_us = now_us"
+    "  update troupe.state t set value = v, version = state_put.version, epoch = e, writer = w, saved_us = now_us,"
+    "   schema = sc"
     "   where service = s and id = i and name = n;"
     " end if;"
     " outcome := 'ok';"
@@ -73,6 +83,51 @@ const char store_postgres_schema[] =
     "  when version = 0 and again then 'ok' when version = 0 then 'not_found'"
     "  when expected <> -1 and expected <> version then 'conflict' else 'ok' end;"
     " if outcome = 'ok' then delete from troupe.state where service = s and id = i and name = n; end if;"
+    "end $$ language plpgsql;"
+
+    "create or replace function troupe.reminder_put(s text, i text, n text, e bigint, expected bigint,"
+    " d bigint, p bigint, m text, w text, now_us bigint, out outcome text, out version bigint) as $$"
+    " declare owner boolean := troupe.is_owner(s, i, e); r record; begin"
+    " select t.version, t.writer into r from troupe.reminder t where service = s and id = i and name = n for update;"
+    " version := coalesce(r.version, 0);"
+    " if r.writer = w then outcome := 'ok'; return; end if;"
+    " if not owner then outcome := 'fenced'; return; end if;"
+    " if expected <> -1 and expected <> version then outcome := 'conflict'; return; end if;"
+    " if version = 0 then"
+    "  insert into troupe.reminder values (s, i, n, d, p, m, now_us, w) on conflict do nothing;"
+    "  if not found then raise exception 'made by another at this moment' using errcode = '40001'; end if;"
+    "  version := now_us;"
+    " else"
+    "  version := version + 1;"
+    "  update troupe.reminder t set due = d, period = p, message = m, version = reminder_put.version, writer = w"
+    "   where service = s and id = i and name = n;"
+    " end if;"
+    " outcome := 'ok';"
+    "end $$ language plpgsql;"
+
+    "create or replace function troupe.reminder_remove(s text, i text, n text, e bigint, expected bigint,"
+    " again boolean, out outcome text, out version bigint) as $$"
+    " declare owner boolean := troupe.is_owner(s, i, e); begin"
+    " select t.version into version from troupe.reminder t where service = s and id = i and name = n for update;"
+    " version := coalesce(version, 0);"
+    " outcome := case when not owner then 'fenced'"
+    "  when version = 0 and again then 'ok' when version = 0 then 'not_found'"
+    "  when expected <> -1 and expected <> version then 'conflict' else 'ok' end;"
+    " if outcome = 'ok' then delete from troupe.reminder where service = s and id = i and name = n; end if;"
+    "end $$ language plpgsql;"
+
+    "create or replace function troupe.reminder_advance(s text, i text, n text, expected bigint, d bigint,"
+    " w text, again boolean, out outcome text, out version bigint) as $$ declare r record; begin"
+    " if d = 0 then"
+    "  select * into outcome, version from troupe.reminder_remove(s, i, n, 0, expected, again); return; end if;"
+    " select t.version, t.writer into r from troupe.reminder t where service = s and id = i and name = n for update;"
+    " version := coalesce(r.version, 0);"
+    " outcome := case when version = 0 then 'not_found' when r.writer = w then 'ok'"
+    "  when expected <> -1 and expected <> version then 'conflict' else 'advance' end;"
+    " if outcome <> 'advance' then return; end if;"
+    " outcome := 'ok'; version := version + 1;"
+    " update troupe.reminder t set due = d, version = reminder_advance.version, writer = w"
+    "  where service = s and id = i and name = n;"
     "end $$ language plpgsql;"
 
     "create or replace function troupe.place_claim(s text, i text, who text, g text, own bigint, w text,"

@@ -37,18 +37,18 @@ static const struct store_backend *const backends[] = {&store_sqlite, &store_pos
 bool store_op_is_read(enum store_op op)
 {
     return op == STORE_STATE_GET || op == STORE_STATE_LIST || op == STORE_PLACE_READ ||
-           op == STORE_NODE_LIST;
+           op == STORE_NODE_LIST || op == STORE_PLACE_LIST || op == STORE_REMINDER_DUE;
 }
 
 /* The texts of a request, for copying. */
-enum { TEXTS = 10 };
+enum { TEXTS = 12 };
 
 static void texts_of(struct store_request *request, const char **texts[TEXTS])
 {
     const char **all[TEXTS] = {&request->service, &request->id,         &request->name,
                                &request->node,    &request->generation, &request->state,
                                &request->wanted,  &request->url,        &request->services,
-                               &request->load};
+                               &request->load,    &request->message,    &request->after};
 
     memcpy(texts, all, sizeof all);
 }
@@ -65,6 +65,7 @@ static size_t key_size(const struct store_request *request)
 static void write_key(const struct store_request *request, char *key)
 {
     if (request->op == STORE_STATE_LIST || request->op == STORE_NODE_LIST ||
+        request->op == STORE_PLACE_LIST || request->op == STORE_REMINDER_DUE ||
         request->op == STORE_EPOCH)
         *key = '\0';
     else if (request->service)

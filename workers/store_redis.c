@@ -24,10 +24,12 @@ enum {
     CONNECT_MS = 5000, /* from the beginning to READY */
     SHA_SIZE = 41,
     KEY_SIZE = 700,
-    ARGUMENTS = 14,
+    ARGUMENTS = 16,
 };
 
-#define NODES "troupe:{nodes}"
+#define NODES     "troupe:{nodes}"
+#define PLACES    "troupe:place:{"
+#define REMINDERS "troupe:{reminders}"
 
 struct redis {
     struct store *store;
@@ -106,7 +108,7 @@ struct command {
     size_t sizes[ARGUMENTS];
     int count;
     char numbers[ARGUMENTS][24];
-    char keys[2][KEY_SIZE];
+    char keys[3][KEY_SIZE];
 };
 
 static void add_bytes(struct command *command, const void *bytes, size_t size)
@@ -222,6 +224,7 @@ static void build_state(struct redis *self, const struct store_job *job, struct 
     add_bytes(command, request->value, request->value_size);
     add(command, job->writer);
     add_number(command, job->now_us);
+    add_number(command, request->schema);
 }
 
 static void build_state_get(const struct store_request *request, struct command *command)
@@ -232,15 +235,98 @@ static void build_state_get(const struct store_request *request, struct command 
     add(command, "epoch");
     add(command, "saved_us");
     add(command, "value");
+    add(command, "schema");
 }
 
 /* job->answer.beat: the scan's cursor. */
 static void build_page(struct redis *self, const struct store_job *job, struct command *command)
 {
-    begin_script(self, command, SCRIPT_STATE_PAGE, "0");
+    bool is_state = job->request.op == STORE_STATE_LIST;
+    const char *service = job->request.service;
+
+    begin_script(self, command, is_state ? SCRIPT_STATE_PAGE : SCRIPT_PLACE_PAGE, "0");
     add_number(command, job->answer.beat);
-    snprintf(command->keys[0], KEY_SIZE, "troupe:state:{%s/*}:*", job->request.service);
+    snprintf(command->keys[0], KEY_SIZE,
+             is_state ? "troupe:state:{%s/*}:*" : *service ? "troupe:place:{%s/*}" : PLACES "%s*}",
+             service);
     add(command, command->keys[0]);
+}
+
+static void add_reminder(struct command *command, const struct store_request *request)
+{
+    snprintf(command->keys[1], KEY_SIZE, REMINDERS ":%s/%s:%s", request->service, request->id,
+             request->name);
+    add(command, command->keys[1]);
+    add(command, REMINDERS);
+}
+
+/* What the sorted set holds of it: the end of its key. */
+static const char *member_of(const struct command *command)
+{
+    return command->keys[1] + strlen(REMINDERS ":");
+}
+
+static void build_reminder_put(struct redis *self, const struct store_job *job,
+                               struct command *command)
+{
+    const struct store_request *request = &job->request;
+
+    begin_script(self, command, SCRIPT_REMINDER_PUT, "3");
+    add_place(command, request);
+    add_reminder(command, request);
+    add_number(command, request->epoch);
+    add_number(command, request->version);
+    add_number(command, request->due);
+    add_number(command, request->period);
+    add(command, request->message);
+    add(command, job->writer);
+    add_number(command, job->now_us);
+    add(command, member_of(command));
+}
+
+static void build_reminder_advance(struct redis *self, const struct store_job *job,
+                                   struct command *command)
+{
+    const struct store_request *request = &job->request;
+
+    begin_script(self, command, SCRIPT_REMINDER_ADVANCE, "2");
+    add_reminder(command, request);
+    add_number(command, request->version);
+    add_number(command, request->due);
+    add(command, job->writer);
+    add(command, member_of(command));
+}
+
+static void build_reminder_remove(struct redis *self, const struct store_job *job,
+                                  struct command *command)
+{
+    const struct store_request *request = &job->request;
+
+    begin_script(self, command, SCRIPT_REMINDER_REMOVE, "3");
+    add_place(command, request);
+    add_reminder(command, request);
+    add_number(command, request->epoch);
+    add_number(command, request->version);
+    add(command, job->is_again ? "true" : "false");
+    add(command, member_of(command));
+}
+
+static void build_reminder(struct redis *self, const struct store_job *job, struct command *command)
+{
+    const struct store_request *request = &job->request;
+
+    if (request->op == STORE_REMINDER_PUT) {
+        build_reminder_put(self, job, command);
+    } else if (request->op == STORE_REMINDER_DUE) {
+        begin_script(self, command, SCRIPT_REMINDER_DUE, "1");
+        add(command, REMINDERS);
+        add_number(command, request->due);
+        add_number(command, request->limit);
+    } else if (request->op == STORE_REMINDER_ADVANCE && request->due) {
+        build_reminder_advance(self, job, command);
+    } else {
+        build_reminder_remove(self, job, command);
+    }
 }
 
 static void build_place(struct redis *self, const struct store_request *request,
@@ -300,7 +386,14 @@ static void send_job(struct redis *self, struct store_job *job)
         build_state(self, job, &command);
         break;
     case STORE_STATE_LIST:
+    case STORE_PLACE_LIST:
         build_page(self, job, &command);
+        break;
+    case STORE_REMINDER_PUT:
+    case STORE_REMINDER_REMOVE:
+    case STORE_REMINDER_DUE:
+    case STORE_REMINDER_ADVANCE:
+        build_reminder(self, job, &command);
         break;
     case STORE_EPOCH:
         add(&command, "INCR");
@@ -354,6 +447,7 @@ static void take_state(struct store_job *job, const redisReply *reply)
         return;
     answer->epoch = number_at(reply, 1);
     answer->saved_us = number_at(reply, 2);
+    answer->schema = number_at(reply, 4);
     if (store_answer_value(answer, text_at(reply, 3),
                            reply->elements > 3 ? reply->element[3]->len : 0) < 0) {
         answer->status = STORE_UNREACHABLE;
@@ -391,50 +485,93 @@ static int take_all(struct words *rows, const redisReply *reply, size_t from)
     return 0;
 }
 
-/* ---- lists: pages of KEY VERSION SIZE SAVED_US, in no order, some twice ---------------------- */
+/* ---- lists: pages of KEY and three columns, in no order, some twice ------------------------------
+ */
 
 enum { PAGE_COLUMNS = 4 };
 
-/* `…{service/ID}:NAME` → "ID", "NAME", in place. NULL: not of this service but of one below it. */
-static const char *cut_key(char *key, const char *service, const char **name)
-{
-    char *id = key + strlen("troupe:state:{") + strlen(service) + 1, *end = strstr(id, "}:");
-
-    if (!end || memchr(id, '/', (size_t)(end - id)))
-        return NULL;
-    *end = '\0';
-    *name = end + 2;
-    return id;
-}
-
-static bool is_after(const char *id, const char *name, const struct store_request *request)
-{
-    int order = strcmp(id, request->id);
-
-    return order > 0 || (order == 0 && strcmp(name, request->name) > 0);
-}
-
-static int append_row(struct words *rows, const char *id, const char *name, char *const *columns)
-{
-    return words_append(rows, id) < 0 || words_append(rows, name) < 0 ||
-                   words_append(rows, columns[1]) < 0 || words_append(rows, columns[2]) < 0 ||
-                   words_append(rows, columns[3]) < 0
-               ? -1
-               : 0;
-}
-
-/* A row of the pages. */
+/* A row of the pages: what it is ordered by, and the columns behind its key. State: ID NAME; place:
+ * SERVICE ID. */
 struct listed {
-    const char *id, *name;
+    const char *first, *second;
     char *const *columns;
 };
 
-static int by_id_and_name(const void *a, const void *b)
+/* `…{SERVICE/ID}…`, in place. False: it is no such key. */
+static bool cut_key(char *tagged, char **service, char **id, char **rest)
+{
+    char *end = strchr(tagged, '}'), *slash;
+
+    if (!end)
+        return false;
+    *end = '\0';
+    slash = strrchr(tagged, '/');
+    if (!slash)
+        return false;
+    *slash = '\0';
+    *service = tagged;
+    *id = slash + 1;
+    *rest = end + 1;
+    return true;
+}
+
+/* Not of a service below the one that is meant. */
+static bool read_state(const struct store_request *request, char *key, struct listed *listed)
+{
+    char *service, *id, *rest;
+
+    if (!cut_key(key + strlen("troupe:state:{"), &service, &id, &rest) ||
+        strcmp(service, request->service) != 0 || *rest != ':')
+        return false;
+    listed->first = id;
+    listed->second = rest + 1;
+    return true;
+}
+
+static bool read_place(const struct store_request *request, char *key, struct listed *listed)
+{
+    char *service, *id, *rest;
+
+    if (!cut_key(key + strlen(PLACES), &service, &id, &rest) ||
+        (*request->service && strcmp(service, request->service) != 0) ||
+        (*request->node && (strcmp(listed->columns[1], request->node) != 0 ||
+                            strcmp(listed->columns[2], request->generation) != 0)))
+        return false;
+    listed->first = service;
+    listed->second = id;
+    return true;
+}
+
+static bool is_after(const struct listed *listed, const char *first, const char *second)
+{
+    int order = strcmp(listed->first, first);
+
+    return order > 0 || (order == 0 && strcmp(listed->second, second) > 0);
+}
+
+static bool is_wanted(const struct store_request *request, char *key, struct listed *listed)
+{
+    if (request->op == STORE_STATE_LIST)
+        return read_state(request, key, listed) && is_after(listed, request->id, request->name);
+    return read_place(request, key, listed) && is_after(listed, request->after, request->id);
+}
+
+static int append_row(struct words *rows, const struct listed *listed)
+{
+    int failed = words_append(rows, listed->first);
+
+    failed |= words_append(rows, listed->second);
+    for (int i = 1; i < PAGE_COLUMNS; i++)
+        failed |= words_append(rows, listed->columns[i]);
+    return failed;
+}
+
+static int in_order(const void *a, const void *b)
 {
     const struct listed *one = a, *other = b;
-    int order = strcmp(one->id, other->id);
+    int order = strcmp(one->first, other->first);
 
-    return order ? order : strcmp(one->name, other->name);
+    return order ? order : strcmp(one->second, other->second);
 }
 
 static size_t collect(const struct store_job *job, struct listed *listed)
@@ -444,10 +581,9 @@ static size_t collect(const struct store_job *job, struct listed *listed)
 
     for (size_t i = 0; i + PAGE_COLUMNS <= pages->count; i += PAGE_COLUMNS) {
         listed[n].columns = &pages->at[i];
-        listed[n].id = cut_key(pages->at[i], job->request.service, &listed[n].name);
-        n += listed[n].id && is_after(listed[n].id, listed[n].name, &job->request);
+        n += is_wanted(&job->request, pages->at[i], &listed[n]);
     }
-    qsort(listed, n, sizeof *listed, by_id_and_name);
+    qsort(listed, n, sizeof *listed, in_order);
     return n;
 }
 
@@ -461,9 +597,9 @@ static int finish_list(struct store_job *job)
     uint32_t taken = 0;
 
     for (size_t i = 0; i < n && taken < job->request.limit && result == 0; i++) {
-        if (i > 0 && by_id_and_name(&listed[i - 1], &listed[i]) == 0)
+        if (i > 0 && in_order(&listed[i - 1], &listed[i]) == 0)
             continue;
-        result = append_row(&rows, listed[i].id, listed[i].name, listed[i].columns);
+        result = append_row(&rows, &listed[i]);
         taken++;
     }
     free(listed);
@@ -549,6 +685,7 @@ static void take_reply(struct redis *self, struct store_job *job, const redisRep
 {
     switch (job->request.op) {
     case STORE_STATE_LIST:
+    case STORE_PLACE_LIST:
         take_page(self, job, reply);
         return;
     case STORE_PLACE_CLAIM:
@@ -559,6 +696,9 @@ static void take_reply(struct redis *self, struct store_job *job, const redisRep
         break;
     case STORE_STATE_PUT:
     case STORE_STATE_REMOVE:
+    case STORE_REMINDER_PUT:
+    case STORE_REMINDER_REMOVE:
+    case STORE_REMINDER_ADVANCE:
         job->answer.status = status_of(text_at(reply, 0));
         job->answer.version = number_at(reply, 1);
         break;
@@ -573,6 +713,7 @@ static void take_reply(struct redis *self, struct store_job *job, const redisRep
         job->answer.epoch = number_at(reply, 1);
         break;
     case STORE_NODE_LIST:
+    case STORE_REMINDER_DUE:
         take_all(&job->answer.rows, reply, 0);
         break;
     default:

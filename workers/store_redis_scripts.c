@@ -12,13 +12,14 @@
 #define NODE_ROW "local row = KEYS[1] .. ':' .. ARGV[1] .. ':' .. ARGV[2] "
 
 const char *const redis_scripts[REDIS_SCRIPTS] = {
-    /* schema. Version 2 has added a field, saved_us, whose absence reads as 0: there is nothing to rewrite. */
+    /* schema. Version 2 has added a field, saved_us, and 3 another, schema, whose absence reads as 0; 4 has
+     * added reminders: there is nothing to rewrite. */
     [SCRIPT_SCHEMA] = "local version = tonumber(redis.call('get', KEYS[1]) or '0') "
-                      "if version > 2 then return redis.error_reply('the schema was written by a newer Troupe') end "
-                      "if version < 2 then redis.call('set', KEYS[1], '2') end "
+                      "if version > 4 then return redis.error_reply('the schema was written by a newer Troupe') end "
+                      "if version < 4 then redis.call('set', KEYS[1], '4') end "
                       "return 'OK'",
 
-    /* place, state; epoch, expected version, value, writer, now */
+    /* place, state; epoch, expected version, value, writer, now, schema */
     [SCRIPT_STATE_PUT] =
         IS_OWNER "local r = redis.call('hmget', KEYS[2], 'version', 'writer') "
                  "local version = r[1] or '0' "
@@ -27,7 +28,8 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
                  "if ARGV[2] ~= '-1' and ARGV[2] ~= version then return {'conflict', version} end "
                  "if version == '0' then redis.call('hset', KEYS[2], 'version', ARGV[5]) "
                  "else redis.call('hincrby', KEYS[2], 'version', 1) end "
-                 "redis.call('hset', KEYS[2], 'value', ARGV[3], 'epoch', ARGV[1], 'writer', ARGV[4], 'saved_us', ARGV[5]) "
+                 "redis.call('hset', KEYS[2], 'value', ARGV[3], 'epoch', ARGV[1], 'writer', ARGV[4], 'saved_us', ARGV[5], "
+                 " 'schema', ARGV[6]) "
                  "return {'ok', redis.call('hget', KEYS[2], 'version')}",
 
     /* place, state; epoch, expected version, again */
@@ -71,6 +73,62 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
                           "if epoch ~= ARGV[1] then return {'conflict', epoch} end "
                           "redis.call('hset', KEYS[1], 'node', '', 'generation', '') "
                           "return {'ok', epoch}",
+
+    /* ; cursor, pattern → the next cursor, then key, node, generation, epoch of each found */
+    [SCRIPT_PLACE_PAGE] =
+        "local page = redis.call('scan', ARGV[1], 'match', ARGV[2], 'count', 1000) "
+        "local out = {page[1]} "
+        "for _, key in ipairs(page[2]) do "
+        " local r = redis.call('hmget', key, 'node', 'generation', 'epoch') "
+        " if r[3] then out[#out + 1] = key for i = 1, 3 do out[#out + 1] = r[i] or '' end end "
+        "end "
+        "return out",
+
+    /* place, reminder, reminders; epoch, expected version, due, period, message, writer, now, member */
+    [SCRIPT_REMINDER_PUT] =
+        IS_OWNER "local r = redis.call('hmget', KEYS[2], 'version', 'writer') "
+                 "local version = r[1] or '0' "
+                 "if r[2] == ARGV[6] then return {'ok', version} end "
+                 "if not owner then return {'fenced', version} end "
+                 "if ARGV[2] ~= '-1' and ARGV[2] ~= version then return {'conflict', version} end "
+                 "if version == '0' then redis.call('hset', KEYS[2], 'version', ARGV[7]) "
+                 "else redis.call('hincrby', KEYS[2], 'version', 1) end "
+                 "redis.call('hset', KEYS[2], 'due', ARGV[3], 'period', ARGV[4], 'message', ARGV[5], 'writer', ARGV[6]) "
+                 "redis.call('zadd', KEYS[3], ARGV[3], ARGV[8]) "
+                 "return {'ok', redis.call('hget', KEYS[2], 'version')}",
+
+    /* place, reminder, reminders; epoch, expected version, again, member */
+    [SCRIPT_REMINDER_REMOVE] =
+        IS_OWNER "local version = redis.call('hget', KEYS[2], 'version') or '0' "
+                 "if not owner then return {'fenced', version} end "
+                 "if version == '0' then return {ARGV[3] == 'true' and 'ok' or 'not_found', version} end "
+                 "if ARGV[2] ~= '-1' and ARGV[2] ~= version then return {'conflict', version} end "
+                 "redis.call('del', KEYS[2]) redis.call('zrem', KEYS[3], ARGV[4]) "
+                 "return {'ok', version}",
+
+    /* reminder, reminders; expected version, due, writer, member */
+    [SCRIPT_REMINDER_ADVANCE] =
+        "local r = redis.call('hmget', KEYS[1], 'version', 'writer') "
+        "if not r[1] then return {'not_found', '0'} end "
+        "if r[2] == ARGV[3] then return {'ok', r[1]} end "
+        "if ARGV[1] ~= '-1' and ARGV[1] ~= r[1] then return {'conflict', r[1]} end "
+        "redis.call('hincrby', KEYS[1], 'version', 1) "
+        "redis.call('hset', KEYS[1], 'due', ARGV[2], 'writer', ARGV[3]) "
+        "redis.call('zadd', KEYS[2], ARGV[2], ARGV[4]) "
+        "return {'ok', redis.call('hget', KEYS[1], 'version')}",
+
+    /* reminders; until, limit → all columns of those that are due, in order */
+    [SCRIPT_REMINDER_DUE] =
+        "local out = {} "
+        "for _, member in ipairs(redis.call('zrangebyscore', KEYS[1], '-inf', ARGV[1], 'limit', 0, ARGV[2])) do "
+        " local r = redis.call('hmget', KEYS[1] .. ':' .. member, 'due', 'period', 'message', 'version') "
+        " local service, id, name = member:match('^(.*)/([^/]*):([^/:]*)$') "
+        " if r[1] and service then "
+        "  out[#out + 1] = service out[#out + 1] = id out[#out + 1] = name "
+        "  for i = 1, 4 do out[#out + 1] = r[i] end "
+        " end "
+        "end "
+        "return out",
 
     /* nodes; name, generation, state, url, services, load, again */
     [SCRIPT_NODE_INSERT] =

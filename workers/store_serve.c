@@ -12,7 +12,7 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
-enum { OUTBOX_BYTES = 64 << 20, TEXT_MAX = 4096 };
+enum { OUTBOX_BYTES = 64 << 20, TEXT_MAX = 4096, ANSWER_MS = 50 };
 
 struct client {
     TAILQ_ENTRY(client) entry;
@@ -50,15 +50,20 @@ enum field {
     URL,
     SERVICES,
     LOAD,
+    MESSAGE,
+    AFTER, /* a service */
     EPOCH,
     VERSION,
     BEAT,
     LIMIT,
     SAVED,
+    SCHEMA,
+    DUE,
+    PERIOD,
     VALUE,
 };
 
-enum { FIELDS_MAX = 6 };
+enum { FIELDS_MAX = 8 };
 
 /* What a list answers: its rows. */
 #define ROWS NULL
@@ -75,12 +80,12 @@ static const struct verb {
      STORE_STATE_GET,
      "sss",
      {SERVICE, ID, NAME},
-     "IIIB",
-     {VERSION, EPOCH, SAVED, VALUE}},
+     "IIIIB",
+     {VERSION, EPOCH, SAVED, SCHEMA, VALUE}},
     {CONTROL_STATE_PUT,
      STORE_STATE_PUT,
-     "sssIIB",
-     {SERVICE, ID, NAME, EPOCH, VERSION, VALUE},
+     "sssIIIB",
+     {SERVICE, ID, NAME, EPOCH, VERSION, SCHEMA, VALUE},
      "I",
      {VERSION}},
     {CONTROL_STATE_RM, STORE_STATE_REMOVE, "sssII", {SERVICE, ID, NAME, EPOCH, VERSION}, "", {0}},
@@ -94,6 +99,31 @@ static const struct verb {
      {EPOCH}},
     {CONTROL_PLACE_FREE, STORE_PLACE_FREE, "ssI", {SERVICE, ID, EPOCH}, "", {0}},
     {CONTROL_PLACE_READ, STORE_PLACE_READ, "ss", {SERVICE, ID}, "ssI", {NODE, GENERATION, EPOCH}},
+    {CONTROL_PLACE_LIST,
+     STORE_PLACE_LIST,
+     "sssssI",
+     {SERVICE, NODE, GENERATION, AFTER, ID, LIMIT},
+     ROWS,
+     {0}},
+    {CONTROL_REMINDER_PUT,
+     STORE_REMINDER_PUT,
+     "sssIIIIs",
+     {SERVICE, ID, NAME, EPOCH, VERSION, DUE, PERIOD, MESSAGE},
+     "I",
+     {VERSION}},
+    {CONTROL_REMINDER_RM,
+     STORE_REMINDER_REMOVE,
+     "sssII",
+     {SERVICE, ID, NAME, EPOCH, VERSION},
+     "",
+     {0}},
+    {CONTROL_REMINDER_DUE, STORE_REMINDER_DUE, "II", {DUE, LIMIT}, ROWS, {0}},
+    {CONTROL_REMINDER_ADVANCE,
+     STORE_REMINDER_ADVANCE,
+     "sssII",
+     {SERVICE, ID, NAME, VERSION, DUE},
+     "I",
+     {VERSION}},
     {CONTROL_NODE_INSERT,
      STORE_NODE_INSERT,
      "ssssss",
@@ -126,6 +156,7 @@ static const char **text_field(struct store_request *request, enum field field)
         [STATE] = &request->state,       [GENERATION] = &request->generation,
         [WANTED] = &request->wanted,     [URL] = &request->url,
         [SERVICES] = &request->services, [LOAD] = &request->load,
+        [MESSAGE] = &request->message,   [AFTER] = &request->after,
     };
 
     return texts[field];
@@ -139,14 +170,19 @@ static bool is_node_state(const char *text)
 
 static bool text_is_good(const struct verb *verb, enum field field, const char *text)
 {
+    /* A list begins at the beginning, and may be of all. */
+    if (!*text && (verb->op == STORE_PLACE_LIST ||
+                   (verb->op == STORE_STATE_LIST && (field == ID || field == NAME))))
+        return true;
     switch (field) {
     case SERVICE:
+    case AFTER:
         return addr_is_path(text);
     case ID:
-    case NAME: /* a list begins at the beginning */
-        return (verb->op == STORE_STATE_LIST && !*text) || addr_is_part(text, strlen(text));
+    case NAME:
     case NODE:
     case GENERATION:
+    case MESSAGE:
         return addr_is_part(text, strlen(text));
     case STATE:
     case WANTED:
@@ -168,6 +204,15 @@ static bool set_number(struct store_request *request, enum field field, int64_t 
     case BEAT:
         request->beat = number;
         return number >= STORE_ANY;
+    case SCHEMA:
+        request->schema = number;
+        return number >= 0;
+    case DUE:
+        request->due = number;
+        return number >= 0;
+    case PERIOD:
+        request->period = number;
+        return number >= 0;
     default:
         request->limit = (uint32_t)number;
         return number >= 0 && number <= STORE_LIST_MAX;
@@ -211,6 +256,8 @@ static union wire_value value_of(const struct store_answer *answer, enum field f
         return (union wire_value){.i = answer->beat};
     case SAVED:
         return (union wire_value){.i = answer->saved_us};
+    case SCHEMA:
+        return (union wire_value){.i = answer->schema};
     case NODE:
         return (union wire_value){.bytes = {(char *)answer->node, strlen(answer->node)}};
     case GENERATION:
@@ -259,6 +306,9 @@ static void reply_conflict(struct peer *peer, const struct asked *asked,
         break;
     case STORE_STATE_PUT:
     case STORE_STATE_REMOVE:
+    case STORE_REMINDER_PUT:
+    case STORE_REMINDER_REMOVE:
+    case STORE_REMINDER_ADVANCE:
         peer_reply_error(peer, asked->ref, "%s %lld", CONTROL_E_CONFLICT, version);
         break;
     default:
@@ -315,7 +365,8 @@ static void submit(struct client *client, const struct verb *verb, const struct 
     struct asked *asked = calloc(1, sizeof *asked);
 
     request->op = verb->op;
-    request->deadline = (struct mono){(int64_t)env->deadline_us};
+    if (env->deadline_us) /* the answer is there by then, and says why */
+        request->deadline = mono_add_ms((struct mono){(int64_t)env->deadline_us}, -ANSWER_MS);
     request->on_answer = on_answer;
     request->data = asked;
     if (asked && store_submit(client->server->store, request) == 0) {

@@ -2,7 +2,7 @@
  * The embedded store: two files in one directory, one connection, one thread. All that was
  * submitted in one turn of the loop is one transaction, and so one fsync (group commit).
  *
- *   state.db         state rows; WAL, synchronous FULL. An accepted save outlives the machine
+ *   state.db         state rows, reminders; WAL, synchronous FULL. An accepted save outlives the machine
  *   place-BOOT.db    node and place rows; WAL, synchronous OFF. It need not outlive the boot that
  *                    names it: whoever it speaks of has not either. A file of another boot is
  * removed
@@ -31,7 +31,7 @@ enum {
     BUSY_MS = 100,         /* how long the loop waits for another process */
     AGAIN_BUSY_MS = 20,    /* then it serves its own for that long */
     AGAIN_BROKEN_MS = 200, /* and this long a file that cannot be used is left alone */
-    SCHEMA = 2,
+    SCHEMA = 4,
 };
 
 /* Each brings state.db from the version before to its own. What is here is never changed, only
@@ -46,6 +46,13 @@ static const char *const migrations[SCHEMA] = {
     "insert into bound values (0);",
     /* 2: when it was saved */
     "alter table state add column saved_us integer not null default 0;",
+    /* 3: the schema of the value */
+    "alter table state add column schema integer not null default 0;",
+    /* 4: reminders */
+    "create table reminder (service text not null, id text not null, name text not null,"
+    " due integer not null, period integer not null, message text not null, version integer not null,"
+    " writer text not null, primary key (service, id, name));"
+    "create index reminder_due on reminder (due);",
 };
 
 /* The file of one boot is never older than the program that made it. */
@@ -75,6 +82,12 @@ enum statement {
     PLACE_GET,
     PLACE_WRITE,
     PLACE_FREE,
+    PLACE_LIST,
+    REMINDER_VERSION,
+    REMINDER_WRITE,
+    REMINDER_MOVE,
+    REMINDER_REMOVE,
+    REMINDER_DUE,
     EPOCH_NEXT,
     BOUND_RAISE,
     NODE_GET,
@@ -92,12 +105,13 @@ static const char *const texts[STATEMENTS] = {
     [BEGIN_WRITE] = "begin immediate",
     [COMMIT] = "commit",
     [ROLLBACK] = "rollback",
-    [STATE_GET] = "select value, version, epoch, saved_us from state where service = ? and id = ? "
+    [STATE_GET] = "select value, version, epoch, saved_us, schema from state where service = ? and id = ? "
                   "and name = ?",
     [STATE_VERSION] = "select version, writer from state where service = ? and id = ? and name = ?",
     [STATE_WRITE] =
-        "insert or replace into state (service, id, name, value, version, epoch, writer, saved_us)"
-        " values (?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert or replace into state"
+        " (service, id, name, value, version, epoch, writer, saved_us, schema)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STATE_REMOVE] = "delete from state where service = ? and id = ? and name = ?",
     [STATE_LIST] = "select id, name, version, length(value), saved_us from state"
                    " where service = ?1 and (id, name) > (?2, ?3) order by id, name limit ?4",
@@ -106,6 +120,19 @@ static const char *const texts[STATEMENTS] = {
     [PLACE_WRITE] = "insert or replace into p.place (service, id, node, generation, epoch, writer)"
                     " values (?, ?, ?, ?, ?, ?)",
     [PLACE_FREE] = "update p.place set node = '', generation = '' where service = ? and id = ?",
+    [PLACE_LIST] = "select service, id, node, generation, epoch from p.place"
+                   " where (?1 = '' or service = ?1) and (?2 = '' or (node = ?2 and generation = ?3))"
+                   " and (service, id) > (?4, ?5) order by service, id limit ?6",
+    [REMINDER_VERSION] =
+        "select version, writer from reminder where service = ? and id = ? and name = ?",
+    [REMINDER_WRITE] = "insert or replace into reminder"
+                       " (service, id, name, due, period, message, version, writer)"
+                       " values (?, ?, ?, ?, ?, ?, ?, ?)",
+    [REMINDER_MOVE] = "update reminder set due = ?4, version = ?5, writer = ?6"
+                      " where service = ?1 and id = ?2 and name = ?3",
+    [REMINDER_REMOVE] = "delete from reminder where service = ? and id = ? and name = ?",
+    [REMINDER_DUE] = "select service, id, name, due, period, message, version from reminder"
+                     " where due <= ? order by due, service, id, name limit ?",
     [EPOCH_NEXT] = "update p.counter set epoch = epoch + 1 returning epoch",
     /* A thousand at a time: an epoch costs an fsync no more often. */
     [BOUND_RAISE] = "update bound set epoch = ?1 + 999 where epoch < ?1",
@@ -223,6 +250,7 @@ static int state_get(struct sqlite_store *self, struct store_job *job)
     job->answer.version = number(self, STATE_GET, 1);
     job->answer.epoch = number(self, STATE_GET, 2);
     job->answer.saved_us = number(self, STATE_GET, 3);
+    job->answer.schema = number(self, STATE_GET, 4);
     if (store_answer_value(&job->answer, sqlite3_column_blob(row, 0),
                            (size_t)sqlite3_column_bytes(row, 0)) < 0)
         return SQLITE_NOMEM;
@@ -250,27 +278,30 @@ struct found {
     bool is_mine;    /* this very request has written it, before its answer was lost */
 };
 
-static int find_state(struct sqlite_store *self, const struct store_job *job, struct found *found)
+static int find(struct sqlite_store *self, enum statement which, const struct store_job *job,
+                struct found *found)
 {
     const struct store_request *request = &job->request;
-    int code = step(self, STATE_VERSION, "sss", request->service, request->id, request->name);
+    int code = step(self, which, "sss", request->service, request->id, request->name);
 
     *found = (struct found){0};
     if (code == SQLITE_ROW) {
-        found->version = number(self, STATE_VERSION, 0);
-        found->is_mine = !strcmp(text(self, STATE_VERSION, 1), job->writer);
+        found->version = number(self, which, 0);
+        found->is_mine = !strcmp(text(self, which, 1), job->writer);
     }
     return done(code);
 }
 
-static int state_put(struct sqlite_store *self, struct store_job *job)
+/* May this row be written, now that this was found? Fills the answer, with the new version if so. */
+static int test_write(struct sqlite_store *self, enum statement which, struct store_job *job, bool *may)
 {
     const struct store_request *request = &job->request;
     struct found found;
     bool is_owner;
     int code;
 
-    if ((code = test_fence(self, request, &is_owner)) || (code = find_state(self, job, &found)))
+    *may = false;
+    if ((code = test_fence(self, request, &is_owner)) || (code = find(self, which, job, &found)))
         return code;
     job->answer.version = found.version;
     if (found.is_mine)
@@ -279,21 +310,34 @@ static int state_put(struct sqlite_store *self, struct store_job *job)
         return settle(job, STORE_FENCED);
     if (request->version != STORE_ANY && request->version != found.version)
         return settle(job, STORE_CONFLICT);
+    *may = true;
     job->answer.version = found.version ? found.version + 1 : job->now_us;
-    settle(job, STORE_OK);
-    return STEP(self, STATE_WRITE, "sssbiisi", request->service, request->id, request->name,
-                request->value, request->value_size, job->answer.version, request->epoch,
-                job->writer, job->now_us);
+    return settle(job, STORE_OK);
 }
 
-static int state_remove(struct sqlite_store *self, struct store_job *job)
+static int state_put(struct sqlite_store *self, struct store_job *job)
+{
+    const struct store_request *request = &job->request;
+    bool may;
+    int code = test_write(self, STATE_VERSION, job, &may);
+
+    if (code || !may)
+        return code;
+    return STEP(self, STATE_WRITE, "sssbiisii", request->service, request->id, request->name,
+                request->value, request->value_size, job->answer.version, request->epoch,
+                job->writer, job->now_us, request->schema);
+}
+
+/* One row less, of states or of reminders. */
+static int remove_row(struct sqlite_store *self, struct store_job *job, enum statement version,
+                      enum statement removal)
 {
     const struct store_request *request = &job->request;
     struct found found;
     bool is_owner;
     int code;
 
-    if ((code = test_fence(self, request, &is_owner)) || (code = find_state(self, job, &found)))
+    if ((code = test_fence(self, request, &is_owner)) || (code = find(self, version, job, &found)))
         return code;
     job->answer.version = found.version;
     if (!is_owner)
@@ -303,7 +347,60 @@ static int state_remove(struct sqlite_store *self, struct store_job *job)
     if (request->version != STORE_ANY && request->version != found.version)
         return settle(job, STORE_CONFLICT);
     settle(job, STORE_OK);
-    return STEP(self, STATE_REMOVE, "sss", request->service, request->id, request->name);
+    return STEP(self, removal, "sss", request->service, request->id, request->name);
+}
+
+static int state_remove(struct sqlite_store *self, struct store_job *job)
+{
+    return remove_row(self, job, STATE_VERSION, STATE_REMOVE);
+}
+
+static int reminder_put(struct sqlite_store *self, struct store_job *job)
+{
+    const struct store_request *request = &job->request;
+    bool may;
+    int code = test_write(self, REMINDER_VERSION, job, &may);
+
+    if (code || !may)
+        return code;
+    return STEP(self, REMINDER_WRITE, "sssiisis", request->service, request->id, request->name,
+                request->due, request->period, request->message, job->answer.version, job->writer);
+}
+
+static int reminder_remove(struct sqlite_store *self, struct store_job *job)
+{
+    return remove_row(self, job, REMINDER_VERSION, REMINDER_REMOVE);
+}
+
+static int reminder_advance(struct sqlite_store *self, struct store_job *job)
+{
+    const struct store_request *request = &job->request;
+    struct found found;
+    int code;
+
+    if (!request->due)
+        return reminder_remove(self, job);
+    if ((code = find(self, REMINDER_VERSION, job, &found)))
+        return code;
+    job->answer.version = found.version;
+    if (!found.version)
+        return settle(job, STORE_NOT_FOUND);
+    if (found.is_mine)
+        return settle(job, STORE_OK);
+    if (request->version != STORE_ANY && request->version != found.version)
+        return settle(job, STORE_CONFLICT);
+    job->answer.version++;
+    settle(job, STORE_OK);
+    return STEP(self, REMINDER_MOVE, "sssiis", request->service, request->id, request->name,
+                request->due, job->answer.version, job->writer);
+}
+
+static int reminder_due(struct sqlite_store *self, struct store_job *job)
+{
+    int code = step(self, REMINDER_DUE, "ii", job->request.due, (int64_t)job->request.limit);
+
+    settle(job, STORE_OK);
+    return take_rows(self, REMINDER_DUE, code, &job->answer.rows);
 }
 
 static int state_list(struct sqlite_store *self, struct store_job *job)
@@ -402,6 +499,16 @@ static int place_free(struct sqlite_store *self, struct store_job *job)
     return STEP(self, PLACE_FREE, "ss", request->service, request->id);
 }
 
+static int place_list(struct sqlite_store *self, struct store_job *job)
+{
+    const struct store_request *request = &job->request;
+    int code = step(self, PLACE_LIST, "sssssi", request->service, request->node, request->generation,
+                    request->after, request->id, (int64_t)request->limit);
+
+    settle(job, STORE_OK);
+    return take_rows(self, PLACE_LIST, code, &job->answer.rows);
+}
+
 /* A name has one generation that is not dead. */
 static int node_insert(struct sqlite_store *self, struct store_job *job)
 {
@@ -498,6 +605,9 @@ static int (*const operations[])(struct sqlite_store *, struct store_job *) = {
     [STORE_STATE_REMOVE] = state_remove, [STORE_STATE_LIST] = state_list,
     [STORE_EPOCH] = epoch_take,          [STORE_PLACE_CLAIM] = place_claim,
     [STORE_PLACE_FREE] = place_free,     [STORE_PLACE_READ] = place_read,
+    [STORE_PLACE_LIST] = place_list,
+    [STORE_REMINDER_PUT] = reminder_put, [STORE_REMINDER_REMOVE] = reminder_remove,
+    [STORE_REMINDER_DUE] = reminder_due, [STORE_REMINDER_ADVANCE] = reminder_advance,
     [STORE_NODE_INSERT] = node_insert,   [STORE_NODE_BEAT] = node_beat,
     [STORE_NODE_SET] = node_set,         [STORE_NODE_REMOVE] = node_remove,
     [STORE_NODE_LIST] = node_list,

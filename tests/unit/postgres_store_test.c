@@ -121,7 +121,7 @@ static void check_newer(const struct store_config *config)
     CHECK(answer->status == STORE_UNREACHABLE && strstr(answer->why, "newer"),
           "a database of a newer Troupe is left alone, and it is said");
     store_close(store);
-    sql("update troupe.schema set version = 2");
+    sql("update troupe.schema set version = 4");
 }
 
 static void check_where(void)

@@ -184,17 +184,17 @@ static void check_rows(void)
 
     CHECK(!ASK(CONTROL_STATE_GET, "sss", "shop/carts", "42", "main") && says("not_found"),
           "what was never saved is not_found");
-    CHECK(ASK(CONTROL_STATE_PUT, "sssIIB", "shop/carts", "42", "main", "0", "0", "apples") &&
+    CHECK(ASK(CONTROL_STATE_PUT, "sssIIIB", "shop/carts", "42", "main", "0", "0", "3", "apples") &&
               !strcmp(asked.format, "I"),
           "a save is answered with its version");
     snprintf(conflict, sizeof conflict, "conflict %lld", (long long)asked.values[0].i);
-    CHECK(!ASK(CONTROL_STATE_PUT, "sssIIB", "shop/carts", "42", "main", "0", "0", "pears") &&
+    CHECK(!ASK(CONTROL_STATE_PUT, "sssIIIB", "shop/carts", "42", "main", "0", "0", "3", "pears") &&
               says(conflict),
           "a conflict tells the version that is there");
     CHECK(ASK(CONTROL_STATE_GET, "sss", "shop/carts", "42", "main") &&
-              !strcmp(asked.format, "IIIB") && asked.values[3].bytes.size == 6 &&
-              !memcmp(asked.values[3].bytes.at, "apples", 6),
-          "a saved value comes back");
+              !strcmp(asked.format, "IIIIB") && asked.values[4].bytes.size == 6 &&
+              !memcmp(asked.values[4].bytes.at, "apples", 6) && asked.values[3].i == 3,
+          "a saved value comes back, with its schema");
     CHECK(ASK(CONTROL_STATE_LIST, "sssI", "shop/carts", "", "", "0") && asked.words.count == 5 &&
               !strcmp(asked.words.at[0], "42") && !strcmp(asked.words.at[3], "6"),
           "and is listed");
@@ -228,10 +228,14 @@ static void check_places(void)
     CHECK(ASK(CONTROL_PLACE_READ, "ss", "shop/carts", "42") && !strcmp(asked.format, "ssI") &&
               !strcmp(asked.values[0].bytes.at, "east") && asked.values[2].i == atoll(epoch),
           "the place is read");
-    CHECK(ASK(CONTROL_STATE_PUT, "sssIIB", "shop/carts", "42", "main", epoch, "-1", "mine"),
+    CHECK(ASK(CONTROL_STATE_PUT, "sssIIIB", "shop/carts", "42", "main", epoch, "-1", "0", "mine"),
           "its owner saves");
+    CHECK(ASK(CONTROL_PLACE_LIST, "sssssI", "", "east", "g1", "", "", "0") &&
+              asked.words.count == 5 && !strcmp(asked.words.at[0], "shop/carts") &&
+              !strcmp(asked.words.at[4], epoch),
+          "the places of a node are listed");
     CHECK(ASK(CONTROL_PLACE_FREE, "ssI", "shop/carts", "42", epoch), "and lets go");
-    CHECK(!ASK(CONTROL_STATE_PUT, "sssIIB", "shop/carts", "42", "main", epoch, "-1", "late") &&
+    CHECK(!ASK(CONTROL_STATE_PUT, "sssIIIB", "shop/carts", "42", "main", epoch, "-1", "0", "late") &&
               says("fenced"),
           "then it is fenced");
     CHECK(ASK(CONTROL_NODE_SET, "sssIs", "east", "g1", "alive", "1", "dead") &&
@@ -240,6 +244,24 @@ static void check_places(void)
           "a node dies, is listed, is removed");
     CHECK(ASK(CONTROL_EPOCH, "", NULL) && asked.values[0].i > atoll(epoch),
           "an epoch alone can be had");
+}
+
+static void check_reminders(void)
+{
+    char version[24];
+
+    CHECK(ASK(CONTROL_REMINDER_PUT, "sssIIIIs", "shop/carts", "42", "tick", "0", "0", "1000", "500",
+              "remind"),
+          "a reminder is kept");
+    CHECK(ASK(CONTROL_REMINDER_DUE, "II", "1000", "0") && asked.words.count == 7 &&
+              !strcmp(asked.words.at[2], "tick") && !strcmp(asked.words.at[5], "remind"),
+          "and is listed when it is due");
+    snprintf(version, sizeof version, "%s", asked.words.count ? asked.words.at[6] : "");
+    CHECK(ASK(CONTROL_REMINDER_ADVANCE, "sssII", "shop/carts", "42", "tick", version, "1500") &&
+              !ASK(CONTROL_REMINDER_ADVANCE, "sssII", "shop/carts", "42", "tick", version, "2000") &&
+              says("conflict "),
+          "and advanced, by one alone");
+    CHECK(ASK(CONTROL_REMINDER_RM, "sssII", "shop/carts", "42", "tick", "0", "-1"), "and removed");
 }
 
 static void check_refusals(void)
@@ -251,6 +273,10 @@ static void check_refusals(void)
           "and an id that is none");
     CHECK(!ASK(CONTROL_STATE_LIST, "sssI", "shop/carts", "", "", "99999999") && says("bad_request"),
           "and a limit beyond the bound");
+    CHECK(!ASK(CONTROL_REMINDER_PUT, "sssIIIIs", "shop/carts", "42", "tick", "0", "0", "-1", "0",
+               "remind") &&
+              says("bad_request"),
+          "and a time before all times");
     CHECK(!ASK(CONTROL_NODE_INSERT, "ssssss", "east", "g1", "undead", "", "", "") &&
               says("bad_request"),
           "and a state that is none");
@@ -261,17 +287,17 @@ static void check_ends(void)
     uint64_t last = 0;
 
     CHECK(tell("PING\n") && UNTIL(has_said("HEARTBEAT")), "PING is answered");
-    ASK(CONTROL_STATE_PUT, "sssIIB", "shop/carts", "1", "main", "0", "-1", "kept");
+    ASK(CONTROL_STATE_PUT, "sssIIIB", "shop/carts", "1", "main", "0", "-1", "0", "kept");
     kill(worker, SIGKILL);
     ended();
     start();
     dial();
     CHECK(ASK(CONTROL_STATE_GET, "sss", "shop/carts", "1", "main") &&
-              !memcmp(asked.values[3].bytes.at, "kept", 4),
+              !memcmp(asked.values[4].bytes.at, "kept", 4),
           "after SIGKILL the next one has what was accepted");
     for (int i = 0; i < 100; i++)
-        last = request(CONTROL_STATE_PUT, "sssIIB",
-                       (char *[]){"shop/carts", "1", "main", "0", "-1", "more"}, 0);
+        last = request(CONTROL_STATE_PUT, "sssIIIB",
+                       (char *[]){"shop/carts", "1", "main", "0", "-1", "0", "more"}, 0);
     UNTIL(asked.ref == last - 99); /* they have come */
     tell("STOP\n");
     CHECK(UNTIL(asked.is_closed) && asked.ref == last && !asked.is_error,
@@ -318,6 +344,7 @@ int main(void)
     dial();
     check_rows();
     check_places();
+    check_reminders();
     check_refusals();
     check_ends();
     check_unreachable();

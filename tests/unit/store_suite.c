@@ -282,8 +282,12 @@ static void check_values(struct store *store)
     struct store_request request = save("bytes", STORE_NO_FENCE, STORE_ANY, "");
     const struct store_answer *answer;
 
-    CHECK(ask(store, request)->status == STORE_OK && holds(get(store, "bytes"), ""),
+    CHECK(ask(store, request)->status == STORE_OK && holds(get(store, "bytes"), "") &&
+              get(store, "bytes")->schema == 0,
           "an empty value is one");
+    request.schema = 7;
+    ask(store, request);
+    CHECK(get(store, "bytes")->schema == 7, "the schema of a value is kept beside it");
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (char)(i * 31 >> 3);
     request.value = bytes;
@@ -335,6 +339,81 @@ static void check_list(struct store *store)
           "it goes on after a row, and ends at its limit");
     CHECK(list(store, "nothing", "", "", 0)->rows.count == 0,
           "a service without state has an empty list");
+}
+
+/* ---- reminders ----------------------------------------------------------------------------------
+ */
+
+static struct store_request reminder(enum store_op op, const char *id, int64_t version, int64_t due,
+                                     int64_t period)
+{
+    return (struct store_request){.op = op,
+                                  .service = SERVICE,
+                                  .id = id,
+                                  .name = "tick",
+                                  .version = version,
+                                  .due = due,
+                                  .period = period,
+                                  .message = "remind"};
+}
+
+static const struct store_answer *remind(struct store *store, enum store_op op, const char *id,
+                                         int64_t version, int64_t due)
+{
+    return ask(store, reminder(op, id, version, due, 500));
+}
+
+/* How many are due by then; the first is *id's. */
+static size_t due_by(struct store *store, int64_t until, uint32_t limit, const char **id)
+{
+    struct store_request request = {.op = STORE_REMINDER_DUE, .due = until, .limit = limit};
+    const struct store_answer *answer = ask(store, request);
+
+    *id = answer->rows.count ? answer->rows.at[1] : "";
+    return answer->rows.count / STORE_REMINDER_COLUMNS;
+}
+
+static void check_reminders(struct store *store)
+{
+    const struct store_answer *answer;
+    struct store_request owned = reminder(STORE_REMINDER_PUT, "r3", STORE_ANY, 9000, 0);
+    const char *first;
+    int64_t version, later;
+
+    answer = remind(store, STORE_REMINDER_PUT, "r1", STORE_NONE, 2000);
+    version = answer->version;
+    CHECK(answer->status == STORE_OK && version > 0, "a reminder is kept, with a version");
+    CHECK(remind(store, STORE_REMINDER_PUT, "r1", STORE_NONE, 2000)->status == STORE_CONFLICT,
+          "once for its name");
+    CHECK(remind(store, STORE_REMINDER_PUT, "r2", STORE_NONE, 1000)->status == STORE_OK &&
+              due_by(store, 999, 0, &first) == 0,
+          "before its time nothing is due");
+    CHECK(due_by(store, 2000, 0, &first) == 2 && !strcmp(first, "r2"),
+          "what is due is listed, the earliest first");
+    CHECK(due_by(store, 2000, 1, &first) == 1 && !strcmp(first, "r2"), "up to the limit");
+    answer = ask(store, (struct store_request){.op = STORE_REMINDER_DUE, .due = 1000});
+    CHECK(answer->rows.count == STORE_REMINDER_COLUMNS && !strcmp(answer->rows.at[0], SERVICE) &&
+              !strcmp(answer->rows.at[2], "tick") && !strcmp(answer->rows.at[3], "1000") &&
+              !strcmp(answer->rows.at[4], "500") && !strcmp(answer->rows.at[5], "remind"),
+          "with all of it");
+    answer = remind(store, STORE_REMINDER_ADVANCE, "r1", version, 3000);
+    later = answer->version;
+    CHECK(answer->status == STORE_OK && later == version + 1 && due_by(store, 2000, 0, &first) == 1,
+          "who tells it puts it off");
+    CHECK(remind(store, STORE_REMINDER_ADVANCE, "r1", version, 4000)->status == STORE_CONFLICT &&
+              due_by(store, 3000, 0, &first) == 2,
+          "another who has read it before does not");
+    CHECK(remind(store, STORE_REMINDER_ADVANCE, "r1", later, 0)->status == STORE_OK &&
+              due_by(store, 9000, 0, &first) == 1,
+          "one that is over is gone");
+    CHECK(remind(store, STORE_REMINDER_ADVANCE, "r1", later, 5000)->status == STORE_NOT_FOUND,
+          "and is not put off any more");
+    CHECK(remind(store, STORE_REMINDER_REMOVE, "r2", STORE_ANY, 0)->status == STORE_OK &&
+              remind(store, STORE_REMINDER_REMOVE, "r2", STORE_ANY, 0)->status == STORE_NOT_FOUND &&
+              due_by(store, 9000, 0, &first) == 0,
+          "one is removed, once");
+    owned.epoch = 77;
+    CHECK(ask(store, owned)->status == STORE_FENCED, "who does not own the place sets none");
 }
 
 /* ---- epochs, nodes, places ----------------------------------------------------------------------
@@ -479,6 +558,44 @@ static void check_fence(struct store *store)
           "nor does anybody where there is no place");
 }
 
+static const struct store_answer *places(struct store *store, const char *service, const char *node,
+                                         const char *after, const char *id, uint32_t limit)
+{
+    return ask(store, (struct store_request){.op = STORE_PLACE_LIST,
+                                             .service = service,
+                                             .node = node,
+                                             .generation = "g1",
+                                             .after = after,
+                                             .id = id,
+                                             .limit = limit});
+}
+
+static void check_place_list(struct store *store)
+{
+    static const char *const services[] = {"lists/b", "lists/a", "lists/a/b"};
+    const struct store_answer *answer;
+    struct store_request request;
+
+    enter(store, "lister", "g1");
+    enter(store, "other", "g1");
+    for (int i = 0; i < 6; i++) {
+        request = claim_of(i % 2 ? "2" : "1", i == 5 ? "other" : "lister", 0);
+        request.service = services[i / 2];
+        ask(store, request);
+    }
+    answer = places(store, "", "lister", "", "", 0);
+    CHECK(answer->rows.count == 5 * STORE_PLACE_COLUMNS && !strcmp(answer->rows.at[0], "lists/a") &&
+              !strcmp(answer->rows.at[1], "1") && !strcmp(answer->rows.at[2], "lister") &&
+              !strcmp(answer->rows.at[3], "g1") && atoll(answer->rows.at[4]) > 0,
+          "a node's places are listed, by service and id");
+    answer = places(store, "", "lister", "lists/a", "2", 1);
+    CHECK(answer->rows.count == STORE_PLACE_COLUMNS && !strcmp(answer->rows.at[0], "lists/a/b"),
+          "going on after a row, up to a limit");
+    answer = places(store, "lists/a", "", "", "", 0);
+    CHECK(answer->rows.count == 2 * STORE_PLACE_COLUMNS && !strcmp(answer->rows.at[6], "2"),
+          "those of a service, without those of one below it");
+}
+
 /* Save, then free, then another's claim, without waiting: the order is kept. */
 static void check_order(struct store *store)
 {
@@ -610,10 +727,12 @@ void store_suite(const struct store_config *config)
     check_saves(store);
     check_values(store);
     check_list(store);
+    check_reminders(store);
     check_epochs(store, config);
     check_nodes(store);
     check_places(store);
     check_fence(store);
+    check_place_list(store);
     check_order(store);
     check_race(store, config);
     store_close(store);
