@@ -518,6 +518,11 @@ static const char *const state_texts[] = {
 
 enum { STATES = sizeof state_texts / sizeof *state_texts };
 
+bool row_supervises(const struct row *row)
+{
+    return row->kind == ROW_SUPERVISOR || row->kind == ROW_SERVICE;
+}
+
 const char *row_kind_text(enum row_kind kind)
 {
     return (size_t)kind < sizeof kind_texts / sizeof *kind_texts ? kind_texts[kind] : "unknown";

@@ -111,6 +111,8 @@ struct rows {
     struct row *at;
 };
 
+/* Is it a supervisor, be it a service's? */
+bool row_supervises(const struct row *row);
 int wire_pack_rows(const struct rows *rows, struct wire_image *image);
 int wire_unpack_rows(const void *image, size_t size, struct rows *rows);
 void rows_finish(struct rows *rows);
