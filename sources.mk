@@ -112,6 +112,9 @@ FUZZERS += config_fuzz
 config_fuzz_FUZZED = $(config_test_UNITS) $(LIB_SOURCES)
 config_fuzz_LIBS   = -lyaml
 
+UNIT_TESTS += service_test epochs_test
+service_test_UNITS := supervisord/service.c supervisord/backoff.c supervisord/intensity.c
+epochs_test_UNITS  := supervisord/epochs.c
 UNIT_TESTS += watches_test members_test table_test probe_test cgroup_test
 watches_test_UNITS := supervisord/watches.c
 probe_test_UNITS   := supervisord/probe.c
