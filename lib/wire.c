@@ -573,7 +573,7 @@ static void pick_row(struct job *job, size_t i)
         *texts[t] = text_or_empty(*texts[t]);
 }
 
-static void row_finish(struct row *row)
+void row_finish(struct row *row)
 {
     char **texts[ROW_TEXTS];
 

@@ -295,7 +295,7 @@ static int set_environment(const struct birth *birth)
     environment_set(&environment, "TROUPE_INCARNATION", "%llu",
                     (unsigned long long)birth->incarnation);
     environment_set(&environment, "TROUPE_REPLICA", "%u", child->spec->replica);
-    if (child->supervisor->activations.is_service) {
+    if (child->supervisor->activations.is_service && !spec_supervises(child->spec)) {
         environment_set(&environment, "TROUPE_ID", "%s", child_name(child));
         environment_set(&environment, "TROUPE_EPOCH", "%llu", (unsigned long long)birth->incarnation);
     }
