@@ -20,7 +20,7 @@ CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c 
     cli/cmd_ps.c cli/cmd_tree.c cli/cmd_status.c cli/cmd_why.c cli/cmd_log.c cli/cmd_events.c \
     cli/cmd_start.c cli/cmd_stop.c cli/cmd_restart.c cli/cmd_add.c cli/cmd_rm.c cli/cmd_wait.c \
     cli/cmd_describe.c cli/cmd_call.c cli/cmd_send.c cli/cmd_run.c cli/cmd_counts.c cli/cmd_nodes.c cli/cmd_connect.c \
-    cli/cmd_disconnect.c cli/cmd_groups.c cli/cmd_members.c cli/cmd_publish.c cli/cmd_state.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
+    cli/cmd_disconnect.c cli/cmd_groups.c cli/cmd_members.c cli/cmd_publish.c cli/cmd_state.c cli/cmd_services.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
 CLI_LIBS    := -ljansson
 
 SUPERVISORD_SOURCES :=
@@ -40,7 +40,7 @@ SUPERVISORD_SOURCES += \
     supervisord/environment.c supervisord/events.c supervisord/falling.c supervisord/files.c supervisord/guard.c \
     supervisord/inquiries.c supervisord/links.c supervisord/logpipes.c supervisord/mailbox_file.c supervisord/main.c \
     supervisord/fence.c supervisord/offers.c supervisord/members.c supervisord/memberships.c supervisord/module.c supervisord/module_exec.c supervisord/outcome.c \
-    supervisord/pages.c supervisord/probe.c supervisord/reap.c supervisord/requests.c supervisord/root.c supervisord/service.c \
+    supervisord/pages.c supervisord/probe.c supervisord/reap.c supervisord/requests.c supervisord/root.c supervisord/service.c supervisord/shards.c \
     supervisord/slots.c supervisord/spawn.c supervisord/status.c supervisord/stop.c supervisord/store.c \
     supervisord/supervisor.c supervisord/sys_tree.c supervisord/talk.c supervisord/thinfork.c \
     supervisord/title.c supervisord/why.c
@@ -55,7 +55,7 @@ SUPERVISORD_LIBS    += $(patsubst %,-Wl$(comma)--wrap=%,$(FAULT_CALLS))
 endif
 
 # NAME_MODULE_SOURCES when a module is more than workers/NAME.c.
-WORKER_MODULES  := counter echo ticker
+WORKER_MODULES  := cart counter echo ticker
 WORKER_PROGRAMS :=
 
 WORKER_MODULES  += pool
@@ -113,6 +113,9 @@ FUZZERS += config_fuzz
 config_fuzz_FUZZED = $(config_test_UNITS) $(LIB_SOURCES)
 config_fuzz_LIBS   = -lyaml
 
+UNIT_TESTS += service_test epochs_test
+service_test_UNITS := supervisord/service.c supervisord/backoff.c supervisord/intensity.c
+epochs_test_UNITS  := supervisord/epochs.c
 UNIT_TESTS += watches_test members_test table_test probe_test cgroup_test
 watches_test_UNITS := supervisord/watches.c
 probe_test_UNITS   := supervisord/probe.c
@@ -173,6 +176,9 @@ port_faults_test_UNITS   := workers/port_faults.c
 FUZZERS += port_fuzz
 port_fuzz_FUZZED = workers/port_line.c workers/port_reader.c workers/port_table.c lib/raw.c lib/buf.c lib/text.c
 TEST_MODULES += crowd
+
+# An actor of a service, which notes its lives.
+TEST_MODULES += entity swarm
 
 # The chatter, spawners and short lives of the seeds' examples.
 TEST_MODULES += chatter greeter novice spawner

@@ -33,7 +33,7 @@ static int note_row(struct recipient *recipient, const struct row *row)
 {
     struct mailbox_address *to = &recipient->to;
 
-    if (row->kind == ROW_SUPERVISOR || row->kind == ROW_SERVICE)
+    if (row_supervises(row))
         return cli_fail(STATUS_NOT, "%s: no_mailbox: a supervisor takes no messages", to->path);
     if (to->incarnation && to->incarnation != row->incarnation)
         return cli_fail(STATUS_NOPROC, "%s#%" PRIu64 ": it is #%" PRIu64 " now", to->path,

@@ -162,6 +162,15 @@ static void on_summoned(void *data, const char *node, const char *failure)
     agenda_let_go(self);
 }
 
+/* Each connection says its own HELLO. */
+static void drop_hello(const struct contact *contact, const struct peer *peer, struct buf *leftover)
+{
+    uint64_t start = peer_place(peer) - buf_length(leftover);
+
+    if (start < contact->begin)
+        buf_consume(leftover, (size_t)(contact->begin - start));
+}
+
 /* Its service is asked for it, and what is to go there waits. False: that cannot help. */
 static bool summon(struct contact *contact, struct peer *peer, struct buf *leftover, const char *why)
 {
@@ -176,6 +185,7 @@ static bool summon(struct contact *contact, struct peer *peer, struct buf *lefto
                                     on_summoned, contact);
     if (!contact->summons)
         return false;
+    drop_hello(contact, peer, leftover);
     call_move(contact, peer_place(peer), buf_length(leftover));
     contact->held = *leftover;
     *leftover = (struct buf){0};

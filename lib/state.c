@@ -252,7 +252,8 @@ static int create(struct troupe *self)
     for (size_t i = 0; i < count; i++) {
         state->rows[i].what = &all[i];
         state->is_automatic |= all[i].every_message;
-        saving_init(&state->rows[i].saving, self, all[i].name, all[i].schema, troupe_epoch(self));
+        saving_init(&state->rows[i].saving, self, all[i].name, all[i].schema,
+                    self->boot->is_placed ? self->boot->incarnation : 0);
     }
     self->keeping = state;
     return 0;
@@ -519,15 +520,4 @@ int64_t troupe_state_version(struct troupe *self, const char *name)
     const struct kept *kept = find(self, name);
 
     return kept ? kept->saving.version : 0;
-}
-
-uint64_t troupe_epoch(struct troupe *self)
-{
-    const char *text = getenv("TROUPE_EPOCH");
-    uint64_t epoch = 0;
-
-    (void)self;
-    if (text)
-        text_unsigned(text, 0, INT64_MAX, &epoch);
-    return epoch;
 }

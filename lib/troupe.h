@@ -564,9 +564,6 @@ TROUPE_EXPORT const char *troupe_state_save_now(struct troupe *self, const char 
                                                 int64_t timeout_ms);
 /* The version that was loaded or accepted last; 0: it was never saved. */
 TROUPE_EXPORT int64_t troupe_state_version(struct troupe *self, const char *name);
-/* A service actor's epoch, which only its owner has: a fencing token for whatever else it writes to. 0 for
- * other actors, whose supervisor sees to it that there is one. */
-TROUPE_EXPORT uint64_t troupe_epoch(struct troupe *self);
 
 /* A reminder is a timer that outlives the actor: when it is due, the message is sent to this address, and
  * a service actor is started by it. Its arguments are the reminder's name and a count (format "sU"): ticks

@@ -10,9 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <uthash.h>
 
-enum { SECONDS = sizeof((struct activation_counts *)NULL)->by_second / sizeof(uint32_t) };
+enum { SECONDS = ACTIVATION_SECONDS };
+
+/* The counts of the service that this process is of, one for each shard; made by its front, or by itself when
+ * there is none. */
+static struct activation_counts *board;
+static unsigned board_size;
 
 struct asker {
     struct asker *next;
@@ -27,15 +33,31 @@ struct awaited {
     struct asker *first, **last;
 };
 
-void activations_init(struct activations *activations, struct supervisor *supervisor)
+static int make_board(unsigned shards)
+{
+    board_size = shards ? shards : 1;
+    board = mmap(NULL, board_size * sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (board != MAP_FAILED)
+        return 0;
+    board = NULL;
+    return -1;
+}
+
+int activations_init(struct activations *activations, struct supervisor *supervisor)
 {
     const struct spec_service *spec = supervisor->spec->service;
+    const struct shards *shards = &supervisor->shards;
 
     *activations = (struct activations){.supervisor = supervisor, .is_service = spec != NULL};
     if (!spec)
-        return;
+        return 0;
+    if (!shards->is_shard && make_board(shards->count) < 0)
+        return -1;
     service_init(&activations->service, spec);
     epochs_init(&activations->epochs, supervisor->node->state_dir);
+    activations->counts = &board[shards->is_shard ? shards->index : 0];
+    activations->counts->live = 0; /* of the incarnation before this one, all are gone */
+    return 0;
 }
 
 static int64_t now_ms(void)
@@ -188,9 +210,9 @@ uint64_t activations_number(const struct child *child)
 {
     struct activations *activations = &child->supervisor->activations;
 
-    if (!activations->is_service)
+    if (!activations->is_service || child->supervisor->shards.count)
         return child->slot->incarnation + 1;
-    count_activation(&activations->counts);
+    count_activation(activations->counts);
     if (offers_are_on(&child->supervisor->offers))
         return child->epoch;
     return epochs_take(&activations->epochs);
@@ -215,6 +237,7 @@ static struct child *make_child(struct activations *activations, const char *id,
     spec.name = (char *)id;
     child = supervisor_add(supervisor, &spec, NULL);
     if (!child) {
+        activations->counts->live--;
         answer_error(activations, id, errno == ENOSPC ? CONTROL_E_OVERLOADED : CONTROL_E_FAILED,
                      strerror(errno));
         return NULL;
@@ -235,7 +258,7 @@ static void refuse_poison(struct activations *activations, const char *id,
              text_of_duration(answer->delay_ms, rest, sizeof rest), answer->failures,
              text_of_duration(activations->service.spec.period_ms, period, sizeof period),
              answer->reason);
-    activations->counts.refused++;
+    activations->counts->refused++;
     answer_error(activations, id, CONTROL_E_FAILED, text);
 }
 
@@ -244,11 +267,22 @@ static void refuse_full(struct activations *activations, const char *id)
     char text[64];
 
     snprintf(text, sizeof text, "%u are live, and no more may be", activations->service.spec.max);
-    activations->counts.overloaded++;
+    activations->counts->overloaded++;
     answer_error(activations, id, CONTROL_E_OVERLOADED, text);
 }
 
-/* Somebody waits for an id that is not there. */
+/* In the whole service. */
+static uint32_t live(void)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < board_size; i++)
+        sum += board[i].live;
+    return (uint32_t)sum;
+}
+
+/* Somebody waits for an id that is not there. It counts before it is looked whether it may, so that two shards do
+ * not both take the last seat. */
 static void begin(struct activations *activations, const char *id)
 {
     struct service_answer answer;
@@ -257,20 +291,17 @@ static void begin(struct activations *activations, const char *id)
         offers_want(&activations->supervisor->offers, id);
         return;
     }
-    answer = service_ask(&activations->service, id, (uint32_t)activations->supervisor->count,
-                         now_ms());
-    switch (answer.verdict) {
-    case SERVICE_START:
-    case SERVICE_LATER:
+    activations->counts->live++;
+    answer = service_ask(&activations->service, id, live() - 1, now_ms());
+    if (answer.verdict == SERVICE_START || answer.verdict == SERVICE_LATER) {
         make_child(activations, id, 0, answer.delay_ms);
-        break;
-    case SERVICE_POISON:
-        refuse_poison(activations, id, &answer);
-        break;
-    case SERVICE_FULL:
-        refuse_full(activations, id);
-        break;
+        return;
     }
+    activations->counts->live--;
+    if (answer.verdict == SERVICE_POISON)
+        refuse_poison(activations, id, &answer);
+    else
+        refuse_full(activations, id);
 }
 
 /* ---- where services are shared ------------------------------------------------------------------ */
@@ -311,24 +342,44 @@ void activations_on_place(struct activations *activations, const char *id, const
         say_failure(activations, id, "down it has ended meanwhile");
 }
 
+/* NULL: it may start, in so many ms; or why not, which is in text. */
+static const char *why_not(struct activations *activations, const char *id, int64_t *delay_ms,
+                           char text[REASON_MAX + 32])
+{
+    struct service_answer answer = service_ask(&activations->service, id, live() - 1, now_ms());
+
+    *delay_ms = answer.delay_ms;
+    switch (answer.verdict) {
+    case SERVICE_FULL:
+        activations->counts->overloaded++;
+        return "overloaded no more may be live here";
+    case SERVICE_POISON:
+        activations->counts->refused++;
+        snprintf(text, REASON_MAX + 32, "down refused for a while: %s", answer.reason);
+        return text;
+    default:
+        return NULL;
+    }
+}
+
 void activations_start(struct activations *activations, const char *id, uint64_t epoch, bool has_lease)
 {
     struct supervisor *supervisor = activations->supervisor;
-    struct service_answer answer =
-        service_ask(&activations->service, id, (uint32_t)supervisor->count, now_ms());
-    char text[REASON_MAX + 16];
+    char text[REASON_MAX + 32];
+    const char *why = "down its service is stopping";
+    int64_t delay_ms = 0;
 
-    if (supervisor->mode == SUPERVISOR_ENDING || supervisor_find(supervisor, id) || !has_lease) {
-        offers_vacated(&supervisor->offers, id, epoch, "down its service is stopping");
-    } else if (answer.verdict == SERVICE_FULL) {
-        offers_vacated(&supervisor->offers, id, epoch, "overloaded no more may be live");
-    } else if (answer.verdict == SERVICE_POISON) {
-        activations->counts.refused++;
-        snprintf(text, sizeof text, "down refused for a while: %s", answer.reason);
-        offers_vacated(&supervisor->offers, id, epoch, text);
-    } else if (!make_child(activations, id, epoch, answer.delay_ms)) {
-        offers_vacated(&supervisor->offers, id, epoch, "down no memory");
+    activations->counts->live++;
+    if (supervisor->mode != SUPERVISOR_ENDING && has_lease && !supervisor_find(supervisor, id))
+        why = why_not(activations, id, &delay_ms, text);
+    if (!why) {
+        if (make_child(activations, id, epoch, delay_ms))
+            return;
+        activations->counts->live++; /* it has been taken back there */
+        why = "down no memory";
     }
+    activations->counts->live--;
+    offers_vacated(&supervisor->offers, id, epoch, why);
 }
 
 void activations_on_gone(struct child *child, const char *reason)
@@ -370,7 +421,7 @@ void activations_on_ready(struct child *child)
 {
     struct activations *activations = &child->supervisor->activations;
 
-    if (!activations->is_service)
+    if (!activations->is_service || child->supervisor->shards.count)
         return;
     if (child->epoch)
         offers_placed(&child->supervisor->offers, child_name(child), child->epoch);
@@ -392,7 +443,7 @@ static void note_failure(struct child *child, const char *reason)
     struct activations *activations = &child->supervisor->activations;
     int64_t ran_ms = child->was_ready ? mono_diff_ms(mono_now(), child->started) : 0;
 
-    activations->counts.failures++;
+    activations->counts->failures++;
     service_failed(&activations->service, child_name(child), reason, ran_ms, now_ms(),
                    (double)random() / ((double)RAND_MAX + 1));
 }
@@ -412,7 +463,7 @@ static void start_again(struct child *child)
     struct activations *activations = &child->supervisor->activations;
     struct service_answer answer =
         service_ask(&activations->service, child_name(child),
-                    (uint32_t)child->supervisor->count - 1, now_ms());
+                    live() - 1, now_ms());
 
     if (answer.verdict == SERVICE_POISON) {
         refuse_poison(activations, child_name(child), &answer);
@@ -433,7 +484,7 @@ void activations_on_end(struct child *child, const char *reason)
                                   child->need == NEED_RESTART || child->need == NEED_RESTART_AFTER,
                               .is_awaited = is_awaited(child)};
 
-    activations->counts.idle_stops += strcmp(reason, REASON_IDLE) == 0;
+    activations->counts->idle_stops += strcmp(reason, REASON_IDLE) == 0;
     if (failed || end.wants_restart || !child->was_ready)
         note_failure(child, reason);
     /* Where services are shared, the next life has another epoch, and perhaps another node. */
@@ -452,7 +503,10 @@ void activations_on_forget(struct supervisor *supervisor, const char *id)
 {
     struct activations *activations = &supervisor->activations;
 
-    if (!activations->is_service || !find_awaited(activations, id))
+    if (!activations->is_service || supervisor->shards.count)
+        return;
+    activations->counts->live--;
+    if (!find_awaited(activations, id))
         return;
     if (supervisor->mode == SUPERVISOR_ENDING)
         answer_error(activations, id, CONTROL_E_STOPPING, "its service is stopping");
@@ -474,23 +528,53 @@ static double rate_of(const struct activation_counts *counts)
     return (double)sum / (SECONDS - 1);
 }
 
+/* Of the whole service; returns its rate. */
+static double sum_up(struct activation_counts *sum)
+{
+    double rate = 0;
+
+    for (unsigned i = 0; i < board_size; i++) {
+        sum->live += board[i].live;
+        sum->activations += board[i].activations;
+        sum->idle_stops += board[i].idle_stops;
+        sum->failures += board[i].failures;
+        sum->refused += board[i].refused;
+        sum->overloaded += board[i].overloaded;
+        rate += rate_of(&board[i]);
+    }
+    return rate;
+}
+
+/* A front has no template of its own. */
+static const char *module_of(const struct supervisor *supervisor)
+{
+    const struct spec_supervisor *spec = supervisor->spec;
+
+    return (spec->template ? spec : spec->children[0].supervisor)->template->module;
+}
+
+static void add_count(struct facts *facts, const char *key, uint64_t count)
+{
+    facts_addf(facts, 'n', key, "%llu", (unsigned long long)count);
+}
+
 int activations_facts(struct activations *activations, struct facts *facts)
 {
-    const struct activation_counts *counts = &activations->counts;
     const struct spec_service *spec = &activations->service.spec;
-    const struct supervisor *supervisor = activations->supervisor;
+    struct activation_counts sum = {0};
+    double rate = sum_up(&sum);
 
     *facts = (struct facts){0};
-    facts_add(facts, 's', "service", supervisor->path);
-    facts_add(facts, 's', "module", supervisor->spec->template->module);
-    facts_addf(facts, 'n', "instances", "%zu", supervisor->count);
-    facts_addf(facts, 'n', "max", "%u", spec->max);
-    facts_addf(facts, 'n', "rate", "%.1f", rate_of(counts));
-    facts_addf(facts, 'n', "activations", "%llu", (unsigned long long)counts->activations);
-    facts_addf(facts, 'n', "idle_stops", "%llu", (unsigned long long)counts->idle_stops);
-    facts_addf(facts, 'n', "failures", "%llu", (unsigned long long)counts->failures);
-    facts_addf(facts, 'n', "refused", "%llu", (unsigned long long)counts->refused);
-    facts_addf(facts, 'n', "overloaded", "%llu", (unsigned long long)counts->overloaded);
+    facts_add(facts, 's', "service", activations->supervisor->path);
+    facts_add(facts, 's', "module", module_of(activations->supervisor));
+    add_count(facts, "instances", sum.live);
+    add_count(facts, "max", spec->max);
+    facts_addf(facts, 'n', "rate", "%.1f", rate);
+    add_count(facts, "activations", sum.activations);
+    add_count(facts, "idle_stops", sum.idle_stops);
+    add_count(facts, "failures", sum.failures);
+    add_count(facts, "refused", sum.refused);
+    add_count(facts, "overloaded", sum.overloaded);
     facts_addf(facts, 'd', "idle", "%lld", (long long)spec->idle_ms);
     return facts_add(facts, 's', "placement", spec_placement_text(spec->placement));
 }

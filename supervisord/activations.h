@@ -15,11 +15,14 @@ struct child;
 struct facts;
 struct awaited;
 
-/* Since this supervisor began. */
+enum { ACTIVATION_SECONDS = 10 };
+
+/* Of one shard, or of the whole service, since it began. In memory that the shards of a service and their front
+ * share: each writes its own, and reads all. */
 struct activation_counts {
-    uint64_t activations, idle_stops, failures, refused, overloaded;
-    int64_t second;         /* that the last activation was in */
-    uint32_t by_second[10]; /* activations of the last seconds, by second % 10 */
+    _Atomic uint64_t live, activations, idle_stops, failures, refused, overloaded;
+    _Atomic int64_t second; /* that the last activation was in */
+    _Atomic uint32_t by_second[ACTIVATION_SECONDS]; /* activations of the last seconds, by second % 10 */
 };
 
 struct activations {
@@ -28,10 +31,11 @@ struct activations {
     struct service service;
     struct epochs epochs;
     struct awaited *awaited; /* of those who wait, by id */
-    struct activation_counts counts;
+    struct activation_counts *counts; /* its own; not of a front */
 };
 
-void activations_init(struct activations *activations, struct supervisor *supervisor);
+/* After shards_init(). 0, or -1 with ENOMEM. */
+int activations_init(struct activations *activations, struct supervisor *supervisor);
 void activations_finish(struct activations *activations);
 
 /* `activate ID`: answered ADDRESS#EPOCH when it is ready, or with an error by name. */

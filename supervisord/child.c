@@ -430,7 +430,7 @@ struct child *child_create(struct supervisor *supervisor, const struct spec *spe
         return NULL;
     child->supervisor = supervisor;
     child->given = *spec;
-    child->spec = supervisor->spec->service ? &child->given : spec;
+    child->spec = supervisor->spec->service && supervisor->spec->template ? &child->given : spec;
     child->control_fd = child->mailbox_fd = child->log_fd[0] = child->log_fd[1] = -1;
     child->page = (struct page_place){.index = -1, .own_fd = -1};
     init_watchers(child);

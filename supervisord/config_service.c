@@ -1,6 +1,6 @@
 /* A map of service keys becomes a supervisor that makes its children of a template when asked. */
 #include "config_reader.h"
-#include "service.h"
+#include "shards.h"
 #include "texts.h"
 
 #include <stdio.h>
@@ -88,6 +88,50 @@ static struct spec_supervisor *make_supervisor(struct config_service *form)
     return supervisor;
 }
 
+/* A shard is the service once more, with a name that no actor can have, and room for its part. */
+static int add_shards(const struct spec *child, struct spec_supervisor *front, unsigned count)
+{
+    struct spec_supervisor inner = *front;
+    struct spec shard = *child;
+    char name[16];
+
+    inner.max_children = SHARD_ROOM;
+    shard.supervisor = &inner;
+    shard.restart = RESTART_PERMANENT;
+    front->max_children = count;
+    front->children = calloc(count, sizeof *front->children);
+    for (; front->children && front->child_count < count; front->child_count++) {
+        snprintf(name, sizeof name, ".%u", (unsigned)front->child_count);
+        if (spec_copy(&shard, name, &front->children[front->child_count]) < 0)
+            return -1;
+    }
+    return front->children ? 0 : -1;
+}
+
+/* More actors than one supervisor holds well are spread over several. */
+static int spread(struct spec_supervisor *service)
+{
+    struct spec plain = {.kind = SPEC_SERVICE, .shutdown_ms = SHUTDOWN_INFINITY, .start_timeout_ms = 30000, .umask = -1};
+    unsigned count = shards_for(service->service->max);
+    int result;
+
+    if (!count)
+        return 0;
+    plain.link = texts_create();
+    plain.groups = texts_create();
+    plain.args = texts_create();
+    plain.env = texts_create();
+    result = plain.link && plain.groups && plain.args && plain.env ? add_shards(&plain, service, count) : -1;
+    plain.supervisor = NULL;
+    spec_finish(&plain);
+    if (result < 0)
+        return -1;
+    spec_finish(service->template);
+    free(service->template);
+    service->template = NULL;
+    return 0;
+}
+
 void read_service(struct reader *reader, const struct config_key *key,
                   const struct config_node *node, void *at)
 {
@@ -106,7 +150,7 @@ void read_service(struct reader *reader, const struct config_key *key,
     check_max(reader, node, form.service.max);
     check_instance(reader, node, &form.instance);
     *(struct spec_supervisor **)at = make_supervisor(&form);
-    if (!*(struct spec_supervisor **)at)
+    if (!*(struct spec_supervisor **)at || spread(*(struct spec_supervisor **)at) < 0)
         reader_no_memory(reader);
     spec_finish(&form.instance);
 }

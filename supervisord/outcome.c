@@ -253,7 +253,7 @@ void supervisor_on_end(struct child *child, const char *reason)
     activations_on_gone(child, reason);
     if (ordered)
         settle_ordered(child);
-    else if (supervisor->activations.is_service)
+    else if (supervisor->activations.is_service && !supervisor->shards.count)
         activations_on_end(child, reason);
     else if (child->ignored)
         settle_ignored(child);

@@ -555,6 +555,7 @@ static void forget_peer(struct supervisor *supervisor, const struct peer *peer)
 {
     drop_waiters(&supervisor->requests, peer);
     activations_drop_peer(&supervisor->activations, peer);
+    shards_drop_peer(&supervisor->shards, peer);
     attached_forget_peer(&supervisor->attached, peer);
     backplane_forget_peer(&supervisor->backplane, peer);
     events_drop_peer(&supervisor->events, peer);
@@ -628,6 +629,8 @@ static void dispatch(const struct request *request, const char *name)
 
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (!strcmp(verbs[i].name, name)) {
+            if ((rights & control_right(name)) && shards_take(request, name))
+                return;
             if (rights & control_right(name))
                 verbs[i].act(request);
             else

@@ -295,7 +295,7 @@ static int set_environment(const struct birth *birth)
     environment_set(&environment, "TROUPE_INCARNATION", "%llu",
                     (unsigned long long)birth->incarnation);
     environment_set(&environment, "TROUPE_REPLICA", "%u", child->spec->replica);
-    if (child->supervisor->activations.is_service) {
+    if (child->supervisor->activations.is_service && !spec_supervises(child->spec)) {
         environment_set(&environment, "TROUPE_ID", "%s", child_name(child));
         environment_set(&environment, "TROUPE_EPOCH", "%llu", (unsigned long long)birth->incarnation);
     }
@@ -354,6 +354,7 @@ static void fill_boot(const struct birth *birth, struct troupe_boot *boot)
         .mailbox_messages = spec->mailbox_messages,
         .mailbox_bytes = spec->mailbox_bytes,
         .is_of_service = activations->is_service,
+        .is_placed = child->epoch != 0,
         .idle_ms = activations->service.spec.idle_ms,
         .raw_off = spec->raw_off,
         .raw_bytes = spec->raw_bytes,

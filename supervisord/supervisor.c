@@ -305,7 +305,7 @@ static int open_tables(struct supervisor *supervisor)
 {
     unsigned max = supervisor->spec->max_children;
 
-    supervisor->table = table_open(supervisor->node->run_dir, supervisor->path, max);
+    supervisor->table = table_open(supervisor->node->run_dir, supervisor->folder, max);
     supervisor->cribs = child_cribs(max);
     if (!supervisor->table || !supervisor->cribs)
         return -1;
@@ -319,14 +319,24 @@ static bool is_child(const char *name, void *supervisor)
            !strcmp(name, RUNDIR_TABLE) || !strcmp(name, RUNDIR_LOCK);
 }
 
+static bool is_another_shards(const char *name, void *supervisor)
+{
+    return *name == '.' || !shards_have(supervisor, name);
+}
+
 /* Mailboxes and cgroups of children that were added to an incarnation that is gone: nobody will answer
  * there. Those of its other children are for ours. */
 static void remove_strangers(struct supervisor *supervisor)
 {
     char path[PATH_MAX + ADDR_PATH_MAX + 2];
 
-    snprintf(path, sizeof path, "%s/%s", supervisor->node->run_dir, supervisor->path);
+    snprintf(path, sizeof path, "%s/%s", supervisor->node->run_dir, supervisor->folder);
     keep_in_directory(path, is_child, supervisor);
+    if (supervisor->shards.is_shard) {
+        snprintf(path, sizeof path, "%s/%s", supervisor->node->run_dir, supervisor->path);
+        keep_in_directory(path, is_another_shards, supervisor);
+        return;
+    }
     cgroup_keep(&supervisor->node->cgroup, supervisor->path, is_child, supervisor);
 }
 
@@ -354,7 +364,12 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
                                       .spec = spec,
                                       .is_root = !*path,
                                       .control_fd = control_fd};
-    snprintf(supervisor->path, sizeof supervisor->path, "%s", path);
+    snprintf(supervisor->folder, sizeof supervisor->folder, "%s", path);
+    if (spec->template && shard_number(addr_name(path)) >= 0)
+        addr_parent(path, supervisor->path, sizeof supervisor->path);
+    else
+        snprintf(supervisor->path, sizeof supervisor->path, "%s", path);
+    path = supervisor->path;
     snprintf(supervisor->self, sizeof supervisor->self, "%s@%s#%llu", *path ? path : ".",
              node->name, (unsigned long long)incarnation);
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || strays_open() < 0)
@@ -375,7 +390,9 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
     backplane_init(&supervisor->backplane, supervisor);
     memberships_init(&supervisor->memberships, supervisor);
     attached_init(&supervisor->attached, supervisor);
-    activations_init(&supervisor->activations, supervisor);
+    shards_init(&supervisor->shards, supervisor);
+    if (activations_init(&supervisor->activations, supervisor) < 0)
+        return -1;
     offers_init(&supervisor->offers, supervisor);
     if (open_tables(supervisor) < 0 || requests_init(&supervisor->requests, supervisor, mailbox_fd) < 0)
         return -1;
@@ -398,6 +415,7 @@ int supervisor_run(struct supervisor *supervisor)
     requests_finish(&supervisor->requests);
     offers_finish(&supervisor->offers);
     activations_finish(&supervisor->activations);
+    shards_finish(&supervisor->shards);
     logpipes_finish(&supervisor->logpipes);
     events_finish(&supervisor->events);
     return 0;
