@@ -40,10 +40,19 @@ void places_destroy(struct places *places);
 
 /* ---- what is offered here ---- */
 
-/* The supervisor of that service, whose connection has this number, says what it offers and what
- * lives under it; then comes places_offered(). */
-void places_offer(struct places *places, uint64_t source, const char *service, uint32_t max,
-                  enum placement_strategy strategy);
+enum { PLACES_SHARDS_MAX = 4096 };
+
+/* The supervisor of a service, or one of those that share it (shard.h), whose connection has this number. */
+struct places_offer {
+    uint64_t source;
+    const char *service;
+    unsigned shard, of;
+    uint32_t max; /* instances of the service here */
+    enum placement_strategy strategy;
+};
+
+/* It says what it offers and what lives under it; then comes places_offered(). */
+void places_offer(struct places *places, const struct places_offer *offer);
 void places_offer_living(struct places *places, uint64_t source, const char *id, uint64_t epoch);
 void places_offered(struct places *places, uint64_t source);
 /* Its connection has ended. */

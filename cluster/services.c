@@ -146,33 +146,52 @@ static bool read_epoch(const struct visit *visit, const char *text, uint64_t *ep
     return false;
 }
 
-/* SERVICE MAX STRATEGY [ID EPOCH]…: one service a connection. */
+/* SERVICE SHARD OF MAX STRATEGY, before ID EPOCH again and again. */
+enum { OFFER_WORDS = 5 };
+
+static bool read_offer(const struct visit *visit, struct places_offer *offer)
+{
+    uint64_t shard, of, max;
+    char *const *words = visit->words;
+
+    if (visit->count < OFFER_WORDS || (visit->count - OFFER_WORDS) % 2 || !addr_is_path(words[0]) ||
+        text_unsigned(words[2], 1, PLACES_SHARDS_MAX, &of) < 0 ||
+        text_unsigned(words[1], 0, of - 1, &shard) < 0 ||
+        text_unsigned(words[3], 1, UINT32_MAX, &max) < 0 ||
+        placement_strategy_read(words[4], &offer->strategy) < 0)
+        return false;
+    offer->service = words[0];
+    offer->shard = (unsigned)shard;
+    offer->of = (unsigned)of;
+    offer->max = (uint32_t)max;
+    return true;
+}
+
+/* One service a connection. */
 static void do_offer(struct services *services, const struct visit *visit)
 {
-    enum placement_strategy strategy;
-    uint64_t number = visit_number(visit), max, epoch;
+    struct places_offer offer = {.source = visit_number(visit)};
+    uint64_t epoch;
     struct guest *guest;
     int64_t until_ms;
 
-    if (visit->count < 3 || visit->count % 2 == 0 || !addr_is_path(visit->words[0]) ||
-        text_unsigned(visit->words[1], 1, UINT32_MAX, &max) < 0 ||
-        placement_strategy_read(visit->words[2], &strategy) < 0) {
+    if (!read_offer(visit, &offer)) {
         visit_refuse(visit, CONTROL_E_BAD,
-                     "expected SERVICE MAX STRATEGY, then ID EPOCH again and again");
+                     "expected SERVICE SHARD OF MAX STRATEGY, then ID EPOCH again and again");
         return;
     }
-    for (size_t i = 3; i < visit->count; i += 2)
+    for (size_t i = OFFER_WORDS; i < visit->count; i += 2)
         if (!addr_is_part(visit->words[i], strlen(visit->words[i])) ||
             !read_epoch(visit, visit->words[i + 1], &epoch))
             return;
     guest = add_guest(services, visit);
     visit_reply(visit, NULL);
-    places_offer(services->places, number, visit->words[0], (uint32_t)max, strategy);
-    for (size_t i = 3; i < visit->count; i += 2) {
+    places_offer(services->places, &offer);
+    for (size_t i = OFFER_WORDS; i < visit->count; i += 2) {
         text_unsigned(visit->words[i + 1], 1, INT64_MAX, &epoch);
-        places_offer_living(services->places, number, visit->words[i], epoch);
+        places_offer_living(services->places, offer.source, visit->words[i], epoch);
     }
-    places_offered(services->places, number);
+    places_offered(services->places, offer.source);
     until_ms = registry_lease_until_ms(services->registry);
     if (until_ms)
         tell_lease(services, guest, until_ms);

@@ -95,9 +95,10 @@ enum { CONTROL_NODES_COLUMNS = 12 };
                                        * that were in the pipe when it was asked: they came before */
 
 /* ---- sys/node, for services (CLUSTER 4) ----------------------------------------------------- */
-#define CONTROL_OFFER   "offer"   /* SERVICE MAX STRATEGY [ID EPOCH]…: from the service's supervisor, with what
-                                   * lives under it; holds for as long as the connection → words, then EVENTs
-                                   * `start` and `lease` */
+#define CONTROL_OFFER   "offer"   /* SERVICE SHARD OF MAX STRATEGY [ID EPOCH]…: from the service's supervisor, or
+                                   * from one of those that share it (shard.h; else 0 1), with what lives under
+                                   * it; holds for as long as the connection → words, then EVENTs `start` and
+                                   * `lease` */
 #define EVENT_START     "start"   /* words ID EPOCH: it is to be started with that epoch; then comes one of: */
 #define CONTROL_PLACED  "placed"  /* ID EPOCH: it is ready → words */
 #define CONTROL_VACATED "vacated" /* ID EPOCH WHY: it could not be started, or has ended, and nothing is left

@@ -143,10 +143,13 @@ static uint64_t send_offer(struct offers *offers)
 {
     const struct supervisor *supervisor = offers->supervisor;
     const struct spec_service *spec = supervisor->spec->service;
+    const struct shards *shards = &supervisor->shards;
     struct words words = {0};
     uint64_t ref;
 
     words_append(&words, supervisor->path);
+    add_number(&words, shards->is_shard ? shards->index : 0);
+    add_number(&words, shards->is_shard ? shards->of : 1);
     add_number(&words, spec->max);
     words_append(&words, spec_placement_text(spec->placement));
     add_living(&words, supervisor);
@@ -239,8 +242,8 @@ void offers_vacated(struct offers *offers, const char *id, uint64_t epoch, const
 void offers_init(struct offers *offers, struct supervisor *supervisor)
 {
     *offers = (struct offers){0};
-    if (!supervisor->node->is_clustered || !supervisor->spec->service)
-        return;
+    if (!supervisor->node->is_clustered || !supervisor->spec->service || supervisor->shards.count)
+        return; /* its shards do */
     offers->supervisor = supervisor;
     ev_timer_init(&offers->retry, on_retry, 0., 0.);
     ev_timer_start(supervisor->loop, &offers->retry);
