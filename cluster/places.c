@@ -6,6 +6,7 @@
 #include "memory.h"
 #include "mono.h"
 #include "place.h"
+#include "shard.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +15,11 @@
 #include <uthash.h>
 #include <utlist.h>
 
-/* A service that a supervisor of this node offers. */
+/* A service that supervisors of this node offer. */
 struct offer {
     UT_hash_handle hh;
-    uint64_t source; /* of its supervisor; 0: it is away */
+    uint64_t *sources; /* of each shard's supervisor; 0: it is away */
+    unsigned of;
     uint32_t max, instances;
     enum placement_strategy strategy;
     char service[ADDR_PATH_MAX + 1];
@@ -78,12 +80,20 @@ static struct offer *find_offer(const struct places *places, const char *service
     return offer;
 }
 
-static struct offer *offer_of(const struct places *places, uint64_t source)
+/* That of which this is a supervisor; *shard: which. */
+static struct offer *offer_of(const struct places *places, uint64_t source, unsigned *shard)
 {
     for (struct offer *offer = places->offers; offer; offer = offer->hh.next)
-        if (offer->source == source)
-            return offer;
+        for (*shard = 0; *shard < offer->of; ++*shard)
+            if (offer->sources[*shard] == source)
+                return offer;
     return NULL;
+}
+
+/* The supervisor that has this actor, or would have it; 0: it is away. */
+static uint64_t source_of(const struct offer *offer, const char *id)
+{
+    return offer ? offer->sources[shard_of(id, offer->of)] : 0;
 }
 
 static struct spot *find(const struct places *places, const char *service, const char *id)
@@ -327,10 +337,10 @@ static void free_row(struct spot *spot)
 static void start(struct spot *spot)
 {
     struct places *places = spot->places;
-    const struct offer *offer = find_offer(places, spot->service);
+    uint64_t source = source_of(find_offer(places, spot->service), spot->id);
 
-    if (offer && offer->source) {
-        places->hooks->start(places->data, offer->source, spot->id, spot->place.epoch);
+    if (source) {
+        places->hooks->start(places->data, source, spot->id, spot->place.epoch);
     } else {
         answer_all(spot, NULL, "down its service's supervisor is away");
         obey(spot, place_ended(&spot->place));
@@ -370,7 +380,7 @@ static bool has_room(const struct spot *spot)
 {
     const struct offer *offer = find_offer(spot->places, spot->service);
 
-    return offer && offer->source && offer->instances < offer->max;
+    return source_of(offer, spot->id) && offer->instances < offer->max;
 }
 
 /* It lives nowhere, and place.h would have us claim it. */
@@ -442,29 +452,46 @@ static void obey(struct spot *spot, enum place_order order)
 /* ---- what is offered here -----------------------------------------------------------------------
  */
 
-void places_offer(struct places *places, uint64_t source, const char *service, uint32_t max,
-                  enum placement_strategy strategy)
+static struct offer *make_offer(struct places *places, const struct places_offer *given)
 {
-    struct offer *offer = find_offer(places, service);
-    struct spot *spot, *next;
+    struct offer *offer = find_offer(places, given->service);
 
     if (!offer) {
         offer = memory_zeroed(sizeof *offer);
-        snprintf(offer->service, sizeof offer->service, "%s", service);
+        snprintf(offer->service, sizeof offer->service, "%s", given->service);
         HASH_ADD_STR(places->offers, service, offer);
     }
-    offer->source = source;
-    offer->max = max;
-    offer->strategy = strategy;
+    if (offer->of != given->of) { /* a changed max: by then all have been restarted */
+        offer->sources = memory_resize(offer->sources, given->of, sizeof *offer->sources);
+        memset(offer->sources, 0, given->of * sizeof *offer->sources);
+    }
+    offer->of = given->of;
+    return offer;
+}
+
+static bool is_under(const struct spot *spot, const struct offer *offer, unsigned shard)
+{
+    return !strcmp(spot->service, offer->service) && shard_of(spot->id, offer->of) == shard;
+}
+
+void places_offer(struct places *places, const struct places_offer *given)
+{
+    struct offer *offer = make_offer(places, given);
+    struct spot *spot, *next;
+
+    offer->sources[given->shard] = given->source;
+    offer->max = given->max;
+    offer->strategy = given->strategy;
     HASH_ITER (hh, places->spots, spot, next) {
-        if (!strcmp(spot->service, service))
+        if (is_under(spot, offer, given->shard))
             spot->is_listed = false;
     }
 }
 
 void places_offer_living(struct places *places, uint64_t source, const char *id, uint64_t epoch)
 {
-    struct offer *offer = offer_of(places, source);
+    unsigned shard;
+    struct offer *offer = offer_of(places, source, &shard);
     struct spot *spot = offer ? find_or_make(places, offer->service, id) : NULL;
 
     if (!spot)
@@ -472,7 +499,7 @@ void places_offer_living(struct places *places, uint64_t source, const char *id,
     spot->is_listed = true;
     if (is_here(spot) && spot->place.epoch == epoch)
         return;
-    offer->instances += !is_here(spot);
+    offer->instances += spot->place.state != PLACE_RUNNING;
     place_adopt(&spot->place, epoch);
     obey(spot, PLACE_HERE);
 }
@@ -484,7 +511,7 @@ static void end(struct spot *spot)
     if (!is_here(spot))
         return;
     if (offer && offer->instances)
-        offer->instances--;
+        offer->instances -= spot->place.state == PLACE_RUNNING;
     obey(spot, place_ended(&spot->place));
 }
 
@@ -492,29 +519,32 @@ static void end(struct spot *spot)
  * there. */
 void places_offered(struct places *places, uint64_t source)
 {
-    const struct offer *offer = offer_of(places, source);
+    unsigned shard;
+    const struct offer *offer = offer_of(places, source, &shard);
     struct spot *spot, *next;
 
     if (!offer)
         return;
     HASH_ITER (hh, places->spots, spot, next) {
-        if (!strcmp(spot->service, offer->service) && !spot->is_listed)
+        if (is_under(spot, offer, shard) && !spot->is_listed)
             end(spot);
     }
 }
 
 void places_withdraw(struct places *places, uint64_t source)
 {
-    struct offer *offer = offer_of(places, source);
+    unsigned shard;
+    struct offer *offer = offer_of(places, source, &shard);
 
     if (offer)
-        offer->source = 0;
+        offer->sources[shard] = 0;
 }
 
 static struct spot *living(const struct places *places, uint64_t source, const char *id,
                            uint64_t epoch)
 {
-    const struct offer *offer = offer_of(places, source);
+    unsigned shard;
+    const struct offer *offer = offer_of(places, source, &shard);
     struct spot *spot = offer ? find(places, offer->service, id) : NULL;
 
     return spot && is_here(spot) && spot->place.epoch == epoch ? spot : NULL;
@@ -523,11 +553,10 @@ static struct spot *living(const struct places *places, uint64_t source, const c
 void places_ready(struct places *places, uint64_t source, const char *id, uint64_t epoch)
 {
     struct spot *spot = living(places, source, id, epoch);
-    struct offer *offer = offer_of(places, source);
 
     if (!spot || spot->place.state != PLACE_STARTING)
         return;
-    offer->instances++;
+    find_offer(places, spot->service)->instances++;
     obey(spot, place_ready(&spot->place));
 }
 
@@ -547,13 +576,21 @@ void places_ended(struct places *places, uint64_t source, const char *id, uint64
     }
 }
 
+static bool is_there(const struct offer *offer)
+{
+    for (unsigned i = 0; i < offer->of; i++)
+        if (offer->sources[i])
+            return true;
+    return false;
+}
+
 size_t places_offers(const struct places *places, struct node_service *out)
 {
     size_t n = 0;
 
     for (const struct offer *offer = places->offers; offer && n < MEMBERSHIP_SERVICES_MAX;
          offer = offer->hh.next) {
-        if (!offer->source)
+        if (!is_there(offer))
             continue;
         snprintf(out[n].path, sizeof out[n].path, "%s", offer->service);
         out[n].instances = offer->instances;
@@ -740,6 +777,7 @@ void places_destroy(struct places *places)
     }
     HASH_ITER (hh, places->offers, offer, next) {
         HASH_DEL(places->offers, offer);
+        free(offer->sources);
         free(offer);
     }
     free(places);
