@@ -386,17 +386,21 @@ shard_pids() {
     [[ $(figure instances) == 601 ]]
 }
 
-@test "many: events of all shards are told" {
+@test "many: events of all shards are told, also of one that was started again" {
     service_up "$many"
-    in_background events troupe events shop/things
-    for i in 1 2 3 4; do ask "shop/things/$i" hit; done
-    told_all() {
-        local n=0
-        for i in 1 2 3 4; do grep -q "shop/things/$i.*child.ready" "$DIR/events.out" && n=$((n + 1)); done
-        ask "shop/things/e$RANDOM" hit
-        grep -q 'shop/things/e.*child.ready' "$DIR/events.out"
-    }
-    wait_until 10 told_all
+    in_background events troupe events --follow shop/things
+    is_told() { grep -q "path=shop/things/$1 .*event=child.ready" "$DIR/events.out"; }
+    follows() { ask shop/things/first hit && troupe stop shop/things/first && is_told first; }
+    wait_until 5 follows
+    for i in 1 2 3 4; do
+        ask "shop/things/$i" hit
+        wait_until 5 is_told "$i"
+    done
+    for pid in $(shard_pids); do kill -KILL "$pid"; done
+    for i in 5 6 7 8; do
+        again() { ask "shop/things/$i" hit && troupe stop "shop/things/$i" && is_told "$i"; }
+        wait_until 5 again
+    done
 }
 
 @test "many: SIGKILL of each shard, and of the service, under 500 callers: one new life at most for each end" {
