@@ -30,7 +30,7 @@ CONFIG_SOURCES := supervisord/config.c supervisord/config_yaml.c supervisord/con
     supervisord/config_report.c supervisord/config_expand.c supervisord/config_reader.c \
     supervisord/config_values.c supervisord/config_process.c supervisord/config_tree.c \
     supervisord/config_node.c supervisord/config_service.c \
-    supervisord/config_check.c supervisord/config_module.c supervisord/elf_symbols.c \
+    supervisord/config_check.c supervisord/config_module.c supervisord/elf_symbols.c supervisord/sharding.c \
     supervisord/config_print.c supervisord/config_manual.c
 SUPERVISORD_SOURCES += $(CONFIG_SOURCES)
 SUPERVISORD_SOURCES += \
@@ -114,7 +114,7 @@ config_fuzz_FUZZED = $(config_test_UNITS) $(LIB_SOURCES)
 config_fuzz_LIBS   = -lyaml
 
 UNIT_TESTS += service_test epochs_test
-service_test_UNITS := supervisord/service.c supervisord/backoff.c supervisord/intensity.c
+service_test_UNITS := supervisord/service.c supervisord/backoff.c supervisord/intensity.c supervisord/sharding.c
 epochs_test_UNITS  := supervisord/epochs.c
 UNIT_TESTS += watches_test members_test table_test probe_test cgroup_test
 watches_test_UNITS := supervisord/watches.c

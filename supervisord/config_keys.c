@@ -303,8 +303,8 @@ static const struct config_key service_keys[] = {
      .expected = A_TIME " (more than 0)", .example = "15m",
      .help = "An actor that got no message for so long, and has nothing under way, stops in order. "
              "The next message starts it again."},
-    {"max", TYPE_WHOLE, AT(max), .min = 1, .max = 1e9, .fallback = "1000",
-     .expected = "a number from 1 to 1000000000", .example = "1000",
+    {"max", TYPE_WHOLE, AT(max), .min = 1, .max = 100000, .fallback = "1000",
+     .expected = "a number from 1 to 100000", .example = "1000",
      .help = "So many actors at a time. Who asks for one more hears overloaded. More than the "
              "descriptors of this machine carry are refused."},
     {"state", TYPE_BOOL, AT(state), .fallback = "false", .expected = "true or false",

@@ -1,6 +1,6 @@
 /* A map of service keys becomes a supervisor that makes its children of a template when asked. */
 #include "config_reader.h"
-#include "shards.h"
+#include "sharding.h"
 #include "texts.h"
 
 #include <stdio.h>
@@ -136,6 +136,7 @@ void read_service(struct reader *reader, const struct config_key *key,
                   const struct config_node *node, void *at)
 {
     struct config_service form = {0};
+    size_t errors = reader->report->errors;
 
     if (node->kind != NODE_MAP) {
         complain_of_value(reader, key, node);
@@ -150,7 +151,8 @@ void read_service(struct reader *reader, const struct config_key *key,
     check_max(reader, node, form.service.max);
     check_instance(reader, node, &form.instance);
     *(struct spec_supervisor **)at = make_supervisor(&form);
-    if (!*(struct spec_supervisor **)at || spread(*(struct spec_supervisor **)at) < 0)
+    if (!*(struct spec_supervisor **)at ||
+        (reader->report->errors == errors && spread(*(struct spec_supervisor **)at) < 0))
         reader_no_memory(reader);
     spec_finish(&form.instance);
 }

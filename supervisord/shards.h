@@ -9,6 +9,7 @@
 #define TROUPE_SHARDS_H
 
 #include "requests.h"
+#include "sharding.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,16 +26,6 @@ struct shards {
     struct gathering *gatherings;
     bool is_listening; /* to the events of each shard: somebody has asked for them */
 };
-
-enum {
-    SHARD_SIZE = 400, /* actors, on average */
-    SHARD_ROOM = 600, /* at most: ids do not spread evenly */
-};
-
-/* How many a service of so many actors has: 0, when its supervisor holds them itself. */
-unsigned shards_for(uint32_t max);
-/* The number of a shard by its name, ".3"; -1: no shard has it. */
-int shard_number(const char *name);
 
 void shards_init(struct shards *shards, struct supervisor *supervisor);
 void shards_finish(struct shards *shards);

@@ -1,6 +1,8 @@
 /* What a service decides: room, back-off and refusal of one id, which starts again; and a random history,
  * in which no id's failures weigh on another. */
 #include "../../supervisord/service.h"
+#include "../../supervisord/sharding.h"
+#include "shard.h"
 #include "tap.h"
 
 #include <stdlib.h>
@@ -133,9 +135,32 @@ static void check_random(void)
     service_finish(&service);
 }
 
+/* As many ids as a service may have fit into its shards, as far as they spread evenly enough. */
+static void check_shards(void)
+{
+    enum { MAX = 10000, SHARDS = 25 };
+    unsigned filled[SHARDS] = {0}, most = 0;
+    char id[16];
+
+    tap_is_int(shards_for(SHARD_ROOM), 0, "what one supervisor holds has no shards");
+    tap_is_int(shards_for(MAX), SHARDS, "10,000 actors have 25");
+    for (int i = 0; i < MAX; i++) {
+        snprintf(id, sizeof id, "%d", i);
+        filled[shard_of(id, SHARDS)]++;
+    }
+    for (int i = 0; i < SHARDS; i++)
+        most = filled[i] > most ? filled[i] : most;
+    CHECK(most <= SHARD_ROOM, "which have room for ids that are numbers: %u in the fullest", most);
+    CHECK(shard_number(".0") == 0 && shard_number(".24") == 24, "a shard's name is its number");
+    CHECK(shard_number("0") < 0 && shard_number(".x") < 0 && shard_number(".1x") < 0 &&
+              shard_number(".supervisor") < 0 && shard_number(".") < 0,
+          "no other name is one");
+}
+
 int main(void)
 {
     srandom(5);
+    check_shards();
     check_room();
     check_poison();
     check_slow_failures();
