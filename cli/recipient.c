@@ -58,10 +58,11 @@ static int note_closed(struct cli *cli, const struct recipient *recipient,
     return 0;
 }
 
-/* One that is not there, and is started by who sends it something? */
+/* One that is not there, and is started by who sends it something, here or on another node? */
 static bool is_of_service(const struct cli *cli, const char *path)
 {
-    return !place_is_elsewhere(path) && rundir_is_of_service(cli->client.dir.path, path);
+    return !place_is_elsewhere(path) && (rundir_is_of_service(cli->client.dir.path, path) ||
+                                         rundir_may_be_elsewhere(cli->client.dir.path, path));
 }
 
 static int look(struct cli *cli, struct recipient *recipient)
@@ -72,7 +73,9 @@ static int look(struct cli *cli, struct recipient *recipient)
     ask_supervisor(cli, recipient->to.path, &answer);
     if (answer.kind == ANSWER_ROWS && answer.rows.count == 1)
         status = note_row(recipient, &answer.rows.at[0]);
-    else if (answer.kind == ANSWER_ERROR && is_of_service(cli, recipient->to.path))
+    else if ((answer.kind == ANSWER_ERROR || (answer.kind == ANSWER_CLOSED &&
+                                              strcmp(answer.text, CONTROL_E_NOPROC) == 0)) &&
+             is_of_service(cli, recipient->to.path))
         status = 0; /* it comes with the message */
     else if (answer.kind == ANSWER_CLOSED)
         status = note_closed(cli, recipient, &answer);

@@ -42,7 +42,8 @@ struct spot {
     struct places *places;
     struct place place;
     struct want *wants;
-    bool is_listed;               /* by its supervisor, that has just come (back) */
+    bool has_looked; /* nobody could be given it: a newer table is waited for */
+    bool is_listed;                /* by its supervisor, that has just come (back) */
     uint32_t hosting;             /* the number by which a node was asked to have it; 0: none */
     char host[ADDR_PART_MAX + 1]; /* that node */
     char why[PLACES_WHY_MAX + 1]; /* why it could not be started */
@@ -133,6 +134,8 @@ static bool is_here(const struct spot *spot)
 
 static void forget_if_done(struct spot *spot)
 {
+    if (!spot->wants)
+        spot->has_looked = false;
     if (spot->wants || spot->hosting || spot->place.state != PLACE_IDLE)
         return;
     HASH_DEL(spot->places->spots, spot);
@@ -365,14 +368,24 @@ static enum placement_answer choose(const struct spot *spot, const struct node_r
                                           .service = spot->service,
                                           .id = spot->id,
                                           .asker = places->node};
-    const struct node_row *rows;
-    size_t n = membership_rows(registry_membership(places->registry), &rows), at = 0;
+    struct node_service own[MEMBERSHIP_SERVICES_MAX];
+    const struct node_row *table;
+    size_t n = membership_rows(registry_membership(places->registry), &table), at = 0;
+    struct node_row *rows = memory_resize(NULL, n, sizeof *rows);
     enum placement_answer answer;
 
     if (getrandom(&question.chance, sizeof question.chance, 0) < 0)
         memory_fail();
+    for (size_t i = 0; i < n; i++) {
+        rows[i] = table[i];
+        if (rows[i].generation != registry_generation(places->registry))
+            continue;
+        rows[i].service_count = places_offers(places, own); /* we know better */
+        rows[i].services = own;
+    }
     answer = placement_choose(&question, rows, n, &at);
-    *row = answer == PLACEMENT_FOUND ? &rows[at] : NULL;
+    *row = answer == PLACEMENT_FOUND ? &table[at] : NULL;
+    free(rows);
     return answer;
 }
 
@@ -400,6 +413,12 @@ static void settle_where(struct spot *spot)
         answer = find_offer(places, spot->service) ? PLACEMENT_OVERLOADED : PLACEMENT_NOBODY;
     }
     place_failed(&spot->place, spot->place.request); /* not us: the claim is not made */
+    if (answer != PLACEMENT_FOUND && !spot->has_looked) {
+        spot->has_looked = true;
+        registry_read(places->registry);
+        return;
+    }
+    spot->has_looked = false;
     if (answer == PLACEMENT_FOUND)
         ask_host(spot, row->name);
     else if (answer == PLACEMENT_OVERLOADED)
@@ -529,6 +548,7 @@ void places_offered(struct places *places, uint64_t source)
         if (is_under(spot, offer, shard) && !spot->is_listed)
             end(spot);
     }
+    registry_tell(places->registry);
 }
 
 void places_withdraw(struct places *places, uint64_t source)
@@ -708,7 +728,10 @@ void places_on_table(struct places *places)
     struct spot *spot, *next;
 
     HASH_ITER (hh, places->spots, spot, next) {
-        obey(spot, place_table(&spot->place, registry_membership(places->registry), now_ms()));
+        if (spot->has_looked && spot->wants && spot->place.state == PLACE_IDLE)
+            obey(spot, place_want(&spot->place));
+        else
+            obey(spot, place_table(&spot->place, registry_membership(places->registry), now_ms()));
     }
 }
 

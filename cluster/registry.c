@@ -478,6 +478,12 @@ void registry_read(struct registry *registry)
     membership_read(registry->membership, now_ms());
 }
 
+void registry_tell(struct registry *registry)
+{
+    if (lease_holds(&registry->lease, now_ms()))
+        beat(registry);
+}
+
 int64_t registry_lease_until_ms(const struct registry *registry)
 {
     return lease_holds(&registry->lease, now_ms()) ? registry->lease.until_ms : 0;

@@ -57,6 +57,8 @@ bool registry_has_left(const struct registry *registry);
 const struct membership *registry_membership(const struct registry *registry);
 uint64_t registry_generation(const struct registry *registry);
 void registry_read(struct registry *registry);
+/* What is offered here has changed: it is told with a beat at once. */
+void registry_tell(struct registry *registry);
 /* ms of mono_now(); 0: no instance may run. */
 int64_t registry_lease_until_ms(const struct registry *registry);
 
