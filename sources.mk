@@ -9,17 +9,18 @@ LIB_SOURCES += \
     lib/notify.c lib/nursery.c lib/parent.c lib/parent_peer.c lib/parent_socket.c lib/publish.c \
     lib/reply.c lib/seat.c lib/subscription.c lib/summons.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c \
     lib/yield.c
-LIB_SOURCES += lib/group.c lib/joining.c lib/table.c lib/views.c lib/reserve.c lib/control_right.c lib/url.c lib/group_name.c
+LIB_SOURCES += lib/group.c lib/joining.c lib/table.c lib/views.c lib/reserve.c lib/control_right.c lib/url.c lib/store_url.c lib/group_name.c
+LIB_SOURCES += lib/reminder.c lib/saving.c lib/state.c lib/storecall.c lib/ticks.c lib/verdict.c lib/withheld.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
 CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c cli/client.c \
     cli/watch.c cli/actors.c cli/place.c cli/records.c cli/mesh.c cli/sessions.c cli/spread.c cli/target.c cli/columns.c cli/listing.c cli/event.c cli/output.c \
     cli/output_json.c cli/daemon.c cli/ending.c cli/tail.c cli/ended.c cli/mail.c cli/description.c \
-    cli/results.c cli/recipient.c cli/errand.c cli/attachment.c cli/brood.c cli/command.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
+    cli/results.c cli/recipient.c cli/storage.c cli/errand.c cli/attachment.c cli/brood.c cli/command.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
     cli/cmd_ps.c cli/cmd_tree.c cli/cmd_status.c cli/cmd_why.c cli/cmd_log.c cli/cmd_events.c \
     cli/cmd_start.c cli/cmd_stop.c cli/cmd_restart.c cli/cmd_add.c cli/cmd_rm.c cli/cmd_wait.c \
     cli/cmd_describe.c cli/cmd_call.c cli/cmd_send.c cli/cmd_run.c cli/cmd_counts.c cli/cmd_nodes.c cli/cmd_connect.c \
-    cli/cmd_disconnect.c cli/cmd_groups.c cli/cmd_members.c cli/cmd_publish.c cli/cmd_services.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
+    cli/cmd_disconnect.c cli/cmd_groups.c cli/cmd_members.c cli/cmd_publish.c cli/cmd_services.c cli/cmd_state.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
 CLI_LIBS    := -ljansson
 
 SUPERVISORD_SOURCES :=
@@ -142,7 +143,7 @@ UNIT_TESTS += reserve_test
 reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free,--wrap=mmap,--wrap=munmap -lev
 
 # Talked to from the command line.
-TEST_MODULES += teller hearer grouper
+TEST_MODULES += teller hearer grouper keeper
 
 # The pool's pure files.
 UNIT_TESTS += pool_args_test pool_queue_test pool_rate_test pool_route_test pool_stats_test
@@ -183,7 +184,7 @@ TEST_MODULES += entity swarm
 TEST_MODULES += chatter greeter novice spawner
 
 # Where a node listens, and what groups are called.
-UNIT_TESTS += url_test group_name_test
+UNIT_TESTS += url_test store_url_test ticks_test group_name_test
 
 # What sessions carry.
 UNIT_TESTS += channel_test
@@ -239,3 +240,21 @@ NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PU
     cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/reach.c \
     cluster/switchboard.c cluster/visitors.c
 NODE_LIBS    := -lnng -lmbedcrypto -lpthread
+
+# sys/store: the queue that the backends share, and the backends.
+STORE_PARTS := workers/store_queue.c workers/store_sqlite.c workers/store_postgres.c \
+    workers/store_postgres_schema.c workers/store_redis.c workers/store_redis_scripts.c
+STORE_LIBS  := -lsqlite3 -lpq -lhiredis
+WORKER_PROGRAMS += store
+store_SOURCES := workers/store.c workers/store_serve.c $(STORE_PARTS)
+store_LIBS    := $(STORE_LIBS)
+UNIT_TESTS += sqlite_store_test
+sqlite_store_test_UNITS := tests/unit/store_suite.c $(STORE_PARTS)
+sqlite_store_test_LIBS  := $(STORE_LIBS)
+UNIT_TESTS += postgres_store_test
+postgres_store_test_UNITS := tests/unit/store_suite.c tests/unit/store_servers.c $(STORE_PARTS)
+postgres_store_test_LIBS  := $(STORE_LIBS)
+UNIT_TESTS += redis_store_test
+redis_store_test_UNITS := tests/unit/store_suite.c tests/unit/store_servers.c $(STORE_PARTS)
+redis_store_test_LIBS  := $(STORE_LIBS)
+UNIT_TESTS += store_process_test

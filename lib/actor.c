@@ -73,6 +73,7 @@ void actor_finish(struct troupe *self)
     agenda_enter(self);
     if (self->actor.terminate)
         self->actor.terminate(self, self->reason);
+    state_drain(self, ACTOR_DRAIN_MS);
     mailbox_drain(self, ACTOR_DRAIN_MS);
     contacts_drain(self, ACTOR_DRAIN_MS);
     parent_drain(&self->parent, ACTOR_DRAIN_MS);
@@ -370,6 +371,7 @@ void actor_release(struct troupe *self)
     ties_finish(self);
     mailbox_finish(self);
     publish_finish(self);
+    state_finish(self);
     parent_finish(&self->parent);
     ev_loop_destroy(self->loop);
     free(self->last_state);
@@ -431,7 +433,10 @@ int actor_start(struct troupe *self)
 
     parent_start(&self->parent);
     ties_init(self);
+    if (state_begin(self) < 0)
+        return TROUPE_ERROR;
     result = run_init(self);
+    state_settle(self);
     if (result == TROUPE_IGNORE || self->ending)
         return result;
     mailbox_begin(self);

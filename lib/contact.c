@@ -25,6 +25,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     contact->visits++;
     switch (env->kind) {
     case ENVELOPE_REPLY:
+    case ENVELOPE_CONTROL_REPLY:
         call_on_answer(contact, env);
         break;
     case ENVELOPE_ERROR:

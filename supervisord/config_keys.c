@@ -9,6 +9,7 @@
 #define A_TIME          "a time such as 250ms, 5s, 2m or 1h"
 #define A_SIZE          "a size such as 512k, 8M or 1G"
 #define A_URL           "tcp://HOST:PORT or tls+tcp://HOST:PORT"
+#define A_STORE         "sqlite:, sqlite:FOLDER, postgres://…, redis://ADDRESS:PORT or redis:///SOCKET"
 #define DAY_MS          86400000.0
 #define YEAR_MS         (365 * DAY_MS)
 
@@ -20,11 +21,9 @@ static const char *const raws[] = {"on", "bytes", "off", NULL};
 static const char *const verifies[] = {"required", NULL};
 static const char *const placements[] = {"local", "random", "hash", "least", NULL};
 static const char *const connects[] = {"transitive", "isolated", NULL};
-static const char *const stores[] = {"sqlite:", "postgres://", "redis://", NULL};
 
 static const char later_gateway[] = "the gateway comes with a later version";
 static const char later_web[] = "web pages come with a later version";
-static const char later_stores[] = "stores come with a later version";
 
 /* ---- a file ------------------------------------------------------------------------------ */
 
@@ -202,6 +201,10 @@ static const struct config_key child_keys[] = {
      .expected = "true or false", .example = "false", .sample = SAMPLE_APART,
      .help = "Keeps what the actor hands over at its end, and gives it to its next "
              "incarnation."},
+    {"state", TYPE_BOOL, AT(keeps_state), .kinds = FOR_MODULE, .fallback = "false",
+     .expected = "true or false", .example = "false", .sample = SAMPLE_APART,
+     .help = "Whether the module keeps state in the store: then the node has one. Not with a user "
+             "other than the node's."},
     {"user", TYPE_USER, .kinds = FOR_PROCESS,
      .expected = "the name of a user that exists, or a number", .example = "nobody",
      .sample = SAMPLE_COMMENTED,
@@ -399,8 +402,21 @@ static const struct config_key node_keys[] = {
     {"http", TYPE_TEXT, AT(http), .later = later_web, .expected = "host:port",
      .example = "127.0.0.1:8730", .sample = SAMPLE_COMMENTED,
      .help = "Where the pages are served."},
-    {"store", TYPE_PREFIXED, AT(store), .choices = stores, .later = later_stores,
-     .example = "\"sqlite:\"", .sample = SAMPLE_COMMENTED, .help = "Where state is kept."},
+    {"store", TYPE_STORE, AT(store), .expected = A_STORE, .example = "\"sqlite:\"",
+     .sample = SAMPLE_COMMENTED,
+     .fallback_words = "sqlite: when a child says state: true, else none",
+     .help = "Where the state of actors is kept: in files of this host (sqlite:, in the node's state "
+             "folder, or in FOLDER, which several nodes of the host may share), in PostgreSQL, or "
+             "in Redis, which must write each change to its disk (appendonly yes, appendfsync "
+             "always)."},
+    {"store_password_file", TYPE_FILE_PATH, AT(store_password_file),
+     .expected = "the path of a file", .example = "/etc/troupe/store-password",
+     .sample = SAMPLE_COMMENTED,
+     .help = "A file whose first line is the password of PostgreSQL or Redis; nobody but its owner "
+             "may read it."},
+    {"store_unsafe", TYPE_BOOL, AT(store_unsafe), .fallback = "false", .expected = "true or false",
+     .example = "false", .sample = SAMPLE_COMMENTED,
+     .help = "Takes a Redis that may lose what it has acknowledged."},
     {0},
 };
 

@@ -33,9 +33,9 @@ enum config_type {
     TYPE_NAME,      /* one part of a path (char *) */
     TYPE_UNKEPT,    /* a text, perhaps one of `choices` (nothing) */
     TYPE_TEXT,      /* (char *) */
-    TYPE_PREFIXED,  /* a text that begins with one of `choices` (char *) */
     TYPE_URL,       /* where a node is reached (char *) */
     TYPE_URLS,      /* a list, or one alone (char **) */
+    TYPE_STORE,     /* where state is kept; a folder made absolute (char *) */
     TYPE_RIGHTS,    /* a list of words of `choices`, or one alone: bits, in their order (unsigned) */
     TYPE_PATHS,     /* a list of different paths in the tree, or one alone (char **) */
     TYPE_GROUPS,    /* a list of different names of process groups, or one alone (char **) */

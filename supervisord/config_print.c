@@ -148,8 +148,6 @@ static void print_expected(const struct config_key *key, struct buf *out)
         buf_printf(out, "%s", key->expected);
         return;
     }
-    if (key->type == TYPE_PREFIXED)
-        buf_printf(out, "a text that begins with ");
     for (size_t i = 0; key->choices && key->choices[i]; i++)
         buf_printf(out, "%s%s", !i ? "" : key->choices[i + 1] ? ", " : " or ", key->choices[i]);
     if (!key->choices)
@@ -266,6 +264,7 @@ static void print_sample_children(int indent, struct buf *out)
     print_apart(SECTION_CHILD, "args", indent + 2, out);
     print_apart(SECTION_CHILD, "raw", indent + 2, out);
     print_apart(SECTION_CHILD, "last_state", indent + 2, out);
+    print_apart(SECTION_CHILD, "state", indent + 2, out);
     buf_printf(out, "\n%*s# A supervisor, here with a template.\n%*s- name: pool\n", indent, "",
                indent, "");
     print_apart(SECTION_CHILD, "supervisor", indent + 2, out);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- looking ahead ------------------------------------------------------------------------- */
 
@@ -218,6 +219,11 @@ static void check_child(struct reader *reader, const struct spec *child,
     if (child->significant) {
         enter_key(reader, &scope, map, "significant");
         check_significant(reader, child);
+        reader_leave(reader);
+    }
+    if (child->keeps_state && child->has_uid && child->uid != getuid()) {
+        enter_key(reader, &scope, map, "state");
+        complain(reader, "true: the store serves the node's own user only: expected no user beside it");
         reader_leave(reader);
     }
     enter_key(reader, &scope, map, "backoff");

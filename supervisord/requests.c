@@ -6,6 +6,7 @@
 #include "control_right.h"
 #include "status.h"
 #include "supervisor.h"
+#include "sys_tree.h"
 #include "why.h"
 
 #include <errno.h>
@@ -444,6 +445,8 @@ static void add_spec(const struct request *request, struct spec *spec)
         goto refused;
     }
     child->dynamic = true;
+    if (sys_tree_needs_store(spec))
+        fellows_tell(&supervisor->fellows, "", CONTROL_WANT_STORE, NULL);
     events_child(child, EVENT_CHILD_ADDED);
     start_for_person(request, child);
     return;

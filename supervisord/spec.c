@@ -67,6 +67,7 @@ static void node_finish(struct spec_node *node)
     free(node->gateway_listen);
     free(node->http);
     free(node->store);
+    free(node->store_password_file);
     texts_destroy(node->peers);
 }
 

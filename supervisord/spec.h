@@ -104,6 +104,7 @@ struct spec {
     uint64_t mailbox_messages, mailbox_bytes;
     bool raw_bytes, raw_off;
     bool last_state;
+    bool keeps_state; /* MODULE: in the store */
 
     char *user, *group; /* as written; resolved when read */
     bool has_uid;
@@ -146,8 +147,11 @@ struct spec_node {
     unsigned grant; /* RIGHT_ bits: what peers may do here */
     char *gateway_listen;
     unsigned gateway_grant;
+    char *store; /* store_url.h; or NULL */
+    char *store_password_file;
+    bool store_unsafe;
     /* parsed, checked for form, and kept for later issues */
-    char *http, *store;
+    char *http;
 };
 
 /* All that the files given to `up` say together. */
