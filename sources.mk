@@ -20,7 +20,7 @@ CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c 
     cli/cmd_ps.c cli/cmd_tree.c cli/cmd_status.c cli/cmd_why.c cli/cmd_log.c cli/cmd_events.c \
     cli/cmd_start.c cli/cmd_stop.c cli/cmd_restart.c cli/cmd_add.c cli/cmd_rm.c cli/cmd_wait.c \
     cli/cmd_describe.c cli/cmd_call.c cli/cmd_send.c cli/cmd_run.c cli/cmd_counts.c cli/cmd_nodes.c cli/cmd_connect.c \
-    cli/cmd_disconnect.c cli/cmd_groups.c cli/cmd_members.c cli/cmd_publish.c cli/cmd_state.c cli/cmd_services.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
+    cli/cmd_disconnect.c cli/cmd_groups.c cli/cmd_members.c cli/cmd_publish.c cli/cmd_services.c cli/cmd_state.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
 CLI_LIBS    := -ljansson
 
 SUPERVISORD_SOURCES :=
@@ -35,7 +35,7 @@ CONFIG_SOURCES := supervisord/config.c supervisord/config_yaml.c supervisord/con
 SUPERVISORD_SOURCES += $(CONFIG_SOURCES)
 SUPERVISORD_SOURCES += \
     supervisord/activations.c supervisord/askers.c supervisord/attached.c supervisord/backplane.c supervisord/batch.c supervisord/cgroup.c \
-    supervisord/child.c supervisord/end.c supervisord/epochs.c supervisord/fellows.c supervisord/linking.c \
+    supervisord/child.c supervisord/claims.c supervisord/end.c supervisord/epochs.c supervisord/fellows.c supervisord/linking.c \
     supervisord/party.c supervisord/watches.c \
     supervisord/environment.c supervisord/events.c supervisord/falling.c supervisord/files.c supervisord/guard.c \
     supervisord/inquiries.c supervisord/links.c supervisord/logpipes.c supervisord/mailbox_file.c supervisord/main.c \

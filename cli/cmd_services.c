@@ -133,6 +133,7 @@ static int run(struct cli *cli)
 
 const struct verb verb_services = {
     .name = "services",
+    .synopsis = "",
     .line = "list the services, and how many actors they have",
     .text = "Of each service of this node: the actors that live now and how many may, activations "
             "per second (of the last nine) and since its supervisor began, actors that stopped "

@@ -37,7 +37,6 @@ struct troupe_boot {
     const uint32_t *uids; /* who else may send (SEMANTICS 10); root and the node's user always may */
     size_t uid_count;
     bool is_of_service; /* its incarnation is an epoch */
-    bool is_placed;     /* … which the store knows: what it saves there is tested against it */
     int64_t idle_ms;    /* it stops by itself when it has got no message for so long; 0: never */
 };
 

@@ -253,7 +253,7 @@ static int create(struct troupe *self)
         state->rows[i].what = &all[i];
         state->is_automatic |= all[i].every_message;
         saving_init(&state->rows[i].saving, self, all[i].name, all[i].schema,
-                    self->boot->is_placed ? self->boot->incarnation : 0);
+                    troupe_epoch(self));
     }
     self->keeping = state;
     return 0;

@@ -147,10 +147,6 @@ TROUPE_EXPORT const char *troupe_node(struct troupe *self);
 TROUPE_EXPORT uint64_t troupe_incarnation(struct troupe *self);
 /* The last part of its path: of a service's actor, its id ("42" of "shop/carts/42"). */
 TROUPE_EXPORT const char *troupe_id(struct troupe *self);
-/* Of a service's actor: a number that no other start of any service's actor has, greater than that of each
- * earlier life of the same id: a fencing token for whatever is outside. It is the incarnation, too. 0 of
- * any other actor. */
-TROUPE_EXPORT uint64_t troupe_epoch(struct troupe *self);
 /* Its number among `replicas`, from 1; 0 when it is not one of several. */
 TROUPE_EXPORT unsigned troupe_replica(struct troupe *self);
 
@@ -564,6 +560,10 @@ TROUPE_EXPORT const char *troupe_state_save_now(struct troupe *self, const char 
                                                 int64_t timeout_ms);
 /* The version that was loaded or accepted last; 0: it was never saved. */
 TROUPE_EXPORT int64_t troupe_state_version(struct troupe *self, const char *name);
+/* A service actor's epoch, which only its owner has: a fencing token for whatever else it writes to. No other
+ * start of any service's actor has it, and each is greater than those of earlier lives of the same id; it is the
+ * incarnation, too. 0 for other actors, whose supervisor sees to it that there is one. */
+TROUPE_EXPORT uint64_t troupe_epoch(struct troupe *self);
 
 /* A reminder is a timer that outlives the actor: when it is due, the message is sent to this address, and
  * a service actor is started by it. Its arguments are the reminder's name and a count (format "sU"): ticks

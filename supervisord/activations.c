@@ -33,6 +33,8 @@ struct awaited {
     struct asker *first, **last;
 };
 
+static void on_claimed(struct supervisor *supervisor, const char *id, uint64_t epoch, const char *failure);
+
 static int make_board(unsigned shards)
 {
     board_size = shards ? shards : 1;
@@ -55,6 +57,7 @@ int activations_init(struct activations *activations, struct supervisor *supervi
         return -1;
     service_init(&activations->service, spec);
     epochs_init(&activations->epochs, supervisor->node->state_dir);
+    claims_init(&activations->claims, supervisor, on_claimed);
     activations->counts = &board[shards->is_shard ? shards->index : 0];
     activations->counts->live = 0; /* of the incarnation before this one, all are gone */
     return 0;
@@ -151,8 +154,10 @@ void activations_finish(struct activations *activations)
     {
         drop_awaited(activations, awaited);
     }
-    if (activations->is_service)
-        service_finish(&activations->service);
+    if (!activations->is_service)
+        return;
+    claims_finish(&activations->claims);
+    service_finish(&activations->service);
 }
 
 /* ---- answers ------------------------------------------------------------------------------------- */
@@ -215,15 +220,57 @@ uint64_t activations_number(const struct child *child)
     count_activation(activations->counts);
     if (offers_are_on(&child->supervisor->offers))
         return child->epoch;
-    return epochs_take(&activations->epochs);
+    return activations->service.spec.state ? child->claimed : epochs_take(&activations->epochs);
 }
 
-static void start_in(struct child *child, int64_t delay_ms)
+static void start_now(struct child *child, int64_t delay_ms)
 {
     child->not_before = delay_ms > 0 ? mono_add_ms(mono_now(), delay_ms) : (struct mono){0};
     child->rest = REST_NEW;
     child->due = true;
     supervisor_kick(child->supervisor);
+}
+
+static void let_go(struct child *child, bool failed);
+
+static void fail_claim(struct child *child, const char *failure)
+{
+    answer_error(&child->supervisor->activations, child_name(child), CONTROL_E_FAILED, failure);
+    let_go(child, true);
+}
+
+/* With state, not before the row of its id is ours: then it has an epoch. */
+static void start_in(struct child *child, int64_t delay_ms)
+{
+    struct activations *activations = &child->supervisor->activations;
+
+    if (!activations->service.spec.state || offers_are_on(&child->supervisor->offers)) {
+        start_now(child, delay_ms);
+        return;
+    }
+    child->claimed = 0;
+    child->claim_delay_ms = delay_ms;
+    child->is_claiming = true;
+    child->rest = REST_NEW;
+    if (claims_take(&activations->claims, child_name(child)) < 0)
+        fail_claim(child, "error store unreachable: sys/store is not there");
+}
+
+static void on_claimed(struct supervisor *supervisor, const char *id, uint64_t epoch, const char *failure)
+{
+    struct child *child = supervisor_find(supervisor, id);
+
+    if (!child || child->doomed || !child->is_claiming || supervisor->mode == SUPERVISOR_ENDING) {
+        if (epoch)
+            claims_free(&supervisor->activations.claims, id, epoch);
+        return;
+    }
+    child->is_claiming = false;
+    child->claimed = epoch;
+    if (epoch)
+        start_now(child, child->claim_delay_ms);
+    else
+        fail_claim(child, failure);
 }
 
 /* A child of that name, which starts in so many milliseconds. NULL: who waits has been told why not. */
@@ -453,7 +500,7 @@ static void let_go(struct child *child, bool failed)
 {
     child->rest = failed ? REST_FAILED : REST_EXITED;
     child->slot->state = (uint8_t)child_row_state(child);
-    child->due = child->to_start = false;
+    child->due = child->to_start = child->is_claiming = false;
     events_child(child, failed ? EVENT_CHILD_FAILED : EVENT_CHILD_EXITED);
     supervisor_forget(child->supervisor, child);
 }
@@ -499,13 +546,15 @@ void activations_on_end(struct child *child, const char *reason)
     let_go(child, failed);
 }
 
-void activations_on_forget(struct supervisor *supervisor, const char *id)
+void activations_on_forget(struct supervisor *supervisor, const char *id, uint64_t epoch)
 {
     struct activations *activations = &supervisor->activations;
 
     if (!activations->is_service || supervisor->shards.count)
         return;
     activations->counts->live--;
+    if (epoch && activations->service.spec.state)
+        claims_free(&activations->claims, id, epoch);
     if (!find_awaited(activations, id))
         return;
     if (supervisor->mode == SUPERVISOR_ENDING)

@@ -7,6 +7,7 @@
 #ifndef TROUPE_ACTIVATIONS_H
 #define TROUPE_ACTIVATIONS_H
 
+#include "claims.h"
 #include "epochs.h"
 #include "requests.h"
 #include "service.h"
@@ -29,7 +30,8 @@ struct activations {
     struct supervisor *supervisor;
     bool is_service; /* else nothing below is used */
     struct service service;
-    struct epochs epochs;
+    struct epochs epochs; /* where nothing is kept in the store … */
+    struct claims claims; /* … else */
     struct awaited *awaited; /* of those who wait, by id */
     struct activation_counts *counts; /* its own; not of a front */
 };
@@ -53,7 +55,8 @@ void activations_on_ready(struct child *child);
 /* Nothing of an incarnation is left, whoever ended it. */
 void activations_on_gone(struct child *child, const char *reason);
 void activations_on_end(struct child *child, const char *reason);
-void activations_on_forget(struct supervisor *supervisor, const char *id);
+/* epoch: of its last incarnation; 0: it had none. */
+void activations_on_forget(struct supervisor *supervisor, const char *id, uint64_t epoch);
 
 /* The number of a child's next incarnation: one more than the last; of a service's, an epoch. 0 with errno. */
 uint64_t activations_number(const struct child *child);

@@ -65,6 +65,9 @@ struct child {
     struct supervisor *supervisor;
     const struct spec *spec;
     const struct module *module; /* found and loaded by its first start */
+    uint64_t claimed;      /* of a service with state: the epoch that the next incarnation has; 0: it has none */
+    int64_t claim_delay_ms; /* it is being asked for: what was decided then */
+    bool is_claiming;
     struct spec given;     /* of a service: the template, but for its name; all else is the template's */
     struct spec *own_spec; /* children added while running own theirs; else NULL */
     struct table_slot *slot; /* what outlives the supervisor: incarnation, held, ends … */

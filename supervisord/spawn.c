@@ -354,7 +354,6 @@ static void fill_boot(const struct birth *birth, struct troupe_boot *boot)
         .mailbox_messages = spec->mailbox_messages,
         .mailbox_bytes = spec->mailbox_bytes,
         .is_of_service = activations->is_service,
-        .is_placed = child->epoch != 0,
         .idle_ms = activations->service.spec.idle_ms,
         .raw_off = spec->raw_off,
         .raw_bytes = spec->raw_bytes,

@@ -77,6 +77,7 @@ struct child *supervisor_add(struct supervisor *supervisor, const struct spec *s
 static void forget(struct supervisor *supervisor, size_t i)
 {
     struct child *child = supervisor->children[i];
+    uint64_t epoch = child->slot->incarnation;
     char name[ADDR_PART_MAX + 1];
 
     snprintf(name, sizeof name, "%s", child_name(child));
@@ -86,7 +87,7 @@ static void forget(struct supervisor *supervisor, size_t i)
     memmove(&supervisor->children[i], &supervisor->children[i + 1],
             (supervisor->count - i - 1) * sizeof *supervisor->children);
     supervisor->count--;
-    activations_on_forget(supervisor, name);
+    activations_on_forget(supervisor, name, epoch);
 }
 
 void supervisor_forget(struct supervisor *supervisor, struct child *child)

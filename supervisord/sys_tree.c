@@ -162,7 +162,7 @@ static bool names_groups(const struct spec *spec)
 static bool keeps_state(const struct spec *spec)
 {
     return spec->keeps_state ||
-           (spec->kind == SPEC_SERVICE && spec->supervisor->service->state);
+           (spec->supervisor && spec->supervisor->service && spec->supervisor->service->state);
 }
 
 bool sys_tree_needs_store(const struct spec *spec)

@@ -58,28 +58,51 @@ noted() {
     grep -c -- "$1" "$DIR/notes"
 }
 
-@test "a call starts the actor, which is gone after idle, and comes back with the next call" {
+@test "a call starts the actor, which is gone after idle, and comes back with the next call and its state" {
     yaml carts.yaml <<END
 troupe: 1
 application: shop
 supervisor:
   children:
-    - {name: carts, service: {module: cart, idle: 300ms, max: 100}}
+    - {name: carts, service: {module: cart, idle: 300ms, max: 100, state: true}}
 END
     node_up carts.yaml
     [[ $(troupe call shop/carts/42 add apple 3) == 3 ]]
     [[ $(troupe call shop/carts/42 list) == 'apple 3' ]]
     [[ $(state_of shop/carts/42) == ready ]]
-    [[ $(troupe services -o service,instances,activations,failures,placement) == \
-        $'shop/carts\t1\t1\t0\tlocal' ]] || [[ $(troupe services -o service,instances) == *shop/carts*1* ]]
+    [[ $(troupe services -o instances,activations,failures,placement | tr '\t' ' ') == *1*1*0*local* ]]
     gone() { [[ ! -e $TROUPE_RUN/shop/carts/42 && $(troupe services -o instances) == 0 ]]; }
     wait_until 5 gone
     [[ $(ps_paths) != *shop/carts/42* ]]
     troupe why shop/carts/42 | grep -q 'shutdown idle'
     [[ $(troupe services -o idle_stops) == 1 ]]
-    troupe call shop/carts/42 list
+    [[ $(troupe call shop/carts/42 list) == 'apple 3' ]]
     [[ $(troupe services -o activations) == 2 ]]
     [[ $(incarnation_of shop/carts/42) -gt 1 ]]
+}
+
+@test "state outlives the actor, its service, the store and the node, and a new life may save" {
+    yaml carts.yaml <<END
+troupe: 1
+application: shop
+supervisor:
+  children:
+    - {name: carts, service: {module: cart, max: 100, state: true}}
+END
+    node_up carts.yaml
+    [[ $(troupe call shop/carts/42 add apple 1) == 1 ]]
+    kill -KILL "$(pid_of shop/carts/42)"
+    is_gone() { [[ ! -e $TROUPE_RUN/shop/carts/42 ]]; }
+    wait_until 5 is_gone
+    [[ $(troupe call shop/carts/42 add apple 1) == 2 ]]
+    kill -KILL "$(pid_of shop/carts)"
+    [[ $(troupe call shop/carts/42 add apple 1) == 3 ]]
+    kill -KILL "$(pid_of sys/store)"
+    [[ $(troupe call shop/carts/42 add apple 1) == 4 ]]
+    node_down
+    node_up carts.yaml
+    [[ $(troupe call shop/carts/42 add apple 1) == 5 ]]
+    [[ $(troupe call shop/carts/7 list) == '' ]]
 }
 
 @test "the example etc/carts.yaml is good" {
@@ -421,4 +444,21 @@ shard_pids() {
     done
     [[ $(noted '^overlap') == 0 ]]
     [[ $(noted '^ready') -le 150 ]]
+}
+
+@test "F21: a store that cannot be reached fails the call by name, and nobody begins with nothing" {
+    yaml carts.yaml <<END
+troupe: 1
+application: shop
+supervisor:
+  children:
+    - {name: carts, service: {module: cart, max: 100, state: true}}
+node:
+  store: redis://127.0.0.1:1
+END
+    node_up carts.yaml
+    run troupe call shop/carts/42 list
+    [[ $status == 1 && $output == *'down error store unreachable'* ]]
+    [[ ! -e $TROUPE_RUN/shop/carts/42 ]]
+    [[ $(troupe services -o instances) == 0 ]]
 }

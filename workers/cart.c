@@ -67,10 +67,16 @@ static void on_list(struct troupe *self, struct troupe_message *message)
     troupe_reply(message, text);
 }
 
+/* What a customer has put into it is there again whenever he comes back. */
+static const struct troupe_stored kept[] = {
+    {.name = "cart", .schema = 1, .size = sizeof(struct cart), .every_message = true},
+    {0},
+};
+
 static const struct troupe_handler messages[] = {
     {"add", "sI", "I", on_add, "adds so many of an item, and tells how many there are"},
     {"list", "", "s", on_list, "tells what is in it"},
     {0},
 };
 
-TROUPE_ACTOR(.state_size = sizeof(struct cart), .messages = messages);
+TROUPE_ACTOR(.state_size = sizeof(struct cart), .state = kept, .messages = messages);
