@@ -29,7 +29,8 @@ struct summons {
 
 bool summons_may_help(const char *run_dir, const char *path, const char *why)
 {
-    return strcmp(why, "noproc") == 0 && !*addr_node_part(path) && rundir_is_of_service(run_dir, path);
+    return strcmp(why, "noproc") == 0 && !*addr_node_part(path) &&
+           rundir_is_of_service(run_dir, path);
 }
 
 static void finish(struct summons *summons, const char *failure)
@@ -115,8 +116,8 @@ static void on_again(struct ev_loop *loop, ev_timer *timer, int revents)
         finish(summons, "down unknown");
 }
 
-struct summons *summons_send(struct ev_loop *loop, const char *run_dir, const char *path, const char *self,
-                             summons_done *done, void *data)
+struct summons *summons_send(struct ev_loop *loop, const char *run_dir, const char *path,
+                             const char *self, summons_done *done, void *data)
 {
     struct summons *summons = calloc(1, sizeof *summons);
     char parent[ADDR_PATH_MAX + 1];
