@@ -276,6 +276,11 @@ static void on_claimed(struct supervisor *supervisor, const char *id, uint64_t e
         fail_claim(child, failure);
 }
 
+void activations_restart(struct child *child)
+{
+    start_in(child, 0);
+}
+
 /* A child of that name, which starts in so many milliseconds. */
 static void make_child(struct activations *activations, const char *id, int64_t delay_ms)
 {

@@ -45,6 +45,9 @@ void activations_ask(const struct request *request);
 /* Lets an asker go. */
 void activations_drop_peer(struct activations *activations, const struct peer *peer);
 
+/* A child that was ended to be started again is. */
+void activations_restart(struct child *child);
+
 /* What its children report. on_end: of an incarnation, or a try to start one, that nobody had stopped. */
 void activations_on_ready(struct child *child);
 void activations_on_end(struct child *child, const char *reason);

@@ -11,7 +11,8 @@
 #include <unistd.h>
 #include <uthash.h>
 
-enum { ASK_MS = 5000, STEPS_MOST = 8 };
+/* Shorter than a call waits by default, so that the caller hears why. */
+enum { ASK_MS = 3500, LIMIT_MS = 4000, STEPS_MOST = 8 };
 
 static const char mailbox[] = "sys/store";
 
@@ -176,7 +177,7 @@ int claims_take(struct claims *claims, const char *id)
     claim->claims = claims;
     claim->ref = ++claims->last_ref;
     snprintf(claim->id, sizeof claim->id, "%s", id);
-    ev_timer_init(&claim->limit, on_limit, ASK_MS / 1000., 0.);
+    ev_timer_init(&claim->limit, on_limit, LIMIT_MS / 1000., 0.);
     HASH_ADD(hh, claims->asked, ref, sizeof claim->ref, claim);
     if (ask(claim) == 0) {
         ev_now_update(loop);

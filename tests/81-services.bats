@@ -99,6 +99,9 @@ END
     [[ $(troupe call shop/carts/42 add apple 1) == 3 ]]
     kill -KILL "$(pid_of sys/store)"
     [[ $(troupe call shop/carts/42 add apple 1) == 4 ]]
+    before=$(incarnation_of shop/carts/42)
+    troupe restart shop/carts/42
+    [[ $(troupe call shop/carts/42 list) == 'apple 4' && $(incarnation_of shop/carts/42) -gt $before ]]
     node_down
     node_up carts.yaml
     [[ $(troupe call shop/carts/42 add apple 1) == 5 ]]
