@@ -173,6 +173,38 @@ static void close_stream(void *data, uint64_t conn, bool last_words)
     streams_close(program.streams, conn, last_words);
 }
 
+static uint64_t accepted(void *data, const char *remote, bool is_tls)
+{
+    (void)data;
+    return peers_accepted(program.peers, remote, is_tls);
+}
+
+static void connected(void *data, uint64_t conn)
+{
+    (void)data;
+    peers_connected(program.peers, conn);
+}
+
+static void received(void *data, uint64_t conn, const void *bytes, size_t size)
+{
+    (void)data;
+    peers_received(program.peers, conn, bytes, size);
+}
+
+static void written(void *data, uint64_t conn)
+{
+    (void)data;
+    peers_written(program.peers, conn);
+}
+
+static void ended(void *data, uint64_t conn, const char *why)
+{
+    (void)data;
+    peers_ended(program.peers, conn, why);
+}
+
+static const struct streams_handlers on_stream = {accepted, connected, received, written, ended};
+
 /* ---- the loop ---------------------------------------------------------------------------- */
 
 static void on_due(struct ev_loop *loop, ev_timer *timer, int events)
@@ -374,7 +406,7 @@ static void make_parts(void)
     for (size_t i = 0; i < program.settings.peer_count; i++)
         peers_connect(program.peers, program.settings.peers[i]);
     if (program.streams)
-        streams_serve(program.streams, program.peers);
+        streams_serve(program.streams, &on_stream, NULL);
 }
 
 static void finish(void)
