@@ -231,5 +231,6 @@ placement_sim_test_UNITS := tests/sim/agenda.c tests/sim/registry.c tests/sim/si
     cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
 NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
     cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/reach.c \
-    cluster/switchboard.c cluster/visitors.c
+    cluster/switchboard.c cluster/visitors.c \
+    cluster/gateway.c cluster/gate.c cluster/sptcp.c cluster/errands.c cluster/feeds.c
 NODE_LIBS    := -lnng -lmbedcrypto -lpthread
