@@ -19,6 +19,7 @@ supervisor:
   children:
     - {name: counter, module: counter}
     - {name: hidden, module: counter}
+    - {name: parrot, module: echo}
     - {name: quiet, module: counter, raw: off}
     - {name: heart, exec: [sleep, 1000]}
     - {name: paper, module: publisher}
@@ -250,9 +251,17 @@ kb_of_node() {
 
 # ---- actors that end, and calls that are repeated -------------------------------------------------------
 
-# Does something lie in a socket of that process that it has not read?
+# Bytes that have come for that process, and that it has not read.
+unread_of() { # PID
+    ss -xpH state connected | awk -v pid="pid=$1," 'index($0, pid) { sum += $3 } END { print sum + 0 }'
+}
+
 has_unread() { # PID
-    [[ -n $(ss -xpH | awk -v pid="pid=$1," '$3 > 0 && index($0, pid)') ]]
+    (($(unread_of "$1") > 0))
+}
+
+unread_is() { # PID BYTES
+    (($(unread_of "$1") == $2))
 }
 
 @test "a call waits for an actor that is being restarted; one that it had heard already is down" {
@@ -449,11 +458,21 @@ tls_call() { # CERTIFICATE AUTHORITY WORD…
     assert_output "+0"
 }
 
-@test "half a message is waited for half a minute" {
-    gateway ""
-    run timeout $((60 * TEST_SCALE)) "$PEST" "$PORT" half
-    assert_output --regexp '^closed after (29|3[0-9])'
+@test "half a message, and a guest that reads nothing, are borne for half a minute" {
+    gateway "grant: [look, send], publishers: [shop/paper]"
+    in_background half "$PEST" "$PORT" half
+    pest_holds deaf deaf
+    wait_until 10 heard deaf subscribed
+    wait_until 10 says shop/paper weather 1
+    for _ in {1..40}; do
+        run ask shop/paper burst large 20 10000
+    done
+    wait_until 45 grep -q -E '^closed after (29|3[0-9])' half.out
     assert_refused "half a message for 30 s"
+    wait_until 15 refused "it has read nothing for 30 s"
+    run call shop/counter add 1
+    assert_output "+1"
+    release
 }
 
 @test "what guests have half sent is bounded for all of them together; who has little is unharmed" {
@@ -521,17 +540,31 @@ tls_call() { # CERTIFICATE AUTHORITY WORD…
 
 @test "a guest may have 64 calls without an answer, then it is not read" {
     gateway ""
-    local pid
+    local pid each
 
+    run call shop/counter add 0 # its mailbox knows the gateway now
     pid=$(pid_of shop/counter)
     kill -STOP "$pid"
     in_background asker "$PEST" "$PORT" ask 1000 0 'shop/counter\tadd\t1'
+    each=$((9 + 4 + 5)) # a frame's head, a request's number, and `add 1`
+    wait_until 10 unread_is "$pid" $((64 * each))
+    holds_for 300 unread_is "$pid" $((64 * each))
     run call shop/hidden add 1
     assert_output "+1"
     kill -CONT "$pid"
     all_there() { (($(wc -l <asker.out) == 1000)); }
     wait_until 20 all_there
     cmp asker.out <(seq 1 1000 | sed 's/^/+/')
+}
+
+@test "a guest that does not read its answers is not read, either" {
+    gateway ""
+    in_background asker "$PEST" "$PORT" glut 200 300000 'shop/parrot\techo\t'
+    wait_until 20 heard asker stuck
+    assert [ "$(kb_of_node)" -lt 40000 ]
+    run call shop/counter add 1
+    assert_output "+1"
+    wait_until 30 heard asker "200 answers"
 }
 
 @test "a subscriber that reads nothing misses news, by name; the others hear all" {

@@ -10,6 +10,8 @@
   halves N SIZE       N guests with SIZE bytes each of a message of 1 MiB; prints `kept K`, and holds them
   twice ADDRESS…      the same request twice on one connection; prints the answers that come within a second
   ask N SIZE BODY     N requests at once, each BODY and SIZE letters more; prints the answers, as they come
+  glut N SIZE BODY    N requests as `ask` makes them, without reading: prints `stuck` when no more can be sent for a second,
+                      then reads; prints how many answers came
   push N BODY         N casts at once, BODY with a number behind each; prints `all sent` when they are
   hear                subscribes, and prints how each message begins
   deaf                subscribes, and reads nothing; holds until standard input ends
@@ -17,6 +19,7 @@
 import random
 import socket
 import sys
+import threading
 import time
 
 REQ, PUSH, SUB = 0x30, 0x50, 0x21
@@ -155,6 +158,23 @@ def ask(port, count, size, body):
         print(answer(sock), flush=True)
 
 
+def glut(port, count, size, body):
+    sock = guest(port, REQ)
+    letter = body.encode().decode("unicode_escape").encode() + b"x" * int(size)
+    left = memoryview(b"".join(request(i, letter) for i in range(int(count))))
+    sock.settimeout(1)
+    try:
+        while left:
+            left = left[sock.send(left):]
+    except TimeoutError:
+        print("stuck", flush=True)
+    sock.settimeout(40)
+    writer = threading.Thread(target=sock.sendall, args=(left,))
+    writer.start()
+    print(sum(bool(answer(sock)) for _ in range(int(count))), "answers", flush=True)
+    writer.join()
+
+
 def push(port, count, body):
     sock = guest(port, PUSH)
     sock.settimeout(None)
@@ -181,7 +201,7 @@ def deaf(port):
 
 
 KINDS = {"mutes": mutes, "idlers": idlers, "noise": noise, "storm": storm, "huge": huge, "half": half,
-         "halves": halves, "twice": twice, "ask": ask, "push": push, "hear": hear, "deaf": deaf}
+         "halves": halves, "twice": twice, "ask": ask, "glut": glut, "push": push, "hear": hear, "deaf": deaf}
 
 if __name__ == "__main__":
     KINDS[sys.argv[2]](sys.argv[1], *sys.argv[3:])
