@@ -336,6 +336,20 @@ signal.pause()"
     assert_output --partial "TROUPE_RUN"
 }
 
+@test "what makes no sense in the config is refused by check, by name" {
+    local many
+
+    many=$(seq -s ', ' -f 'shop/a%.0f' 257)
+    printf 'troupe: 1\napplication: shop\nsupervisor: {}\nnode:\n  gateway: {listen: "tcp://127.0.0.1:0", actors: [%s]}\n' \
+        "$many" >many.yaml
+    run troupe check many.yaml
+    assert_failure
+    assert_output --partial "gateway: too long a list: expected 256 paths at most"
+    sed -i 's|, shop/a257||' many.yaml
+    run troupe check many.yaml
+    assert_success
+}
+
 # ---- TLS ------------------------------------------------------------------------------------------------
 
 authority() { # NAME
@@ -559,12 +573,12 @@ tls_call() { # CERTIFICATE AUTHORITY WORD…
 
 @test "a guest that does not read its answers is not read, either" {
     gateway ""
-    in_background asker "$PEST" "$PORT" glut 200 300000 'shop/parrot\techo\t'
+    in_background asker "$PEST" "$PORT" glut 4000 10000 'shop/parrot\techo\t'
     wait_until 20 heard asker stuck
-    assert [ "$(kb_of_node)" -lt 40000 ]
+    assert [ "$(kb_of_node)" -lt 60000 ]
     run call shop/counter add 1
     assert_output "+1"
-    wait_until 30 heard asker "200 answers"
+    wait_until 30 heard asker "4000 answers"
 }
 
 @test "a subscriber that reads nothing misses news, by name; the others hear all" {

@@ -162,6 +162,8 @@ def glut(port, count, size, body):
     sock = guest(port, REQ)
     letter = body.encode().decode("unicode_escape").encode() + b"x" * int(size)
     left = memoryview(b"".join(request(i, letter) for i in range(int(count))))
+    for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        sock.setsockopt(socket.SOL_SOCKET, buffer, 1 << 16)
     sock.settimeout(1)
     try:
         while left:
