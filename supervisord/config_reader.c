@@ -268,6 +268,7 @@ static read_value *const readers[TYPE_COUNT_OF_TYPES] = {
     [TYPE_URL] = read_url,
     [TYPE_URLS] = read_urls,
     [TYPE_RIGHTS] = read_rights,
+    [TYPE_PATTERNS] = read_patterns,
     [TYPE_PATHS] = read_paths,
     [TYPE_FOLDER] = read_folder,
     [TYPE_FILE_PATH] = read_file_path,

@@ -139,6 +139,8 @@ struct spec_node {
     unsigned grant; /* RIGHT_ bits: what peers may do here */
     char *gateway_listen;
     unsigned gateway_grant;
+    char **gateway_actors;     /* patterns of paths; NULL: all of applications */
+    char **gateway_publishers; /* paths, or NULL */
     /* parsed, checked for form, and kept for later issues */
     char *http, *store;
 };
