@@ -307,11 +307,14 @@ shop/web/other@west"
 
 @test "a command that is linked to an actor of another node ends with it" {
     start_both
-    in_background run troupe run --link PEER:shop/web/page@west -- sleep 1000
+    in_background run troupe run --link PEER:shop/web/page@west -- sh -c 'touch linked; exec sleep 1000'
     RUN=$!
-    wait_until 10 eval 'troupe ps -o paths | grep -q run/'
-    on west troupe stop shop/web/page
+    wait_until 10 test -e linked
+    kill -KILL "$(TROUPE_RUN=$DIR/west pid_of shop/web/page)"
     wait_until 10 process_is_gone $RUN
+    run wait $RUN
+    assert_failure 8
+    assert grep -q 'shop/web/page@west' run.out
     run troupe run --name shop/job@west -- true
     assert_failure 2
     assert_output --partial "expected a path of this node"
