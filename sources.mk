@@ -240,9 +240,16 @@ placement_sim_test_UNITS := tests/sim/agenda.c tests/sim/registry.c tests/sim/si
     cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
 SERVICES_SOURCES := cluster/lease.c cluster/ledger.c cluster/membership.c cluster/node_load.c cluster/place.c \
     cluster/placement.c cluster/places.c cluster/registry.c cluster/rendezvous.c cluster/services.c
+# Guests of the gateway.
+UNIT_TESTS += gate_test errands_test
+gate_test_UNITS := cluster/gate.c cluster/sptcp.c
+errands_test_UNITS := cluster/errands.c cluster/memory.c
+FUZZERS += gate_fuzz
+gate_fuzz_FUZZED = cluster/gate.c cluster/sptcp.c lib/addr.c
 NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
     cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/reach.c \
-    cluster/switchboard.c cluster/visitors.c $(SERVICES_SOURCES)
+    cluster/switchboard.c cluster/visitors.c \
+    cluster/gateway.c cluster/gate.c cluster/sptcp.c cluster/errands.c cluster/feeds.c $(SERVICES_SOURCES)
 NODE_LIBS    := -lnng -lmbedcrypto -lpthread
 
 # sys/store: the queue that the backends share, and the backends.
