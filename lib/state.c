@@ -18,6 +18,7 @@ enum {
     LOAD_ABSENT_MS = 2000, /* so long a sys/store that is not there may be about to come */
     LOAD_AGAIN_MS = 50,
     SAVE_MS = 5000,
+    SAVE_BY_ITSELF_MS = 2000, /* no message is handled meanwhile */
 };
 
 struct troupe_image {
@@ -330,16 +331,25 @@ struct withheld_list *state_withheld(struct troupe *self)
     return &self->keeping->withheld;
 }
 
-static void note_failure(struct troupe *self, const struct kept *kept, const char *failure)
+static void end_for(struct troupe *self, const char *failure)
 {
     char reason[REASON_MAX];
 
-    snprintf(self->keeping->failure, REASON_MAX, "state %.64s: %.180s", kept->what->name, failure);
-    if (!storecall_is(failure, CONTROL_E_CONFLICT))
-        return;
-    /* Somebody else has saved: what this one has in its memory is past. Its next life reads what there is. */
-    snprintf(reason, sizeof reason, "error %.240s", self->keeping->failure);
+    snprintf(reason, sizeof reason, "error %.240s", failure);
     actor_end(self, reason);
+}
+
+/* What its caller is told not to have happened has not: the memory is again what was accepted last. When
+ * somebody else has saved, that is past, too: this actor's next life reads what there is. */
+static void undo(struct troupe *self, struct kept *kept, const char *failure)
+{
+    struct state *state = self->keeping;
+    const struct buf *last = &kept->saving.kept;
+
+    snprintf(state->failure, REASON_MAX, "state %.64s: %.170s", kept->what->name, failure);
+    if (storecall_is(failure, CONTROL_E_CONFLICT) ||
+        unpack(self, kept, (struct troupe_bytes){buf_front(last), buf_length(last)}) < 0)
+        end_for(self, state->failure);
 }
 
 static void release(struct state *state, const char *failure)
@@ -362,7 +372,7 @@ static void let_go(struct troupe *self)
 static void on_kept(struct troupe *self, const char *failure, void *data)
 {
     if (failure)
-        note_failure(self, data, failure);
+        undo(self, data, failure);
     if (--self->keeping->pending == 0)
         let_go(self);
 }
@@ -372,10 +382,10 @@ static void save_changed(struct troupe *self, struct kept *kept, int64_t ms)
     struct buf value;
 
     if (pack(self, kept->what, &value) < 0) {
-        note_failure(self, kept, "out of memory");
+        undo(self, kept, "out of memory");
         return;
     }
-    if (!saving_differs(&kept->saving, &value) && !kept->saving.is_open) {
+    if (!saving_differs(&kept->saving, &value)) {
         buf_finish(&value);
         return;
     }
@@ -383,7 +393,7 @@ static void save_changed(struct troupe *self, struct kept *kept, int64_t ms)
     if (saving_start(&kept->saving, &value, mono_add_ms(mono_now(), ms), on_kept, kept) == 0)
         return;
     self->keeping->pending--;
-    note_failure(self, kept, errno == EMSGSIZE ? "more than 8 MiB" : "out of memory");
+    undo(self, kept, errno == EMSGSIZE ? "more than 8 MiB" : "out of memory");
 }
 
 static void save_all_changed(struct troupe *self, int64_t ms)
@@ -403,7 +413,7 @@ static void save_all_changed(struct troupe *self, int64_t ms)
 void state_look(struct troupe *self)
 {
     if (self->keeping && self->keeping->is_automatic && self->serving && !self->saving && !self->ending)
-        save_all_changed(self, SAVE_MS);
+        save_all_changed(self, SAVE_BY_ITSELF_MS);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
