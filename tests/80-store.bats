@@ -98,6 +98,37 @@ kill_actor() { # ADDRESS
     assert_equal "$(ask shop/keeper words)" "[by hand]"
 }
 
+@test "22: of two nodes that have begun the same actor, the second to save is told conflict" {
+    keeper_yaml "store: sqlite:$DIR/rows"
+    use_node east
+    node_up shop.yaml
+    use_node west
+    node_up shop.yaml
+    assert_equal "$(ask shop/keeper add 5)" 5
+    use_node east
+    run -8 ask shop/keeper add 1
+    assert_output --partial "error state number: conflict"
+    wait_until 5 is_restarted shop/keeper 1
+    assert_equal "$(ask shop/keeper add 1)" 6
+}
+
+@test "who is owner no more is fenced by his epoch, and ends" {
+    keeper_yaml
+    sed -i "s/state: true/state: true, env: {TROUPE_EPOCH: '5'}/" shop.yaml
+    node_up shop.yaml
+    assert_equal "$(ask shop/keeper epoch)" 5
+    run -8 ask shop/keeper add 5
+    assert_output --partial "error state number: fenced"
+    wait_until 5 is_restarted shop/keeper 1
+    why_says "error state number: fenced"
+    ask shop/keeper say mine
+    run -1 ask shop/keeper save
+    assert_output --partial "fenced"
+    run -1 ask shop/keeper remind tick 100 0
+    assert_output --partial "fenced"
+    run -3 troupe state get shop/keeper number
+}
+
 @test "an older schema is migrated, a newer one and one that cannot be read are refused by name" {
     keeper_yaml
     node_up shop.yaml
