@@ -96,7 +96,8 @@ static int unpack(struct troupe *self, struct kept *kept, struct troupe_bytes va
     const struct troupe_stored *what = kept->what;
 
     if (what->load)
-        return what->load(self, value) == 0 ? 0 : fail(kept, "cannot read its %zu bytes", value.size);
+        return what->load(self, value) == 0 ? 0
+                                            : fail(kept, "cannot read its %zu bytes", value.size);
     if (value.size != what->size)
         return fail(kept, "%zu bytes, expected %zu", value.size, what->size);
     memcpy(memory_of(self, what), value.at, value.size);
@@ -121,7 +122,8 @@ static int migrate_once(struct troupe *self, struct kept *kept, uint32_t from, s
     return 0;
 }
 
-static int take_in(struct troupe *self, struct kept *kept, int64_t schema, struct troupe_bytes value)
+static int take_in(struct troupe *self, struct kept *kept, int64_t schema,
+                   struct troupe_bytes value)
 {
     const struct troupe_stored *what = kept->what;
     struct buf now = {0};
@@ -154,7 +156,8 @@ static struct kept *find(const struct troupe *self, const char *name)
     return NULL;
 }
 
-/* What was there is in `kept` as it came: a value of an older schema differs from what is made of it. */
+/* What was there is in `kept` as it came: a value of an older schema differs from what is made of
+ * it. */
 static void on_loaded(struct troupe *self, const char *failure, const struct troupe_message *answer,
                       void *data)
 {
@@ -267,10 +270,11 @@ static bool is_declared_well(struct troupe *self, char why[REASON_MAX])
 
         if (!addr_is_part(what->name, strlen(what->name)) || what->schema == 0 ||
             (!is_memory && (!what->save || !what->load))) {
-            snprintf(why, REASON_MAX,
-                     "error state %.64s: expected a name, a schema from 1, and a part of the actor's "
-                     "memory, or save and load",
-                     what->name);
+            snprintf(
+                why, REASON_MAX,
+                "error state %.64s: expected a name, a schema from 1, and a part of the actor's "
+                "memory, or save and load",
+                what->name);
             return false;
         }
     }
@@ -302,7 +306,8 @@ int state_begin(struct troupe *self)
     return self->ending ? -1 : 0;
 }
 
-/* ---- saving without being told to ---------------------------------------------------------------- */
+/* ---- saving without being told to
+ * ---------------------------------------------------------------- */
 
 /* What there is not yet is as init has left it. */
 void state_settle(struct troupe *self)
@@ -313,7 +318,8 @@ void state_settle(struct troupe *self)
     for (size_t i = 0; state && i < state->count; i++) {
         struct kept *kept = &state->rows[i];
 
-        if (!kept->what->every_message || kept->saving.version || pack(self, kept->what, &value) < 0)
+        if (!kept->what->every_message || kept->saving.version ||
+            pack(self, kept->what, &value) < 0)
             continue;
         saving_set_kept(&kept->saving, 0, buf_front(&value), buf_length(&value));
         buf_finish(&value);
@@ -339,8 +345,8 @@ static void end_for(struct troupe *self, const char *failure)
     actor_end(self, reason);
 }
 
-/* What its caller is told not to have happened has not: the memory is again what was accepted last. When
- * somebody else has saved, that is past, too: this actor's next life reads what there is. */
+/* What its caller is told not to have happened has not: the memory is again what was accepted last.
+ * When somebody else has saved, that is past, too: this actor's next life reads what there is. */
 static void undo(struct troupe *self, struct kept *kept, const char *failure)
 {
     struct state *state = self->keeping;
@@ -412,7 +418,8 @@ static void save_all_changed(struct troupe *self, int64_t ms)
 
 void state_look(struct troupe *self)
 {
-    if (self->keeping && self->keeping->is_automatic && self->serving && !self->saving && !self->ending)
+    if (self->keeping && self->keeping->is_automatic && self->serving && !self->saving &&
+        !self->ending)
         save_all_changed(self, SAVE_BY_ITSELF_MS);
 }
 
@@ -467,7 +474,8 @@ void state_finish(struct troupe *self)
     self->keeping = NULL;
 }
 
-/* ---- the author's side -------------------------------------------------------------------------- */
+/* ---- the author's side --------------------------------------------------------------------------
+ */
 
 int troupe_state_save(struct troupe *self, const char *name, troupe_on_saved *on_saved, void *data)
 {
@@ -483,7 +491,8 @@ int troupe_state_save(struct troupe *self, const char *name, troupe_on_saved *on
         buf_finish(&value);
         return -1;
     }
-    if (saving_start(&kept->saving, &value, mono_add_ms(mono_now(), SAVE_MS), verdict_post, verdict) == 0)
+    if (saving_start(&kept->saving, &value, mono_add_ms(mono_now(), SAVE_MS), verdict_post,
+                     verdict) == 0)
         return 0;
     saved = errno;
     free(verdict);

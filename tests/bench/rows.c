@@ -1,6 +1,6 @@
 /*
- * What SQLite itself takes: saves of 64 bytes into rows, WAL and synchronous FULL, a batch of them in each
- * transaction.
+ * What SQLite itself takes: saves of 64 bytes into rows, WAL and synchronous FULL, a batch of them
+ * in each transaction.
  *
  *   rows FOLDER BATCH MS     prints saves a second
  */
@@ -42,7 +42,8 @@ static void open_db(const char *folder)
     if (sqlite3_open(path, &db) != SQLITE_OK)
         exit(1);
     run("pragma journal_mode = wal; pragma synchronous = full;"
-        "create table if not exists state (service text not null, id text not null, name text not null,"
+        "create table if not exists state (service text not null, id text not null, name text not "
+        "null,"
         " value blob not null, version integer not null, primary key (service, id, name))");
 }
 
@@ -56,8 +57,8 @@ int main(int argc, char **argv)
     if (batch < 1 || ms < 1)
         return 2;
     open_db(argv[1]);
-    sqlite3_prepare_v2(db, "insert or replace into state values ('bench', ?, 'value', ?, ?)", -1, &statement,
-                       NULL);
+    sqlite3_prepare_v2(db, "insert or replace into state values ('bench', ?, 'value', ?, ?)", -1,
+                       &statement, NULL);
     begin = now = measure_now();
     for (; now < begin + ms * 1000000; now = measure_now()) {
         run("begin immediate");
