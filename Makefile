@@ -138,13 +138,13 @@ $(BUILD)/tests/modules/%.so: $(BUILD)/obj/tests/modules/%.o $(BUILD)/lib/libtrou
 
 # What `make bench` measures with. The measured program is static: exec is what is timed, not ld.so.
 TALK_PARTS  := $(patsubst %,$(BUILD)/tests/bench/%,pingpong ends driver.so target.so hunter.so mortal.so \
-    relay joiner.so births summoner.so)
+    relay joiner.so births summoner.so saver.so rows)
 BENCH_PARTS := $(patsubst %,$(BUILD)/tests/bench/%,limit race stamp stamper.so) $(TALK_PARTS)
 
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(CC) $(if $(filter stamp,$*),-static) -o $@ $^ $(ALL_LDFLAGS) $(if $(filter pingpong,$*),-lnng)
+	$(Q)$(CC) $(if $(filter stamp,$*),-static) -o $@ $^ $(ALL_LDFLAGS) $(if $(filter pingpong,$*),-lnng) $(if $(filter rows,$*),-lsqlite3)
 
 $(BUILD)/tests/bench/%.so: $(BUILD)/obj/tests/bench/%.o $(BUILD)/lib/libtroupe.so
 	@mkdir -p $(@D)

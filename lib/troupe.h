@@ -535,15 +535,16 @@ struct troupe_stored {
     uint32_t schema;  /* of what is saved from now on, from 1 */
     size_t offset, size;
     void (*save)(struct troupe *self, struct troupe_image *image);
-    /* Reads a value of this schema into the actor's memory; before init. 0, or -1: it cannot be read. */
+    /* Reads a value of this schema into the actor's memory, before init. 0, or -1: it cannot be read. */
     int (*load)(struct troupe *self, struct troupe_bytes value);
     /* Makes of a value of an older schema one of the next, and is called until it is this one. 0, or -1. */
     int (*migrate)(struct troupe *self, uint32_t schema, struct troupe_bytes value,
                    struct troupe_image *image);
     /* After each function of the author's that has changed it, it is saved by itself: no further message is
-     * handled, and answers wait, until it is accepted. When it is not, answers are `error state NAME:
-     * FAILURE` instead; what is in memory stays, and goes with the next save; after `conflict` the actor
-     * ends, for its next life to load what there is. Casts and events that were sent do not wait. */
+     * handled, and answers wait, until it is accepted. When it is not within 2 s, answers are `error state
+     * NAME: FAILURE` instead, and the value is put back (by load, if it has that) to what was accepted last;
+     * after `conflict` the actor ends, for its next life to load what there is. Casts and events that were
+     * sent do not wait. */
     bool every_message;
 };
 
