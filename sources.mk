@@ -5,21 +5,22 @@ LIB_SOURCES := \
     lib/reason.c lib/rights.c lib/rundir.c lib/stats.c lib/text.c lib/sp.c lib/peer.c lib/wire.c
 LIB_SOURCES += \
     lib/actor.c lib/agenda.c lib/attach.c lib/audience.c lib/call.c lib/cast.c lib/contact.c lib/crash.c \
-    lib/ctl.c lib/descriptors.c lib/grant.c lib/newborn.c lib/helper.c lib/logline.c lib/lookup.c lib/mailbox.c lib/message.c \
+    lib/ctl.c lib/descriptors.c lib/grant.c lib/newborn.c lib/helper.c lib/idle.c lib/logline.c lib/lookup.c lib/mailbox.c lib/message.c \
     lib/notify.c lib/nursery.c lib/parent.c lib/parent_peer.c lib/parent_socket.c lib/publish.c \
-    lib/reply.c lib/seat.c lib/subscription.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c \
+    lib/reply.c lib/seat.c lib/subscription.c lib/summons.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c \
     lib/yield.c
-LIB_SOURCES += lib/group.c lib/joining.c lib/table.c lib/views.c lib/reserve.c lib/control_right.c lib/url.c lib/group_name.c
+LIB_SOURCES += lib/group.c lib/joining.c lib/table.c lib/views.c lib/reserve.c lib/control_right.c lib/url.c lib/store_url.c lib/shard.c lib/group_name.c
+LIB_SOURCES += lib/reminder.c lib/saving.c lib/state.c lib/storecall.c lib/ticks.c lib/verdict.c lib/withheld.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
 CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c cli/client.c \
     cli/watch.c cli/actors.c cli/place.c cli/records.c cli/mesh.c cli/sessions.c cli/spread.c cli/target.c cli/columns.c cli/listing.c cli/event.c cli/output.c \
     cli/output_json.c cli/daemon.c cli/ending.c cli/tail.c cli/ended.c cli/mail.c cli/description.c \
-    cli/results.c cli/recipient.c cli/errand.c cli/attachment.c cli/brood.c cli/command.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
+    cli/results.c cli/recipient.c cli/storage.c cli/errand.c cli/attachment.c cli/brood.c cli/command.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
     cli/cmd_ps.c cli/cmd_tree.c cli/cmd_status.c cli/cmd_why.c cli/cmd_log.c cli/cmd_events.c \
     cli/cmd_start.c cli/cmd_stop.c cli/cmd_restart.c cli/cmd_add.c cli/cmd_rm.c cli/cmd_wait.c \
     cli/cmd_describe.c cli/cmd_call.c cli/cmd_send.c cli/cmd_run.c cli/cmd_counts.c cli/cmd_nodes.c cli/cmd_connect.c \
-    cli/cmd_disconnect.c cli/cmd_groups.c cli/cmd_members.c cli/cmd_publish.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
+    cli/cmd_disconnect.c cli/cmd_groups.c cli/cmd_members.c cli/cmd_publish.c cli/cmd_services.c cli/cmd_state.c cli/cmd_version.c cli/cmd_help.c cli/cmd_completion.c
 CLI_LIBS    := -ljansson
 
 SUPERVISORD_SOURCES :=
@@ -28,18 +29,18 @@ SUPERVISORD_SOURCES += supervisord/intensity.c supervisord/backoff.c supervisord
 CONFIG_SOURCES := supervisord/config.c supervisord/config_yaml.c supervisord/config_keys.c \
     supervisord/config_report.c supervisord/config_expand.c supervisord/config_reader.c \
     supervisord/config_values.c supervisord/config_process.c supervisord/config_tree.c \
-    supervisord/config_node.c \
-    supervisord/config_check.c supervisord/config_module.c supervisord/elf_symbols.c \
+    supervisord/config_node.c supervisord/config_service.c \
+    supervisord/config_check.c supervisord/config_module.c supervisord/elf_symbols.c supervisord/sharding.c \
     supervisord/config_print.c supervisord/config_manual.c
 SUPERVISORD_SOURCES += $(CONFIG_SOURCES)
 SUPERVISORD_SOURCES += \
-    supervisord/askers.c supervisord/attached.c supervisord/backplane.c supervisord/batch.c supervisord/cgroup.c \
-    supervisord/child.c supervisord/end.c supervisord/fellows.c supervisord/linking.c \
+    supervisord/activations.c supervisord/askers.c supervisord/attached.c supervisord/backplane.c supervisord/batch.c supervisord/cgroup.c \
+    supervisord/child.c supervisord/claims.c supervisord/end.c supervisord/epochs.c supervisord/fellows.c supervisord/linking.c \
     supervisord/party.c supervisord/watches.c \
     supervisord/environment.c supervisord/events.c supervisord/falling.c supervisord/files.c supervisord/guard.c \
     supervisord/inquiries.c supervisord/links.c supervisord/logpipes.c supervisord/mailbox_file.c supervisord/main.c \
-    supervisord/members.c supervisord/memberships.c supervisord/module.c supervisord/module_exec.c supervisord/outcome.c \
-    supervisord/pages.c supervisord/probe.c supervisord/reap.c supervisord/requests.c supervisord/root.c \
+    supervisord/fence.c supervisord/offers.c supervisord/members.c supervisord/memberships.c supervisord/module.c supervisord/module_exec.c supervisord/outcome.c \
+    supervisord/pages.c supervisord/probe.c supervisord/reap.c supervisord/requests.c supervisord/root.c supervisord/service.c supervisord/shards.c \
     supervisord/slots.c supervisord/spawn.c supervisord/status.c supervisord/stop.c supervisord/store.c \
     supervisord/supervisor.c supervisord/sys_tree.c supervisord/talk.c supervisord/thinfork.c \
     supervisord/title.c supervisord/why.c
@@ -54,7 +55,7 @@ SUPERVISORD_LIBS    += $(patsubst %,-Wl$(comma)--wrap=%,$(FAULT_CALLS))
 endif
 
 # NAME_MODULE_SOURCES when a module is more than workers/NAME.c.
-WORKER_MODULES  := counter echo ticker
+WORKER_MODULES  := cart counter echo ticker
 WORKER_PROGRAMS :=
 
 WORKER_MODULES  += pool
@@ -112,6 +113,9 @@ FUZZERS += config_fuzz
 config_fuzz_FUZZED = $(config_test_UNITS) $(LIB_SOURCES)
 config_fuzz_LIBS   = -lyaml
 
+UNIT_TESTS += service_test epochs_test
+service_test_UNITS := supervisord/service.c supervisord/backoff.c supervisord/intensity.c supervisord/sharding.c
+epochs_test_UNITS  := supervisord/epochs.c
 UNIT_TESTS += watches_test members_test table_test probe_test cgroup_test
 watches_test_UNITS := supervisord/watches.c
 probe_test_UNITS   := supervisord/probe.c
@@ -139,7 +143,7 @@ UNIT_TESTS += reserve_test
 reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free,--wrap=mmap,--wrap=munmap -lev
 
 # Talked to from the command line.
-TEST_MODULES += teller hearer grouper
+TEST_MODULES += teller hearer grouper keeper
 
 UNIT_TESTS += blackjack_rules_test
 blackjack_rules_test_UNITS := workers/blackjack_rules.c
@@ -176,11 +180,14 @@ FUZZERS += port_fuzz
 port_fuzz_FUZZED = workers/port_line.c workers/port_reader.c workers/port_table.c lib/raw.c lib/buf.c lib/text.c
 TEST_MODULES += crowd
 
+# An actor of a service, which notes its lives.
+TEST_MODULES += entity swarm
+
 # The chatter, spawners and short lives of the seeds' examples.
 TEST_MODULES += chatter greeter novice spawner
 
 # Where a node listens, and what groups are called.
-UNIT_TESTS += url_test group_name_test
+UNIT_TESTS += url_test store_url_test ticks_test group_name_test
 
 # What sessions carry.
 UNIT_TESTS += channel_test
@@ -224,6 +231,8 @@ UNIT_TESTS += lease_test
 lease_test_UNITS := cluster/lease.c cluster/memory.c
 UNIT_TESTS += membership_test
 membership_test_UNITS := cluster/lease.c cluster/membership.c cluster/memory.c
+UNIT_TESTS += node_load_test
+node_load_test_UNITS := cluster/node_load.c
 UNIT_TESTS += placing_test placement_test
 placing_test_UNITS := cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
 placement_test_UNITS := cluster/placement.c cluster/rendezvous.c
@@ -232,7 +241,27 @@ placement_test_LIBS := -lmbedcrypto
 UNIT_TESTS += placement_sim_test
 placement_sim_test_UNITS := tests/sim/agenda.c tests/sim/registry.c tests/sim/sites.c \
     cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
+SERVICES_SOURCES := cluster/lease.c cluster/ledger.c cluster/membership.c cluster/node_load.c cluster/place.c \
+    cluster/placement.c cluster/places.c cluster/registry.c cluster/rendezvous.c cluster/services.c
 NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
     cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/reach.c \
-    cluster/switchboard.c cluster/visitors.c
+    cluster/switchboard.c cluster/visitors.c $(SERVICES_SOURCES)
 NODE_LIBS    := -lnng -lmbedcrypto -lpthread
+
+# sys/store: the queue that the backends share, and the backends.
+STORE_PARTS := workers/store_queue.c workers/store_sqlite.c workers/store_postgres.c \
+    workers/store_postgres_schema.c workers/store_redis.c workers/store_redis_scripts.c
+STORE_LIBS  := -lsqlite3 -lpq -lhiredis
+WORKER_PROGRAMS += store
+store_SOURCES := workers/store.c workers/store_serve.c $(STORE_PARTS)
+store_LIBS    := $(STORE_LIBS)
+UNIT_TESTS += sqlite_store_test
+sqlite_store_test_UNITS := tests/unit/store_suite.c $(STORE_PARTS)
+sqlite_store_test_LIBS  := $(STORE_LIBS)
+UNIT_TESTS += postgres_store_test
+postgres_store_test_UNITS := tests/unit/store_suite.c tests/unit/store_servers.c $(STORE_PARTS)
+postgres_store_test_LIBS  := $(STORE_LIBS)
+UNIT_TESTS += redis_store_test
+redis_store_test_UNITS := tests/unit/store_suite.c tests/unit/store_servers.c $(STORE_PARTS)
+redis_store_test_LIBS  := $(STORE_LIBS)
+UNIT_TESTS += store_process_test

@@ -276,7 +276,7 @@ static void find_below(struct survey *survey, size_t first, size_t end)
         for (size_t i = 0; i < survey->asks[a].answer.rows.count; i++) {
             const struct row *row = &survey->asks[a].answer.rows.at[i];
 
-            if (row->kind == ROW_SUPERVISOR && !is_down(row) && !find(survey, row->path))
+            if (row_supervises(row) && !is_down(row) && !find(survey, row->path))
                 add_found(survey, row->path);
         }
 }

@@ -47,6 +47,7 @@ enum verb_takes {
     TAKES_GROUP,
     TAKES_NODES,
     TAKES_COMMAND, /* COMMAND ARG... */
+    TAKES_STATE,   /* get|put|rm|list ADDRESS [NAME] */
 };
 
 struct option {

@@ -56,6 +56,9 @@ void answer_finish(struct answer *answer)
     words_finish(&answer->words);
     facts_finish(&answer->facts);
     rows_finish(&answer->rows);
+    if (answer->values)
+        wire_values_finish(answer->format, answer->values);
+    free(answer->values);
     free(answer->text);
     *answer = (struct answer){0};
 }
@@ -105,6 +108,20 @@ static int place_rows(struct rows *rows, const char *node)
     return 0;
 }
 
+static int read_values(struct answer *answer, const struct envelope *env)
+{
+    answer->kind = ANSWER_VALUES;
+    if (wire_format_of(env->payload, env->payload_size, answer->format) != 0)
+        return env->payload_size ? -1 : 0;
+    answer->values = calloc(strlen(answer->format) + 1, sizeof *answer->values);
+    if (answer->values &&
+        wire_unpack_values(answer->format, env->payload, env->payload_size, answer->values) == 0)
+        return 0;
+    free(answer->values);
+    answer->values = NULL;
+    return -1;
+}
+
 static int read_reply(struct answer *answer, const char *node, const struct envelope *env)
 {
     if (envelope_text_equals(env->type, "words")) {
@@ -121,6 +138,8 @@ static int read_reply(struct answer *answer, const char *node, const struct enve
             return -1;
         return place_rows(&answer->rows, node);
     }
+    if (envelope_text_equals(env->type, "values"))
+        return read_values(answer, env);
     return -1;
 }
 
@@ -161,9 +180,9 @@ static void on_close(struct peer *peer, const char *why)
         exchange->handlers.on_end(exchange);
 }
 
-struct exchange *exchange_start(struct client *client, const char *mailbox, const char *verb,
-                                const struct words *words, const struct exchange_handlers *handlers,
-                                void *data)
+/* A connection without a request yet. NULL with errno. */
+static struct exchange *exchange_open(struct client *client, const char *mailbox,
+                                      const struct exchange_handlers *handlers, void *data)
 {
     static const struct peer_handlers peer_handlers = {
         .on_envelope = on_envelope,
@@ -178,14 +197,57 @@ struct exchange *exchange_start(struct client *client, const char *mailbox, cons
     snprintf(exchange->node, sizeof exchange->node, "%s", place_node(mailbox));
     exchange->peer = peer_dial(client->loop, client->dir.path, mailbox, client->self,
                                mono_add_ms(mono_now(), DIAL_MS), &peer_handlers, exchange);
-    if (!exchange->peer)
-        goto fail;
-    exchange->ref = peer_request(exchange->peer, verb, words, -1);
-    if (!exchange->ref)
-        goto fail;
-    return exchange;
+    if (exchange->peer)
+        return exchange;
+    free(exchange);
+    return NULL;
+}
 
-fail:
+struct exchange *exchange_start(struct client *client, const char *mailbox, const char *verb,
+                                const struct words *words, const struct exchange_handlers *handlers,
+                                void *data)
+{
+    struct exchange *exchange = exchange_open(client, mailbox, handlers, data);
+
+    if (!exchange)
+        return NULL;
+    exchange->ref = peer_request(exchange->peer, verb, words, -1);
+    if (exchange->ref)
+        return exchange;
+    exchange_destroy(exchange);
+    return NULL;
+}
+
+static int send_values(struct exchange *exchange, const struct ask *ask, int64_t timeout_ms)
+{
+    struct wire_image image = {0};
+    struct envelope env = {.kind = ENVELOPE_CONTROL,
+                           .flags = ENVELOPE_TYPED,
+                           .ref = exchange->ref = 1,
+                           .type = envelope_text(ask->verb)};
+    int result;
+
+    if (wire_pack_values(ask->format, ask->values, &image) < 0)
+        return -1;
+    if (timeout_ms > 0)
+        env.deadline_us = (uint64_t)mono_add_ms(mono_now(), timeout_ms).us;
+    env.payload = image.data;
+    env.payload_size = (uint32_t)image.size;
+    result = peer_send(exchange->peer, &env, -1);
+    wire_image_finish(&image);
+    return result;
+}
+
+static struct exchange *start_asking(struct client *client, const struct ask *ask, int64_t timeout_ms,
+                                     const struct exchange_handlers *handlers, void *data)
+{
+    struct exchange *exchange;
+
+    if (!ask->format)
+        return exchange_start(client, ask->mailbox, ask->verb, &ask->words, handlers, data);
+    exchange = exchange_open(client, ask->mailbox, handlers, data);
+    if (!exchange || send_values(exchange, ask, timeout_ms) == 0)
+        return exchange;
     exchange_destroy(exchange);
     return NULL;
 }
@@ -283,8 +345,8 @@ static void start_next(struct running *running)
 
     while (gather->next < gather->count) {
         ask = &gather->asks[gather->next++];
-        running->exchange = exchange_start(gather->client, ask->mailbox, ask->verb, &ask->words,
-                                           &handlers, running);
+        running->exchange =
+            start_asking(gather->client, ask, gather->timeout_ms, &handlers, running);
         if (running->exchange) {
             running->ask = ask;
             ev_timer_init(&running->timer, gather_on_timeout, (double)gather->timeout_ms / 1000, 0);
@@ -320,6 +382,17 @@ int client_gather(struct client *client, struct ask *asks, size_t count, size_t 
     return 0;
 }
 
+static int call_one(struct client *client, const char *mailbox, struct ask *ask, int64_t timeout_ms,
+                    struct answer *answer)
+{
+    snprintf(ask->mailbox, sizeof ask->mailbox, "%s", mailbox);
+    *answer = (struct answer){0};
+    if (client_gather(client, ask, 1, 1, timeout_ms) != 0)
+        return -1;
+    *answer = ask->answer;
+    return 0;
+}
+
 int client_call(struct client *client, const char *mailbox, const char *verb,
                 const struct words *words, int64_t timeout_ms, struct answer *answer)
 {
@@ -327,12 +400,15 @@ int client_call(struct client *client, const char *mailbox, const char *verb,
 
     if (words)
         ask.words = *words; /* lent for the call: the asker frees them */
-    snprintf(ask.mailbox, sizeof ask.mailbox, "%s", mailbox);
-    *answer = (struct answer){0};
-    if (client_gather(client, &ask, 1, 1, timeout_ms) != 0)
-        return -1;
-    *answer = ask.answer;
-    return 0;
+    return call_one(client, mailbox, &ask, timeout_ms, answer);
+}
+
+int client_call_values(struct client *client, const char *mailbox, const char *verb, const char *format,
+                       const union wire_value *values, int64_t timeout_ms, struct answer *answer)
+{
+    struct ask ask = {.verb = verb, .format = format, .values = values};
+
+    return call_one(client, mailbox, &ask, timeout_ms, answer);
 }
 
 bool client_is_cut_off(const char *why)

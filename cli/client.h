@@ -37,6 +37,7 @@ enum answer_kind {
     ANSWER_WORDS,
     ANSWER_FACTS,
     ANSWER_ROWS,
+    ANSWER_VALUES,
     ANSWER_ERROR,  /* head and text, as the other said */
     ANSWER_CLOSED, /* the connection failed or ended; text says why ("noproc": no such mailbox,
                     * "noconnection": no session to its node) */
@@ -47,6 +48,8 @@ struct answer {
     struct words words;
     struct facts facts;
     struct rows rows; /* their paths are places (place.h) */
+    char format[WIRE_VALUES_MAX + 1];
+    union wire_value *values; /* by format; NULL: none */
     char head[32];
     char *text; /* never NULL for ERROR and CLOSED */
 };
@@ -81,11 +84,14 @@ void *exchange_data(const struct exchange *exchange);
 /* The node that is asked; "" is this one. */
 const char *exchange_node(const struct exchange *exchange);
 
-/* One of many requests. mailbox, verb and words are the asker's; answer is filled in. */
+/* One of many requests. mailbox, verb and words are the asker's; answer is filled in. With a format, not
+ * words but values are sent. */
 struct ask {
     char mailbox[MAILBOX_MAX];
     const char *verb;
     struct words words;
+    const char *format;
+    const union wire_value *values;
     struct answer answer;
 };
 
@@ -96,6 +102,9 @@ int client_gather(struct client *client, struct ask *asks, size_t count, size_t 
 /* One request, one answer. */
 int client_call(struct client *client, const char *mailbox, const char *verb,
                 const struct words *words, int64_t timeout_ms, struct answer *answer);
+/* The same with values, by their format. */
+int client_call_values(struct client *client, const char *mailbox, const char *verb, const char *format,
+                       const union wire_value *values, int64_t timeout_ms, struct answer *answer);
 /* The same, asked of the supervisor of what stands at a place, with its name as the only word. */
 int client_ask_about(struct client *client, const char *place, const char *verb, int64_t timeout_ms,
                      struct answer *answer);

@@ -250,7 +250,7 @@ static bool supervises(struct cli *cli, const char *place)
         return client_has_mailbox(&cli->client, mailbox);
     cli_check_memory(client_ask_about(&cli->client, place, CONTROL_PS_BRIEF, LOOK_MS, &answer));
     result = answer.kind == ANSWER_ROWS && answer.rows.count == 1 &&
-             answer.rows.at[0].kind == ROW_SUPERVISOR;
+             row_supervises(&answer.rows.at[0]);
     answer_finish(&answer);
     return result;
 }

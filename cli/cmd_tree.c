@@ -23,7 +23,7 @@ static void supervision(const struct row *row, struct buf *text)
 {
     char period[32];
 
-    if (row->kind != ROW_SUPERVISOR || !*row->strategy)
+    if (!row_supervises(row) || !*row->strategy)
         return;
     if (row->intensity == UINT32_MAX)
         buf_printf(text, "%s, unlimited", row->strategy);

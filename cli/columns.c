@@ -31,11 +31,6 @@ static const char *number_of_process(const struct row *row, char scratch[COLUMN_
     return row->pid && (row->state != ROW_LOST || value) ? number(scratch, value) : "";
 }
 
-static bool supervises(const struct row *row)
-{
-    return row->kind == ROW_SUPERVISOR || row->kind == ROW_SERVICE;
-}
-
 VALUE(path)
 {
     UNUSED();
@@ -261,19 +256,19 @@ VALUE(strategy)
 VALUE(intensity)
 {
     UNUSED();
-    return supervises(row) && row->intensity != UINT32_MAX ? number(scratch, row->intensity) : "";
+    return row_supervises(row) && row->intensity != UINT32_MAX ? number(scratch, row->intensity) : "";
 }
 
 VALUE(used)
 {
     UNUSED();
-    return supervises(row) ? number(scratch, row->used) : "";
+    return row_supervises(row) ? number(scratch, row->used) : "";
 }
 
 VALUE(period)
 {
     UNUSED();
-    return supervises(row) ? number(scratch, row->period_ms) : "";
+    return row_supervises(row) ? number(scratch, row->period_ms) : "";
 }
 
 const struct column columns[] = {

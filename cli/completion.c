@@ -40,6 +40,7 @@ static const char *taken(const struct verb *verb)
         [TAKES_GROUP] = "group",
         [TAKES_NODES] = "node",
         [TAKES_COMMAND] = "command",
+        [TAKES_STATE] = "state",
     };
 
     return words[verb->takes];
@@ -81,6 +82,16 @@ static const char bash_end[] =
     "            mapfile -t COMPREPLY < <(compgen -W \"$(troupe describe -o message \"$actor\" "
     "2>/dev/null)\" -- \"$word\")\n"
     "        fi ;;\n"
+    "    state)\n"
+    "        case $previous in\n"
+    "        state) mapfile -t COMPREPLY < <(compgen -W 'get put rm list' -- \"$word\") ;;\n"
+    "        get | put | rm | list)\n"
+    "            mapfile -t COMPREPLY < <(compgen -W \"$(troupe ps -o paths 2>/dev/null)\" -- "
+    "\"$word\") ;;\n"
+    "        *)\n"
+    "            mapfile -t COMPREPLY < <(compgen -W \"$(troupe state list -o name \"$previous\" "
+    "2>/dev/null)\" -- \"$word\") ;;\n"
+    "        esac ;;\n"
     "    group)\n"
     "        mapfile -t COMPREPLY < <(compgen -W \"$(troupe groups -o group 2>/dev/null)\" -- "
     "\"$word\") ;;\n"
@@ -178,6 +189,13 @@ static void put_zsh(struct buf *out)
                "        compadd -- ${(f)\"$(troupe describe -o message $words[NORMARG] "
                "2>/dev/null)\"}\n"
                "    fi\n}\n"
+               "_troupe_state() {\n"
+               "    case $((CURRENT - NORMARG)) in\n"
+               "    0) compadd get put rm list ;;\n"
+               "    1) _troupe_address ;;\n"
+               "    2) compadd -- ${(f)\"$(troupe state list -o name $words[NORMARG + 1] "
+               "2>/dev/null)\"} ;;\n"
+               "    esac\n}\n"
                "_troupe_group() { compadd -- ${(f)\"$(troupe groups -o group 2>/dev/null)\"} }\n"
                "_troupe_node() { compadd -- ${(f)\"$(troupe nodes -o name 2>/dev/null)\"} }\n"
                "_troupe_command() { _command_names; _files }\n"
@@ -247,6 +265,9 @@ static const char *fish_source(const struct verb *verb)
     case TAKES_MESSAGE: /* after an address, also what that actor understands */
         return " -a '(troupe describe -o message (commandline -opc)[-1] 2>/dev/null; "
                "troupe ps -o paths 2>/dev/null)'";
+    case TAKES_STATE: /* after an address, also what is kept there */
+        return " -a 'get put rm list (troupe ps -o paths 2>/dev/null) "
+               "(troupe state list -o name (commandline -opc)[-1] 2>/dev/null)'";
     case TAKES_GROUP:
         return " -a '(troupe groups -o group 2>/dev/null)'";
     case TAKES_NODES:

@@ -5,6 +5,7 @@
 #include "output.h"
 #include "peer.h"
 #include "place.h"
+#include "summons.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -40,6 +41,9 @@ struct delivery {
     unsigned closed;      /* times in a row, before anybody listened */
     bool is_down;         /* who listened has gone without a word */
     uint64_t incarnation; /* of who listens; 0: not known */
+    struct summons *summons; /* of an actor of a service that is not there; or NULL */
+    unsigned summoned;            /* times */
+    char node[ADDR_PART_MAX + 1]; /* where its service has it; "": here, or it is of none */
     ev_timer again, limit;
 };
 
@@ -118,6 +122,35 @@ static bool is_final(const char *why)
     return false;
 }
 
+static void dial(struct delivery *delivery);
+
+static void on_summoned(void *data, const char *node, const char *failure)
+{
+    struct delivery *delivery = data;
+
+    delivery->summons = NULL;
+    snprintf(delivery->node, sizeof delivery->node, "%s", node);
+    if (failure)
+        fail_with(delivery, failure);
+    else
+        dial(delivery);
+}
+
+/* False: nobody can be asked for it. */
+static bool summon(struct delivery *delivery, const char *why)
+{
+    struct client *client = delivery->client;
+
+    if (delivery->summoned >= SUMMONS_MOST ||
+        (!*delivery->node && !summons_may_help(client->dir.path, delivery->to->path, why)))
+        return false;
+    *delivery->node = '\0'; /* it may have moved */
+    delivery->summoned++;
+    delivery->summons = summons_send(client->loop, client->dir.path, delivery->to->path, client->self,
+                                     on_summoned, delivery);
+    return delivery->summons != NULL;
+}
+
 /* written: how far the kernel took what was sent. A letter that nobody listened to, or that is not
  * whole, was not read: it goes again. */
 static void on_lost(struct delivery *delivery, uint64_t written, const char *why)
@@ -130,7 +163,9 @@ static void on_lost(struct delivery *delivery, uint64_t written, const char *why
     if (delivery->is_over)
         return;
     delivery->closed += !is_read;
-    if (is_final(why)) {
+    if (summon(delivery, why)) {
+        return;
+    } else if (is_final(why)) {
         fail_with(delivery, why);
     } else if (strcmp(why, strerror(EACCES)) == 0) {
         delivery->reply->is_denied = true;
@@ -205,8 +240,11 @@ static int dial_peer(struct delivery *delivery)
         .on_open = on_peer_open, .on_envelope = on_envelope, .on_close = on_peer_close};
     struct client *client = delivery->client;
 
-    delivery->peer = peer_dial_mailbox(client->loop, client->dir.path, delivery->to->path,
-                                       client->self, NULL, &handlers, delivery);
+    char path[ADDR_PATH_MAX + ADDR_PART_MAX + 2];
+
+    snprintf(path, sizeof path, "%s%s%s", delivery->to->path, *delivery->node ? "@" : "", delivery->node);
+    delivery->peer = peer_dial_mailbox(client->loop, client->dir.path, path, client->self, NULL,
+                                       &handlers, delivery);
     return delivery->peer ? send_envelope(delivery) : -1;
 }
 
@@ -340,6 +378,7 @@ void mail_deliver(struct client *client, const struct mailbox_address *to,
     }
     ev_timer_stop(client->loop, &delivery.limit);
     ev_timer_stop(client->loop, &delivery.again);
+    summons_cancel(delivery.summons);
     hang_up(&delivery);
     if (delivery.is_down)
         explain_end(&delivery);

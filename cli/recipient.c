@@ -33,7 +33,7 @@ static int note_row(struct recipient *recipient, const struct row *row)
 {
     struct mailbox_address *to = &recipient->to;
 
-    if (row->kind == ROW_SUPERVISOR)
+    if (row_supervises(row))
         return cli_fail(STATUS_NOT, "%s: no_mailbox: a supervisor takes no messages", to->path);
     if (to->incarnation && to->incarnation != row->incarnation)
         return cli_fail(STATUS_NOPROC, "%s#%" PRIu64 ": it is #%" PRIu64 " now", to->path,
@@ -58,6 +58,13 @@ static int note_closed(struct cli *cli, const struct recipient *recipient,
     return 0;
 }
 
+/* One that is not there, and is started by who sends it something, here or on another node? */
+static bool is_of_service(const struct cli *cli, const char *path)
+{
+    return !place_is_elsewhere(path) && (rundir_is_of_service(cli->client.dir.path, path) ||
+                                         rundir_may_be_elsewhere(cli->client.dir.path, path));
+}
+
 static int look(struct cli *cli, struct recipient *recipient)
 {
     struct answer answer;
@@ -66,6 +73,10 @@ static int look(struct cli *cli, struct recipient *recipient)
     ask_supervisor(cli, recipient->to.path, &answer);
     if (answer.kind == ANSWER_ROWS && answer.rows.count == 1)
         status = note_row(recipient, &answer.rows.at[0]);
+    else if ((answer.kind == ANSWER_ERROR || (answer.kind == ANSWER_CLOSED &&
+                                              strcmp(answer.text, CONTROL_E_NOPROC) == 0)) &&
+             is_of_service(cli, recipient->to.path))
+        status = 0; /* it comes with the message */
     else if (answer.kind == ANSWER_CLOSED)
         status = note_closed(cli, recipient, &answer);
     else if (answer.kind == ANSWER_ERROR && strcmp(answer.head, CONTROL_E_DENIED) != 0)

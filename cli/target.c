@@ -146,7 +146,7 @@ static int expand_glob(struct cli *cli, const char *text, const struct addr *add
         const struct row *row = &actors.at[i].row;
 
         if (actors_match(addr->path, row->path, false) &&
-            (with_supervisors || row->kind != ROW_SUPERVISOR))
+            (with_supervisors || !row_supervises(row)))
             add_target(targets, row->path);
     }
     actors_finish(&actors);

@@ -88,7 +88,7 @@ static void on_answer(struct exchange *exchange, struct answer *answer)
     source->is_answered = true;
     for (size_t i = 0; i < answer->rows.count; i++) {
         watch->handlers.on_row(watch->data, &answer->rows.at[i]);
-        if (watch->is_deep && answer->rows.at[i].kind == ROW_SUPERVISOR)
+        if (watch->is_deep && row_supervises(&answer->rows.at[i]))
             follow(watch, answer->rows.at[i].path);
     }
     if (watch->handlers.on_snapshot)
@@ -115,7 +115,9 @@ static bool may_supervise(const struct facts *facts, const char *place)
 {
     const char *kind = facts_get(facts, "kind");
 
-    return !place_is_elsewhere(place) || (kind && strcmp(kind, row_kind_text(ROW_SUPERVISOR)) == 0);
+    return !place_is_elsewhere(place) ||
+           (kind && (strcmp(kind, row_kind_text(ROW_SUPERVISOR)) == 0 ||
+                     strcmp(kind, row_kind_text(ROW_SERVICE)) == 0));
 }
 
 static void on_event(struct exchange *exchange, const struct envelope *env)

@@ -17,6 +17,14 @@ enum exchange_kind {
     EXCHANGE_JOIN,         /* scope group address… */
     EXCHANGE_LEAVE,        /* the same */
     EXCHANGE_PEERS,        /* (name url)… : with whom we have sessions */
+    /* Between nodes that run services, told by registry.h and places.h; exchange.h hands them on. */
+    REGISTRY_CONFIRM, /* fields (fields.h): generation of who says it, of whom it is said to, a time of the
+                         asker's: these four */
+    REGISTRY_CONFIRMED,
+    REGISTRY_ASK,
+    REGISTRY_PROMISE,
+    PLACES_HOST,   /* u32 number · service id */
+    PLACES_HOSTED, /* u32 number · u8 outcome · node, or why not */
 };
 
 enum { EXCHANGE_FIRST = 1, EXCHANGE_LAST = 2 }; /* parts of a snapshot; both: all of it */

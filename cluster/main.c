@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 enum { FD_MAILBOX = 3 }; /* LISTEN_FDS */
+enum { LEAVE_MS = 2000, LEAVE_LOOK_MS = 20 };
 enum { VERSION_MIN = 1, VERSION_MAX = 1 }; /* of what is spoken after the handshake */
 
 struct program {
@@ -38,7 +39,8 @@ struct program {
     char address[ADDR_TEXT_MAX + 1];
     ev_io control;
     ev_signal term, interrupt;
-    ev_timer due;
+    ev_timer due, leaving;
+    struct mono leave_limit;
     ev_prepare turn;
 };
 
@@ -204,11 +206,33 @@ static void on_turn(struct ev_loop *loop, ev_prepare *prepare, int events)
     ev_timer_start(loop, &program.due);
 }
 
+/* Until the other nodes know that no services are to be looked for here, but not for long. */
+static void on_leaving(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)events;
+    if (!reach_has_left(program.reach) && mono_diff_ms(program.leave_limit, mono_now()) > 0)
+        return;
+    ev_timer_stop(loop, timer);
+    ev_break(loop, EVBREAK_ALL);
+}
+
+static void stop(struct ev_loop *loop)
+{
+    if (!program.reach || ev_is_active(&program.leaving)) {
+        ev_break(loop, EVBREAK_ALL);
+        return;
+    }
+    reach_leave(program.reach);
+    program.leave_limit = mono_add_ms(mono_now(), LEAVE_MS);
+    ev_timer_init(&program.leaving, on_leaving, 0., LEAVE_LOOK_MS / 1000.);
+    ev_timer_start(loop, &program.leaving);
+}
+
 static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
 {
     (void)signal;
     (void)events;
-    ev_break(loop, EVBREAK_ALL);
+    stop(loop);
 }
 
 static void say(const char *line)
@@ -233,13 +257,14 @@ static void on_control(struct ev_loop *loop, ev_io *io, int events)
         if (line.verb == CTL_PING)
             say("HEARTBEAT\n");
         else if (line.verb == CTL_STOP || line.verb == CTL_EXIT)
-            ev_break(loop, EVBREAK_ALL);
+            stop(loop);
     }
 }
 
 static void start_watchers(struct ev_loop *loop)
 {
     ev_init(&program.due, on_due);
+    ev_init(&program.leaving, on_leaving);
     ev_prepare_init(&program.turn, on_turn);
     ev_prepare_start(loop, &program.turn);
     ev_signal_init(&program.term, on_signal, SIGTERM);
@@ -340,6 +365,9 @@ static void make_reach(void)
         .is_trusted_network = settings->is_trusted_network,
         .mailbox_fd = FD_MAILBOX,
         .descriptors = raise_descriptors(),
+        .url = program.self.identity.url,
+        .generation = program.self.identity.generation,
+        .lease_ms = settings->lease_ms,
     };
     struct error err = {0};
     const char *incarnation = getenv("TROUPE_INCARNATION");

@@ -1,9 +1,11 @@
 #include "reach.h"
 
 #include "channel.h"
+#include "exchange_wire.h"
 #include "fanout.h"
 #include "mono.h"
 #include "outbound.h"
+#include "services.h"
 #include "switchboard.h"
 #include "url.h"
 #include "visitors.h"
@@ -34,6 +36,7 @@ struct reach {
     struct switchboard board;
     struct visitors visitors;
     struct fanout fanout;
+    struct services *services; /* or NULL */
     struct link *links; /* by node */
     size_t full;        /* of them, whose queues are */
 };
@@ -76,9 +79,14 @@ bool reach_message(struct reach *reach, const struct auth_identity *peer, const 
 {
     struct link *link = find(reach, peer->name);
 
+    *why = NULL;
+    if (size && bytes[0] >= REGISTRY_CONFIRM && bytes[0] <= PLACES_HOSTED) {
+        if (reach->services)
+            *why = services_message(reach->services, peer->name, bytes, size);
+        return true;
+    }
     if (size == 0 || bytes[0] < CHANNEL_OPEN)
         return false;
-    *why = NULL;
     if (link && switchboard_receive(&link->side, bytes, size, why) == 0 &&
         peers_queued(reach->options.peers, link->node) > OWED_MAX)
         *why = "asking, and reading no answers";
@@ -120,6 +128,8 @@ void reach_down(struct reach *reach, const struct auth_identity *peer, const cha
     reach->full -= link->side.is_full;
     switchboard_end(&link->side);
     visitors_on_node(&reach->visitors, link->node, why);
+    if (reach->services)
+        services_down(reach->services, link->node);
     free(link);
 }
 
@@ -129,8 +139,7 @@ void reach_group_event(struct reach *reach, uint64_t subscriber, uint64_t ref,
     visitors_on_group(&reach->visitors, subscriber, ref, event);
 }
 
-/* ---- what visitors ask of the mesh
- * --------------------------------------------------------------- */
+/* ---- what visitors ask of the mesh ----------------------------------------------------------- */
 
 static void add_number(struct words *words, uint64_t number)
 {
@@ -230,12 +239,70 @@ static const char *disconnect_node(void *data, const char *node)
     return NULL;
 }
 
+/* ---- services ---------------------------------------------------------------------------------- */
+
+static bool on_request(void *data, const char *verb, const struct visit *visit)
+{
+    const struct reach *reach = data;
+
+    return reach->services && services_visit(reach->services, verb, visit);
+}
+
+static void on_gone(void *data, uint64_t number)
+{
+    const struct reach *reach = data;
+
+    if (reach->services)
+        services_gone(reach->services, number);
+}
+
+/* What nodes that run services tell each other is little, and each of it is told again: it waits for nobody. */
+static bool send_to_node(void *data, const char *node, const void *bytes, size_t size)
+{
+    const struct reach *reach = data;
+    const struct iovec part = {(void *)bytes, size};
+
+    return peers_send(reach->options.peers, node, 0, &part, 1) == 0;
+}
+
+static void start_services(struct reach *reach)
+{
+    const struct reach_options *options = &reach->options;
+
+    if (options->lease_ms)
+        reach->services = services_create(&(struct services_options){
+            .loop = options->loop,
+            .run_dir = options->run_dir,
+            .node = options->node,
+            .url = options->url,
+            .self = options->self,
+            .generation = options->generation,
+            .lease_ms = options->lease_ms,
+            .visitors = &reach->visitors,
+            .send = send_to_node,
+            .data = reach,
+        });
+}
+
+void reach_leave(struct reach *reach)
+{
+    if (reach->services)
+        services_leave(reach->services);
+}
+
+bool reach_has_left(const struct reach *reach)
+{
+    return !reach->services || services_have_left(reach->services);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static const struct visitors_hooks hooks = {.nodes = list_nodes,
                                             .connected = list_connected,
                                             .connect = connect_node,
-                                            .disconnect = disconnect_node};
+                                            .disconnect = disconnect_node,
+                                            .visit = on_request,
+                                            .gone = on_gone};
 
 struct reach *reach_create(const struct reach_options *options)
 {
@@ -260,16 +327,20 @@ struct reach *reach_create(const struct reach_options *options)
                                         .grant = options->grant,
                                         .hooks = {send_message, on_visit},
                                         .data = reach};
-    if (switchboard_start(&reach->board, options->mailbox_fd, options->descriptors) == 0)
-        return reach;
-    free(reach);
-    return NULL;
+    if (switchboard_start(&reach->board, options->mailbox_fd, options->descriptors) < 0) {
+        free(reach);
+        return NULL;
+    }
+    start_services(reach);
+    return reach;
 }
 
 void reach_destroy(struct reach *reach)
 {
     if (!reach)
         return;
+    services_destroy(reach->services);
+    reach->services = NULL;
     visitors_finish(&reach->visitors); /* their connections are of the switchboard's listener */
     switchboard_finish(&reach->board);
     fanout_finish(&reach->fanout);

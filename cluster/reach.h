@@ -26,12 +26,19 @@ struct reach_options {
     bool is_trusted_network;
     int mailbox_fd;   /* taken over */
     unsigned descriptors; /* that there may be for connections */
+    const char *url;      /* of this node, "": nobody reaches it */
+    uint64_t generation;
+    int64_t lease_ms; /* 0: no services */
 };
 
 /* NULL with errno. */
 struct reach *reach_create(const struct reach_options *options);
 /* After what was read is written. Takes NULL. */
 void reach_destroy(struct reach *reach);
+
+/* No more services here; reach_has_left() when that is known to all, or there are none. */
+void reach_leave(struct reach *reach);
+bool reach_has_left(const struct reach *reach);
 
 /* Handlers of peers.h and groups.h. */
 void reach_up(struct reach *reach, const struct auth_identity *peer);

@@ -1,5 +1,6 @@
 #include "settings.h"
 
+#include "lease.h"
 #include "rights.h"
 #include "text.h"
 #include "url.h"
@@ -135,6 +136,17 @@ static int read_environment(struct settings *settings, struct error *err)
     return 0;
 }
 
+static int read_lease(struct settings *settings, const char *text, struct error *err)
+{
+    uint64_t ms;
+
+    if (text_unsigned(text, LEASE_MIN_MS, LEASE_MAX_MS, &ms) < 0)
+        return error_set(err, EINVAL, "--lease-ms %s: expected %d to %d", text, LEASE_MIN_MS,
+                         LEASE_MAX_MS);
+    settings->lease_ms = (int64_t)ms;
+    return 0;
+}
+
 static int read_option(struct settings *settings, int option, struct error *err)
 {
     switch (option) {
@@ -171,6 +183,8 @@ static int read_option(struct settings *settings, int option, struct error *err)
     case 'n':
         settings->is_trusted_network = true;
         return 0;
+    case 'e':
+        return read_lease(settings, optarg, err);
     default:
         return error_set(err, EINVAL, "not an option");
     }
@@ -190,6 +204,7 @@ int settings_read(struct settings *settings, int argc, char **argv, struct error
         {"uid", required_argument, NULL, 'u'},
         {"isolated", no_argument, NULL, 'i'},
         {"trusted-network", no_argument, NULL, 'n'},
+        {"lease-ms", required_argument, NULL, 'e'},
         {0},
     };
     int option;

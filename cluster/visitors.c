@@ -28,14 +28,6 @@ struct visitor {
     UT_hash_handle hh;
 };
 
-/* One request. */
-struct visit {
-    struct visitor *visitor;
-    uint64_t ref;
-    char *const *words;
-    size_t count;
-};
-
 static struct groups *groups_of(const struct visit *visit)
 {
     return visit->visitor->visitors->groups;
@@ -43,14 +35,14 @@ static struct groups *groups_of(const struct visit *visit)
 
 /* ---- answers -------------------------------------------------------------------------------- */
 
-static void reply(const struct visit *visit, const struct words *words)
+void visit_reply(const struct visit *visit, const struct words *words)
 {
     static const struct words none = {0};
 
     peer_reply_words(visit->visitor->peer, visit->ref, words ? words : &none, -1);
 }
 
-static void refuse(const struct visit *visit, const char *head, const char *text)
+void visit_refuse(const struct visit *visit, const char *head, const char *text)
 {
     peer_reply_error(visit->visitor->peer, visit->ref, "%s %s", head, text);
 }
@@ -59,22 +51,22 @@ static void refuse(const struct visit *visit, const char *head, const char *text
 static void answer_change(const struct visit *visit, int result)
 {
     if (result == 0)
-        reply(visit, NULL);
+        visit_reply(visit, NULL);
     else if (errno == ENOENT)
-        refuse(visit, CONTROL_E_REFUSED, "not_joined");
+        visit_refuse(visit, CONTROL_E_REFUSED, "not_joined");
     else if (errno == EPERM)
-        refuse(visit, CONTROL_E_DENIED, "nolocal: no child of that supervisor");
+        visit_refuse(visit, CONTROL_E_DENIED, "nolocal: no child of that supervisor");
     else if (errno == EINVAL)
-        refuse(visit, CONTROL_E_BAD, "no name of a scope or a group");
+        visit_refuse(visit, CONTROL_E_BAD, "no name of a scope or a group");
     else
-        refuse(visit, CONTROL_E_REFUSED, errno == ENOSPC ? "overloaded" : strerror(errno));
+        visit_refuse(visit, CONTROL_E_REFUSED, errno == ENOSPC ? "overloaded" : strerror(errno));
 }
 
-static bool has_words(const struct visit *visit, size_t least, size_t most, const char *expected)
+bool visit_has_words(const struct visit *visit, size_t least, size_t most, const char *expected)
 {
     if (visit->count >= least && visit->count <= most)
         return true;
-    refuse(visit, CONTROL_E_BAD, expected);
+    visit_refuse(visit, CONTROL_E_BAD, expected);
     return false;
 }
 
@@ -103,7 +95,7 @@ static void do_snapshot(const struct visit *visit)
     int result;
 
     if (visit->count % WORDS) {
-        refuse(visit, CONTROL_E_BAD, "expected MEMBER SCOPE GROUP COUNT, again and again");
+        visit_refuse(visit, CONTROL_E_BAD, "expected MEMBER SCOPE GROUP COUNT, again and again");
         return;
     }
     become_source(visit->visitor);
@@ -129,10 +121,10 @@ static void change(const struct visit *visit, int (*act)(struct groups *, uint64
     uint64_t count;
     int result;
 
-    if (!has_words(visit, 4, 4, "expected MEMBER SCOPE GROUP COUNT"))
+    if (!visit_has_words(visit, 4, 4, "expected MEMBER SCOPE GROUP COUNT"))
         return;
     if (text_unsigned(visit->words[3], 1, MEMBERSHIPS_MAX, &count) < 0) {
-        refuse(visit, CONTROL_E_BAD, "COUNT: expected a number from 1 to 1000000");
+        visit_refuse(visit, CONTROL_E_BAD, "COUNT: expected a number from 1 to 1000000");
         return;
     }
     list = malloc(count * sizeof *list);
@@ -158,7 +150,7 @@ static void do_leave(const struct visit *visit)
 
 static void do_end(const struct visit *visit)
 {
-    if (has_words(visit, 1, 1, "expected MEMBER"))
+    if (visit_has_words(visit, 1, 1, "expected MEMBER"))
         answer_change(visit,
                       groups_ended(groups_of(visit), visit->visitor->number, visit->words[0]));
 }
@@ -214,13 +206,13 @@ static bool read_which(const struct visit *visit, enum groups_which *which)
     *which = !strcmp(visit->words[0], "local") ? GROUPS_LOCAL : GROUPS_ALL;
     if (*which == GROUPS_LOCAL || !strcmp(visit->words[0], "all"))
         return true;
-    refuse(visit, CONTROL_E_BAD, "WHICH: expected all or local");
+    visit_refuse(visit, CONTROL_E_BAD, "WHICH: expected all or local");
     return false;
 }
 
 static void reply_listing(const struct visit *visit, struct listing *listing)
 {
-    reply(visit, &listing->words);
+    visit_reply(visit, &listing->words);
     words_finish(&listing->words);
 }
 
@@ -229,7 +221,7 @@ static void do_groups(const struct visit *visit)
     struct listing listing = {.visitors = visit->visitor->visitors};
     enum groups_which which;
 
-    if (!has_words(visit, 1, 2, "expected WHICH [SCOPE]") || !read_which(visit, &which))
+    if (!visit_has_words(visit, 1, 2, "expected WHICH [SCOPE]") || !read_which(visit, &which))
         return;
     groups_names(groups_of(visit), which, visit->count > 1 ? visit->words[1] : NULL, list_group,
                  &listing);
@@ -241,7 +233,7 @@ static void do_members(const struct visit *visit)
     struct listing listing = {.visitors = visit->visitor->visitors};
     enum groups_which which;
 
-    if (!has_words(visit, 3, 3, "expected WHICH SCOPE GROUP") || !read_which(visit, &which))
+    if (!visit_has_words(visit, 3, 3, "expected WHICH SCOPE GROUP") || !read_which(visit, &which))
         return;
     groups_members(groups_of(visit), which, visit->words[1], visit->words[2], list_member,
                    &listing);
@@ -252,13 +244,13 @@ static void do_group_watch(const struct visit *visit)
 {
     struct listing listing = {.visitors = visit->visitor->visitors, .with_group = true};
 
-    if (!has_words(visit, 1, 2, "expected SCOPE [GROUP]"))
+    if (!visit_has_words(visit, 1, 2, "expected SCOPE [GROUP]"))
         return;
     if (groups_monitor(groups_of(visit), visit->visitor->number, visit->ref, visit->words[0],
                        visit->count > 1 ? visit->words[1] : NULL, list_member, &listing) < 0)
         answer_change(visit, -1);
     else
-        reply(visit, &listing.words);
+        visit_reply(visit, &listing.words);
     words_finish(&listing.words);
 }
 
@@ -266,10 +258,10 @@ static void do_group_unwatch(const struct visit *visit)
 {
     uint64_t ref;
 
-    if (!has_words(visit, 1, 1, "expected REF"))
+    if (!visit_has_words(visit, 1, 1, "expected REF"))
         return;
     if (text_unsigned(visit->words[0], 1, UINT64_MAX, &ref) < 0)
-        refuse(visit, CONTROL_E_BAD, "REF: expected a number");
+        visit_refuse(visit, CONTROL_E_BAD, "REF: expected a number");
     else
         answer_change(visit, groups_demonitor(groups_of(visit), visit->visitor->number, ref));
 }
@@ -282,7 +274,7 @@ static void do_nodes(const struct visit *visit)
     struct words words = {0};
 
     visitors->hooks->nodes(visitors->data, &words);
-    reply(visit, &words);
+    visit_reply(visit, &words);
     words_finish(&words);
 }
 
@@ -293,23 +285,23 @@ static void do_node_watch(const struct visit *visit)
 
     visit->visitor->node_ref = visit->ref;
     visitors->hooks->connected(visitors->data, &words);
-    reply(visit, &words);
+    visit_reply(visit, &words);
     words_finish(&words);
 }
 
 static void answer_order(const struct visit *visit, const char *failure)
 {
     if (failure)
-        refuse(visit, CONTROL_E_REFUSED, failure);
+        visit_refuse(visit, CONTROL_E_REFUSED, failure);
     else
-        reply(visit, NULL);
+        visit_reply(visit, NULL);
 }
 
 static void do_connect(const struct visit *visit)
 {
     const struct visitors *visitors = visit->visitor->visitors;
 
-    if (has_words(visit, 1, 1, "expected URL"))
+    if (visit_has_words(visit, 1, 1, "expected URL"))
         answer_order(visit, visitors->hooks->connect(visitors->data, visit->words[0]));
 }
 
@@ -317,7 +309,7 @@ static void do_disconnect(const struct visit *visit)
 {
     const struct visitors *visitors = visit->visitor->visitors;
 
-    if (has_words(visit, 1, 1, "expected NODE"))
+    if (visit_has_words(visit, 1, 1, "expected NODE"))
         answer_order(visit, visitors->hooks->disconnect(visitors->data, visit->words[0]));
 }
 
@@ -374,6 +366,14 @@ static const struct {
     {CONTROL_DISCONNECT, do_disconnect},
 };
 
+static bool is_for_others(const struct visit *visit, const char *name)
+{
+    const struct visitors *visitors = visit->visitor->visitors;
+
+    return visitors->hooks->visit && visit->visitor->rights & control_right(name) &&
+           visitors->hooks->visit(visitors->data, name, visit);
+}
+
 static void dispatch(const struct visit *visit, const char *name)
 {
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
@@ -382,10 +382,11 @@ static void dispatch(const struct visit *visit, const char *name)
         if (visit->visitor->rights & control_right(name))
             verbs[i].act(visit);
         else
-            refuse(visit, CONTROL_E_DENIED, name);
+            visit_refuse(visit, CONTROL_E_DENIED, name);
         return;
     }
-    refuse(visit, CONTROL_E_UNKNOWN, name);
+    if (!is_for_others(visit, name))
+        visit_refuse(visit, CONTROL_E_UNKNOWN, name);
 }
 
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
@@ -404,7 +405,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
         return;
     if (envelope_text_copy(env->type, name, sizeof name) < 0 ||
         wire_unpack_words(env->payload, env->payload_size, &words) < 0) {
-        refuse(&visit, CONTROL_E_BAD, "the payload is no list of words");
+        visit_refuse(&visit, CONTROL_E_BAD, "the payload is no list of words");
         return;
     }
     visit.words = words.at;
@@ -458,12 +459,48 @@ void visitors_on_node(struct visitors *visitors, const char *node, const char *r
                        &words);
 }
 
+/* ---- for others ------------------------------------------------------------------------------ */
+
+uint64_t visit_number(const struct visit *visit)
+{
+    return visit->visitor->number;
+}
+
+void visitors_reply(const struct visitors *visitors, uint64_t number, uint64_t ref,
+                    const struct words *words)
+{
+    struct visit visit = {.visitor = find(visitors, number), .ref = ref};
+
+    if (visit.visitor)
+        visit_reply(&visit, words);
+}
+
+void visitors_refuse(const struct visitors *visitors, uint64_t number, uint64_t ref,
+                     const char *text)
+{
+    const struct visitor *visitor = find(visitors, number);
+
+    if (visitor)
+        peer_reply_error(visitor->peer, ref, "%s", text);
+}
+
+void visitors_event(const struct visitors *visitors, uint64_t number, uint64_t ref, const char *type,
+                    const struct words *words)
+{
+    struct visitor *visitor = find(visitors, number);
+
+    if (visitor)
+        send_event(visitor, ref, type, words);
+}
+
 /* ---- life ----------------------------------------------------------------------------------- */
 
 static void forget(struct visitor *visitor)
 {
     struct visitors *visitors = visitor->visitors;
 
+    if (visitors->hooks->gone)
+        visitors->hooks->gone(visitors->data, visitor->number);
     HASH_DEL(visitors->all, visitor);
     groups_unsubscribe(visitors->groups, visitor->number);
     groups_close(visitors->groups, visitor->number);

@@ -14,6 +14,14 @@
 
 struct visitor;
 
+/* One request; valid during the call. */
+struct visit {
+    struct visitor *visitor;
+    uint64_t ref;
+    char *const *words;
+    size_t count;
+};
+
 struct visitors_hooks {
     /* What is asked of the mesh: appends the answer's words. NULL; or why not, "refused no such
      * node". */
@@ -21,6 +29,9 @@ struct visitors_hooks {
     void (*connected)(void *data, struct words *out); /* names of those with a session */
     const char *(*connect)(void *data, const char *url);
     const char *(*disconnect)(void *data, const char *node);
+    /* A request that is not for this file: false when it is for nobody. May be NULL, as the next. */
+    bool (*visit)(void *data, const char *verb, const struct visit *visit);
+    void (*gone)(void *data, uint64_t number); /* a visitor's connection has ended */
 };
 
 struct visitors {
@@ -44,5 +55,24 @@ void visitors_on_group(struct visitors *visitors, uint64_t subscriber, uint64_t 
                        const struct groups_event *event);
 /* reason NULL: a session has begun. */
 void visitors_on_node(struct visitors *visitors, const char *node, const char *reason);
+
+/* ---- for others who answer visitors ---- */
+
+/* The number of who asks: never used again. */
+uint64_t visit_number(const struct visit *visit);
+/* Has it so many words? Else it is refused. */
+bool visit_has_words(const struct visit *visit, size_t least, size_t most, const char *expected);
+/* words: may be NULL. */
+void visit_reply(const struct visit *visit, const struct words *words);
+/* head: one of CONTROL_E_*. */
+void visit_refuse(const struct visit *visit, const char *head, const char *text);
+/* The same later; nothing is said to one that has gone. */
+void visitors_reply(const struct visitors *visitors, uint64_t number, uint64_t ref,
+                    const struct words *words);
+void visitors_refuse(const struct visitors *visitors, uint64_t number, uint64_t ref,
+                     const char *text);
+/* An event of the request with that ref. */
+void visitors_event(const struct visitors *visitors, uint64_t number, uint64_t ref, const char *type,
+                    const struct words *words);
 
 #endif

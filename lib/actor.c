@@ -73,6 +73,7 @@ void actor_finish(struct troupe *self)
     agenda_enter(self);
     if (self->actor.terminate)
         self->actor.terminate(self, self->reason);
+    state_drain(self, ACTOR_DRAIN_MS);
     mailbox_drain(self, ACTOR_DRAIN_MS);
     contacts_drain(self, ACTOR_DRAIN_MS);
     parent_drain(&self->parent, ACTOR_DRAIN_MS);
@@ -360,6 +361,7 @@ void actor_release(struct troupe *self)
     ev_signal_stop(self->loop, &self->term);
     works_finish(self); /* of terminate() */
     timing_finish(self);
+    idle_finish(self);
     descriptors_finish(self);
     agenda_finish(self);
     subscriptions_finish(self);
@@ -369,6 +371,7 @@ void actor_release(struct troupe *self)
     ties_finish(self);
     mailbox_finish(self);
     publish_finish(self);
+    state_finish(self);
     parent_finish(&self->parent);
     ev_loop_destroy(self->loop);
     free(self->last_state);
@@ -420,6 +423,7 @@ void troupe_ready(struct troupe *self)
         return;
     }
     self->serving = true;
+    idle_begin(self);
     parent_say(&self->parent, CTL_READY, self->ready_text);
 }
 
@@ -429,7 +433,10 @@ int actor_start(struct troupe *self)
 
     parent_start(&self->parent);
     ties_init(self);
+    if (state_begin(self) < 0)
+        return TROUPE_ERROR;
     result = run_init(self);
+    state_settle(self);
     if (result == TROUPE_IGNORE || self->ending)
         return result;
     mailbox_begin(self);
@@ -557,6 +564,16 @@ const char *troupe_node(struct troupe *self)
 uint64_t troupe_incarnation(struct troupe *self)
 {
     return self->boot->incarnation;
+}
+
+const char *troupe_id(struct troupe *self)
+{
+    return addr_name(self->boot->path);
+}
+
+uint64_t troupe_epoch(struct troupe *self)
+{
+    return self->boot->is_of_service ? self->boot->incarnation : 0;
 }
 
 unsigned troupe_replica(struct troupe *self)

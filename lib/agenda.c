@@ -23,7 +23,8 @@ void agenda_run(struct troupe *self, int bound)
 {
     struct agenda_item *item;
 
-    while (bound-- > 0 && !self->ending && !self->enough && (item = TAILQ_FIRST(&self->agenda))) {
+    while (bound-- > 0 && !self->ending && !self->enough && !self->saving &&
+           (item = TAILQ_FIRST(&self->agenda))) {
         agenda_withdraw(self, item);
         agenda_enter(self);
         item->run(self, item);
@@ -45,7 +46,7 @@ void agenda_finish(struct troupe *self)
 bool agenda_is_free(const struct troupe *self)
 {
     return !self->busy && !self->waiting && !self->held && !self->ending && !self->enough &&
-           TAILQ_EMPTY(&self->agenda);
+           !self->saving && TAILQ_EMPTY(&self->agenda);
 }
 
 void agenda_hold(struct troupe *self)
@@ -65,8 +66,10 @@ void agenda_enter(struct troupe *self)
 
 void agenda_leave(struct troupe *self)
 {
-    if (--self->busy == 0)
-        self->enough |= self->is_watching;
+    if (--self->busy > 0)
+        return;
+    self->enough |= self->is_watching;
+    state_look(self);
 }
 
 static void wait_until_either(struct troupe *self, const bool *done, const bool *is_late)

@@ -437,7 +437,7 @@ static int transmit(struct call *call, struct contact *contact, uint64_t incarna
 {
     struct envelope env;
 
-    env.kind = ENVELOPE_CALL;
+    env.kind = request->is_control ? ENVELOPE_CONTROL : ENVELOPE_CALL;
     env.flags = request->is_typed ? ENVELOPE_TYPED : 0;
     env.ref = call->ref;
     env.deadline_us = (uint64_t)request->deadline.us;

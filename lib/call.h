@@ -20,6 +20,7 @@ struct call_request {
     const void *payload;
     size_t size;
     bool is_typed;
+    bool is_control;             /* of control.h, not a message: its answer is a CONTROL_REPLY */
     bool blocks;                 /* the caller waits: it is added to the chain */
     const uint64_t *blocked;     /* the chain that it belongs to */
     unsigned blocked_count;

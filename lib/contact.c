@@ -25,6 +25,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     contact->visits++;
     switch (env->kind) {
     case ENVELOPE_REPLY:
+    case ENVELOPE_CONTROL_REPLY:
         call_on_answer(contact, env);
         break;
     case ENVELOPE_ERROR:
@@ -61,13 +62,16 @@ static const char *failure_of(const char *why)
 }
 
 /* Nobody was reached: nothing of all this will ever be handled. */
-void contact_fail(struct contact *contact, const struct buf *frames, const char *why)
+static void fail_with(struct contact *contact, const struct buf *frames, const char *failure)
 {
-    const char *failure = failure_of(why);
-
     undelivered_frames(contact->self, contact->path, frames, failure);
     call_fail_all(contact, failure);
     lookup_on_nobody(contact);
+}
+
+void contact_fail(struct contact *contact, const struct buf *frames, const char *why)
+{
+    fail_with(contact, frames, failure_of(why));
 }
 
 static int dial(struct contact *contact, const struct buf *leftover);
@@ -134,6 +138,60 @@ static void redial_later(struct contact *contact, struct peer *peer, struct buf 
     ev_timer_start(self->loop, &contact->redial);
 }
 
+/* ---- actors of services -------------------------------------------------------------------- */
+
+/* It is there: who only wants to know that has nothing to send. */
+static void on_summoned(void *data, const char *node, const char *failure)
+{
+    struct contact *contact = data;
+    struct buf held = contact->held;
+    struct troupe *self = contact->self;
+
+    contact->summons = NULL; /* it ends with this */
+    snprintf(contact->node, sizeof contact->node, "%s", node);
+    agenda_hold(self);
+    if (failure) {
+        contact->held = (struct buf){0};
+        fail_with(contact, &held, failure);
+        buf_finish(&held);
+    } else if (buf_length(&held) > 0) {
+        contact_send_held(contact);
+    } else if (dial(contact, NULL) < 0) {
+        contact_fail(contact, &held, "down unknown");
+    }
+    agenda_let_go(self);
+}
+
+/* Each connection says its own HELLO. */
+static void drop_hello(const struct contact *contact, const struct peer *peer, struct buf *leftover)
+{
+    uint64_t start = peer_place(peer) - buf_length(leftover);
+
+    if (start < contact->begin)
+        buf_consume(leftover, (size_t)(contact->begin - start));
+}
+
+/* Its service is asked for it, and what is to go there waits. False: that cannot help. */
+static bool summon(struct contact *contact, struct peer *peer, struct buf *leftover, const char *why)
+{
+    struct troupe *self = contact->self;
+
+    if (*contact->node && contact->summoned < SUMMONS_MOST) /* it may have moved */
+        *contact->node = '\0';
+    else if (!summons_may_help(self->boot->run_dir, contact->path, why) || contact->summoned >= SUMMONS_MOST)
+        return false;
+    contact->summoned++;
+    contact->summons = summons_send(self->loop, self->boot->run_dir, contact->path, self->address,
+                                    on_summoned, contact);
+    if (!contact->summons)
+        return false;
+    drop_hello(contact, peer, leftover);
+    call_move(contact, peer_place(peer), buf_length(leftover));
+    contact->held = *leftover;
+    *leftover = (struct buf){0};
+    return true;
+}
+
 /* What the kernel had not taken goes again; calls that it had taken are asked after. */
 static void go_on(struct contact *contact, struct peer *peer, struct buf *leftover)
 {
@@ -171,7 +229,7 @@ static void on_close(struct peer *peer, const char *why)
     subscription_on_lost(contact, peer_remote(peer));
     if (*peer_remote(peer))
         go_on(contact, peer, &leftover);
-    else
+    else if (!summon(contact, peer, &leftover, why))
         contact_fail(contact, &leftover, why);
     agenda_let_go(self);
     buf_finish(&leftover);
@@ -179,7 +237,10 @@ static void on_close(struct peer *peer, const char *why)
 
 static void on_open(struct peer *peer)
 {
-    lookup_on_open(peer_data(peer));
+    struct contact *contact = peer_data(peer);
+
+    contact->summoned = 0;
+    lookup_on_open(contact);
 }
 
 static const struct peer_handlers handlers = {
@@ -197,8 +258,11 @@ static int dial(struct contact *contact, const struct buf *leftover)
 {
     struct troupe *self = contact->self;
 
-    contact->peer = peer_dial_mailbox(self->loop, self->boot->run_dir, contact->path, self->address,
-                                      leftover, &handlers, contact);
+    char path[ADDR_PATH_MAX + ADDR_PART_MAX + 2];
+
+    snprintf(path, sizeof path, "%s%s%s", contact->path, *contact->node ? "@" : "", contact->node);
+    contact->peer = peer_dial_mailbox(self->loop, self->boot->run_dir, path, self->address, leftover,
+                                      &handlers, contact);
     if (!contact->peer)
         return -1;
     contact->begin = peer_place(contact->peer) - (leftover ? buf_length(leftover) : 0);
@@ -209,7 +273,7 @@ static int dial(struct contact *contact, const struct buf *leftover)
 /* Is there to be no connection yet? What is sent waits. */
 static bool is_held(const struct contact *contact)
 {
-    return contact->old || ev_is_active(&contact->redial);
+    return contact->old || contact->summons || ev_is_active(&contact->redial);
 }
 
 static bool is_in_use(const struct contact *contact)
@@ -432,6 +496,7 @@ static void discard(struct contact *contact)
 {
     call_abandon_all(contact);
     ev_timer_stop(contact->self->loop, &contact->redial);
+    summons_cancel(contact->summons);
     peer_close(contact->peer, false);
     buf_finish(&contact->held);
     free(contact);

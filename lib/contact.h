@@ -13,6 +13,7 @@
 #include "lookup.h"
 #include "mono.h"
 #include "peer.h"
+#include "summons.h"
 
 #include <ev.h>
 #include <sys/queue.h>
@@ -38,6 +39,8 @@ LIST_HEAD(contact_list, contact);
 struct contact {
     UT_hash_handle hh;
     struct troupe *self;
+    char node[ADDR_PART_MAX + 1]; /* where its service has it; "": here, or it is of none */
+    unsigned summoned;            /* times in a row, and nobody was reached */
     struct peer *peer;      /* NULL: not connected */
     struct call_list calls; /* in the order they were sent; not answered */
     struct lookups lookups;
@@ -51,6 +54,7 @@ struct contact {
     unsigned cuts;   /* connections, one after the other, that ended without having taken a frame */
     struct mono cut_since;
     ev_timer redial;
+    struct summons *summons; /* nobody is there, and its service is asked for it; or NULL */
 
     /* yield.c: a connection that is left is a contact by itself, which nobody finds by its path */
     struct contact *old; /* what is being left: until all that went on it was taken, what is sent is held */

@@ -22,6 +22,10 @@
 #define CONTROL_ADD_TEMPLATE "add-template" /* NAME|"" [ARG…] → words: path */
 #define CONTROL_REMOVE  "rm"      /* NAME → words */
 #define CONTROL_COUNTS  "counts"  /* → facts: specs, active, supervisors, workers (OTP count_children) */
+#define CONTROL_ACTIVATE "activate" /* ID, of a service → words when it is ready: ADDRESS#EPOCH; or NODE
+                                     * "elsewhere", where it is reached */
+#define CONTROL_ELSEWHERE "elsewhere"
+#define CONTROL_SERVICE "service" /* → facts of a service: instances, max, activations, … */
 #define CONTROL_EVENTS  "events"  /* → rows (snapshot of the children), then EVENTs with facts */
 
 /* ---- links and monitors between supervisors (SEMANTICS 7) ------------------------------------
@@ -76,6 +80,7 @@ enum { CONTROL_NODES_COLUMNS = 12 };
                                    * their starts show as events. ERROR config MESSAGES: many lines */
 #define CONTROL_DOWN    "down"    /* [APP…] → words when gone; without APP the whole node */
 #define CONTROL_WANT_NODE "want-node" /* → words: sys/node is started, if it was not */
+#define CONTROL_WANT_STORE "want-store" /* → words: the same for sys/store */
 #define CONTROL_NODE    "node"    /* → facts: node, pid, guard, generation, version, started, run, state */
 
 /* ---- sys/log (mailbox: sys/log) ----------------------------------------------------------- */
@@ -89,6 +94,56 @@ enum { CONTROL_NODES_COLUMNS = 12 };
                                        * not 0: or was written since that wall clock. UNREAD: bytes
                                        * that were in the pipe when it was asked: they came before */
 
+/* ---- sys/node, for services (CLUSTER 4) ----------------------------------------------------- */
+#define CONTROL_OFFER   "offer"   /* SERVICE SHARD OF MAX STRATEGY [ID EPOCH]…: from the service's supervisor, or
+                                   * from one of those that share it (shard.h; else 0 1), with what lives under
+                                   * it; holds for as long as the connection → words, then EVENTs `start` and
+                                   * `lease` */
+#define EVENT_START     "start"   /* words ID EPOCH: it is to be started with that epoch; then comes one of: */
+#define CONTROL_PLACED  "placed"  /* ID EPOCH: it is ready → words */
+#define CONTROL_VACATED "vacated" /* ID EPOCH WHY: it could not be started, or has ended, and nothing is left
+                                   * of it → words */
+#define EVENT_LEASE     "lease"   /* words UNTIL: nothing may run longer (ms of CLOCK_BOOTTIME) */
+#define CONTROL_PLACE   "place"   /* SERVICE ID → words NODE: it is ready there. ERROR: a failure of a call */
+
+/* ---- sys/store (mailbox: sys/store): rows (workers/store_backend.h), for the node's own processes ----
+ * Requests carry typed values (wire.h), in the order and format given here; so do replies, of type
+ * `values`. An epoch 0 tests nothing; a version -1 is any, 0 is none yet; a beat -1 is any. An answer comes
+ * by the envelope's deadline, else 5 s. */
+#define CONTROL_STATE_GET   "state-get"   /* sss SERVICE ID NAME → IIIIB VERSION EPOCH SAVED_US SCHEMA
+                                           * VALUE */
+#define CONTROL_STATE_PUT   "state-put"   /* sssIIIB SERVICE ID NAME EPOCH VERSION SCHEMA VALUE → I VERSION */
+#define CONTROL_STATE_RM    "state-rm"    /* sssII SERVICE ID NAME EPOCH VERSION → nothing */
+#define CONTROL_STATE_LIST  "state-list"  /* sssI SERVICE ID|"" NAME|"" LIMIT(0: 10,000): those after that row
+                                           * → words [ID NAME VERSION SIZE SAVED_US]… */
+#define CONTROL_EPOCH       "epoch"       /* nothing → I EPOCH */
+#define CONTROL_PLACE_CLAIM "place-claim" /* ssssI SERVICE ID NODE GENERATION EPOCH(own one of before, or 0)
+                                           * → I EPOCH */
+#define CONTROL_PLACE_FREE  "place-free"  /* ssI SERVICE ID EPOCH → nothing */
+#define CONTROL_PLACE_READ  "place-read"  /* ss SERVICE ID → ssI NODE GENERATION ("" "": free) EPOCH */
+#define CONTROL_PLACE_LIST  "place-list"  /* sssssI SERVICE|"" NODE|"" GENERATION|"" AFTER|"" ID|"" LIMIT: of a
+                                           * service, of a node, or all; those after that service and id
+                                           * → words [SERVICE ID NODE GENERATION EPOCH]… */
+#define CONTROL_REMINDER_PUT "reminder-put" /* sssIIIIs SERVICE ID NAME EPOCH VERSION DUE_US PERIOD_US(0: once)
+                                             * MESSAGE → I VERSION */
+#define CONTROL_REMINDER_RM  "reminder-rm"  /* sssII SERVICE ID NAME EPOCH VERSION → nothing */
+#define CONTROL_REMINDER_DUE "reminder-due" /* II UNTIL_US LIMIT → words [SERVICE ID NAME DUE_US PERIOD_US
+                                             * MESSAGE VERSION]…, by due */
+#define CONTROL_REMINDER_ADVANCE "reminder-advance" /* sssII SERVICE ID NAME VERSION DUE_US(0: it is over)
+                                                     * → I VERSION */
+#define CONTROL_NODE_INSERT "node-insert" /* ssssss NODE GENERATION STATE URL SERVICES LOAD → nothing */
+#define CONTROL_NODE_BEAT   "node-beat"   /* ssss NODE GENERATION STATE LOAD → I BEAT */
+#define CONTROL_NODE_SET    "node-set"    /* sssIs NODE GENERATION STATE BEAT WANTED → nothing */
+#define CONTROL_NODE_RM     "node-rm"     /* ss NODE GENERATION, which must be dead → nothing */
+#define CONTROL_NODE_LIST   "node-list"   /* nothing → words [NODE GENERATION STATE BEAT URL SERVICES LOAD]… */
+#define CONTROL_E_NOT_FOUND   "not_found"   /* the store has answered: there is no such row */
+#define CONTROL_E_CONFLICT    "conflict"    /* then what there is. State, reminder: VERSION (0: none). Claim: NODE
+                                             * GENERATION EPOCH. Free: EPOCH. Node: GENERATION STATE BEAT */
+#define CONTROL_E_FENCED      "fenced"      /* another has the place; a claimer's node is dead */
+#define CONTROL_E_UNREACHABLE "unreachable" /* then `unsent` (nothing was accepted) or `sent` (that is not
+                                             * known), and why */
+#define CONTROL_E_OVERLOADED  "overloaded"  /* too much waits for the store */
+
 /* ---- heads of errors, and the exit status that the command line gives for them ------------- */
 #define CONTROL_E_NOPROC   "noproc"   /* 3: no such child */
 #define CONTROL_E_DENIED   "denied"   /* 5 */
@@ -97,6 +152,7 @@ enum { CONTROL_NODES_COLUMNS = 12 };
 #define CONTROL_E_STOPPING "stopping" /* 1: a stop is under way */
 #define CONTROL_E_STARTING "starting" /* 1: a start is under way */
 #define CONTROL_E_FAILED   "failed"   /* 1: the start failed: then the reason */
+#define CONTROL_E_OVERLOADED "overloaded" /* 1: a service has as many instances as it may */
 #define CONTROL_E_UNKNOWN  "unknown_request" /* 2 */
 #define CONTROL_E_BAD      "bad_request"     /* 2 */
 

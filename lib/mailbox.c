@@ -108,7 +108,7 @@ static void measure(struct troupe *self)
 
 void mailbox_wake(struct troupe *self)
 {
-    if (!self->waiting)
+    if (!self->waiting && !self->saving)
         ev_idle_start(self->loop, &self->mailbox.spin);
 }
 
@@ -224,7 +224,7 @@ static bool has_turn(struct troupe *self)
 /* Does something wait, and is it wanted? */
 static bool may_take(const struct troupe *self)
 {
-    return !self->paused && !self->enough && !TAILQ_EMPTY(&self->mailbox.queue);
+    return !self->paused && !self->enough && !self->saving && !TAILQ_EMPTY(&self->mailbox.queue);
 }
 
 static void end_turn(struct troupe *self)
@@ -249,7 +249,7 @@ static void on_turn(struct ev_loop *loop, ev_check *watcher, int revents)
 
     (void)revents;
     (void)loop;
-    if (self->waiting || self->busy || self->enough)
+    if (self->waiting || self->busy || self->enough || self->saving)
         return;
     agenda_run(self, MAILBOX_TURN_MESSAGES);
     while (TAILQ_EMPTY(&self->agenda) && may_take(self) && has_turn(self)) {
@@ -268,6 +268,19 @@ void mailbox_take_no_more(struct troupe *self)
     channel->last_place = sp_conn_come(channel->conn);
     self->draining = true;
     mailbox_wake(self); /* the turn looks whether anything is left */
+}
+
+void mailbox_retire(struct troupe *self)
+{
+    struct mailbox *mailbox = &self->mailbox;
+    struct channel *channel;
+
+    mailbox->is_retiring = true;
+    if (mailbox->listener)
+        sp_listener_rest(mailbox->listener);
+    TAILQ_FOREACH(channel, &mailbox->channels, in_mailbox)
+    sp_conn_hear_no_more(channel->conn);
+    troupe_drain(self, REASON_IDLE);
 }
 
 static bool has_more_to_take(const struct mailbox *mailbox)
@@ -676,7 +689,7 @@ static bool on_open(struct sp_conn *conn)
     enum sp_protocol protocol = sp_conn_protocol(conn);
     struct channel *channel;
 
-    if (self->mailbox.is_closing || !may_send(self, conn) || !is_pattern_allowed(self, protocol))
+    if (self->mailbox.is_closing || self->mailbox.is_retiring || !may_send(self, conn) || !is_pattern_allowed(self, protocol))
         return false;
     channel = calloc(1, sizeof *channel);
     if (!channel)
@@ -765,6 +778,15 @@ static int envelope_answer(struct troupe_message *message, const char *type, boo
     return peer_send(message->channel->peer, &env, -1);
 }
 
+/* A raw call: its answer is known. */
+static void end_pending(struct troupe_message *message)
+{
+    if (!message->is_pending)
+        return;
+    remember_answered(message->channel, message);
+    remove_pending(message->channel, message);
+}
+
 /* The one answer is on its way, or lost: book-keeping for both. Returns result. */
 static int answered(struct troupe_message *message, int result)
 {
@@ -773,10 +795,7 @@ static int answered(struct troupe_message *message, int result)
     int saved = errno;
 
     message->is_answered = true;
-    if (message->is_pending) {
-        remember_answered(channel, message);
-        remove_pending(channel, message);
-    }
+    end_pending(message);
     if (result < 0) {
         STATS_ADD(self, dropped, 1);
         channel_close(channel);
@@ -791,7 +810,7 @@ static int answered(struct troupe_message *message, int result)
 
 static bool has_asker(const struct troupe_message *message)
 {
-    if (message->channel && !message->is_answered)
+    if (message->channel && !message->is_answered && !message->is_withheld)
         return true;
     errno = ENOTCONN;
     return false;
@@ -862,6 +881,19 @@ static int refuse_size(struct troupe_message *message)
     return -1;
 }
 
+/* Until what the handler has changed is kept. False: it goes out now. */
+static bool withhold(struct troupe_message *message, const char *format, const union wire_value *values,
+                     const char *error)
+{
+    struct troupe *self = message->self;
+
+    if (!message->is_call || !state_withholds(self) ||
+        withheld_add(state_withheld(self), message, format, values, error) < 0)
+        return false;
+    end_pending(message);
+    return true;
+}
+
 int mailbox_answer(struct troupe_message *message, const char *format,
                    const union wire_value *values)
 {
@@ -869,6 +901,13 @@ int mailbox_answer(struct troupe_message *message, const char *format,
 
     if (!has_asker(message))
         return -1;
+    if (withhold(message, format, values, NULL))
+        return 0;
+    if (state_withholds(message->self)) { /* there was no memory to keep it back */
+        mailbox_answer_error(message, "error out of memory");
+        errno = ENOMEM;
+        return -1;
+    }
     result = put_answer(message, format, values);
     if (result < 0 && errno == EMSGSIZE)
         return refuse_size(message);
@@ -910,6 +949,8 @@ int mailbox_answer_error(struct troupe_message *message, const char *text)
         return 0;
     if (!has_asker(message))
         return -1;
+    if (withhold(message, NULL, NULL, text))
+        return 0;
     if (message->origin == MESSAGE_ENVELOPE)
         return answered(message, refuse(message->channel->peer, message->ref,
                                         envelope_text(message->name), text));
@@ -1011,6 +1052,10 @@ void mailbox_drain(struct troupe *self, int64_t ms)
 
 void mailbox_forget(struct troupe_message *message)
 {
+    if (message->is_withheld) { /* once its answer has gone */
+        message->is_forgotten = true;
+        return;
+    }
     message->self->mailbox.live--;
     if (message->channel) {
         remove_pending(message->channel, message);

@@ -38,7 +38,7 @@ struct mailbox {
     size_t max_messages, max_bytes;
     unsigned choked; /* connections that do not take their answers */
     unsigned sub_count; /* nng's SUB dialers */
-    bool is_full, is_closing;
+    bool is_full, is_closing, is_retiring;
     ev_check turn;
     ev_idle spin; /* keeps the loop from sleeping while messages wait */
     ev_timer timeout;
@@ -64,6 +64,9 @@ void mailbox_finish(struct troupe *self);
 
 /* Sets draining: what has come by now, read or not, is handled still, the rest is refused. */
 void mailbox_take_no_more(struct troupe *self);
+/* Hears no more, and ends with REASON_IDLE: what came by now is handled still, what comes later is refused by
+ * nobody: it waits in the listen queue, or goes again (sp_conn_hear_no_more). */
+void mailbox_retire(struct troupe *self);
 /* With draining set: ends the actor as soon as nothing waits any more. */
 void mailbox_check_drained(struct troupe *self);
 

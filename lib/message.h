@@ -45,6 +45,7 @@ struct troupe_message {
     bool is_answered, is_kept, is_handled; /* is_handled: its handler runs */
     bool is_pending;                       /* a raw call that waits for its answer */
     bool is_forwarded;                     /* another is asked for the answer, and nobody else gives one */
+    bool is_withheld, is_forgotten; /* its answer waits (withheld.h); and then it is to be freed */
     bool owns_values;                      /* their texts and bytes are on the heap */
     uint32_t uid;
     uint64_t ref;

@@ -352,6 +352,18 @@ uint64_t peer_request(struct peer *peer, const char *verb, const struct words *w
     return ++peer->last_ref;
 }
 
+uint64_t peer_request_values(struct peer *peer, const char *verb, const char *format,
+                             const union wire_value *values)
+{
+    struct envelope env = envelope_of(ENVELOPE_CONTROL, peer->last_ref + 1, verb);
+    struct wire_image image = {0};
+
+    env.flags = ENVELOPE_TYPED;
+    if (wire_pack_values(format, values, &image) || send_image(peer, &env, &image, -1))
+        return 0;
+    return ++peer->last_ref;
+}
+
 void peer_break(struct peer *peer)
 {
     if (peer->conn)

@@ -39,6 +39,9 @@ int reason_exit_status(const char *reason);
 /* What the reason of a supervisor begins with that its auto_shutdown has ended. */
 #define REASON_AUTO_SHUTDOWN "shutdown auto_shutdown "
 
+/* Of a service's actor that stopped by itself because nobody sent it anything. */
+#define REASON_IDLE "shutdown idle"
+
 /* A supervisor's own end with more to say than `shutdown`: it has given up, or could not start. Only
  * its auto_shutdown is what it was meant to do. */
 bool reason_is_defeat(const char *reason);

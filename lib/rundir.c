@@ -428,6 +428,34 @@ int rundir_listen(const char *run_dir, const char *path)
     return fd;
 }
 
+bool rundir_is_of_service(const char *run_dir, const char *path)
+{
+    const char *name;
+    int dir = open_parent(run_dir, path, &name);
+    bool found;
+
+    if (dir < 0)
+        return false;
+    found = faccessat(dir, RUNDIR_SERVICE, F_OK, 0) == 0;
+    close(dir);
+    return found;
+}
+
+bool rundir_may_be_elsewhere(const char *run_dir, const char *path)
+{
+    char mark[PATH_MAX];
+    const char *name;
+    int parent;
+
+    snprintf(mark, sizeof mark, "%s/%s", run_dir, RUNDIR_PLACES);
+    if (access(mark, F_OK) < 0)
+        return false;
+    parent = open_parent(run_dir, path, &name);
+    if (parent >= 0)
+        close(parent);
+    return parent < 0;
+}
+
 int rundir_connect(const char *run_dir, const char *path)
 {
     struct sockaddr_un sun;

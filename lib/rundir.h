@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #define RUNDIR_SUPERVISOR ".supervisor" /* a supervisor's mailbox, in its directory */
+#define RUNDIR_SERVICE    ".service"    /* an empty file beside it: whoever is not there can be asked for */
 #define RUNDIR_TABLE      ".table"      /* what outlives a supervisor (supervisord/table.h) */
 #define RUNDIR_LOCK       ".lock"       /* held by flock by the root and every supervisor */
 #define RUNDIR_CGROUP     ".cgroup"     /* a link to the node's directory in the cgroup file system */
@@ -46,6 +47,12 @@ int rundir_create(const struct rundir *dir, struct error *err);
 /* A listening stream socket (CLOEXEC, non-blocking, 0666) at run_dir/path, replacing a stale file;
  * for a supervisor path is "shop/.supervisor". Returns the descriptor, or -1 with errno. */
 int rundir_listen(const char *run_dir, const char *path);
+/* Where sys/node knows of services of other nodes, it leaves this mark. */
+#define RUNDIR_PLACES "sys/.places"
+/* May what stands at this path be an actor of a service that is offered by other nodes only? */
+bool rundir_may_be_elsewhere(const char *run_dir, const char *path);
+/* Is what stands at this path (shop/carts/42) an actor of a service, whether it is there or not? */
+bool rundir_is_of_service(const char *run_dir, const char *path);
 /* Starts a non-blocking connect to run_dir/path. Returns the descriptor; or -1 with errno: ENOENT
  * (nobody was ever there), ECONNREFUSED (its owner is gone), EAGAIN (listen queue full: again in 10 ms). */
 int rundir_connect(const char *run_dir, const char *path);

@@ -3,7 +3,7 @@
  * calls handlers; mailbox.c what comes in, contact.c and call.c what goes out; seat.c and yield.c how many
  * share a mailbox's connections; publish.c and subscription.c events, out and in; agenda.c what else the
  * author's functions are owed, and how they wait; ties.c links and monitors; timing.c time; work.c what runs
- * beside it.
+ * beside it; state.c and saving.c what outlives it.
  */
 #ifndef TROUPE_RUNTIME_H
 #define TROUPE_RUNTIME_H
@@ -14,12 +14,14 @@
 #include "call.h"
 #include "contact.h"
 #include "descriptors.h"
+#include "idle.h"
 #include "joining.h"
 #include "loop.h"
 #include "mailbox.h"
 #include "parent.h"
 #include "publish.h"
 #include "reason.h"
+#include "state.h"
 #include "stats.h"
 #include "subscription.h"
 #include "ties.h"
@@ -51,9 +53,11 @@ struct troupe {
     struct views views;
     struct agenda agenda;
     struct timing timing;
+    struct idle idle;
     struct descriptors descriptors;
     struct works works;
     struct undelivered undelivered;
+    struct state *keeping; /* what is in the store; NULL: nothing */
     struct troupe_message spare; /* for one view at a time */
     bool has_spare;
     struct troupe_message *current; /* the one whose handler runs, or NULL */
@@ -66,6 +70,7 @@ struct troupe {
     struct stats_page own_stats;
 
     bool serving;    /* ready: messages are taken */
+    bool saving;     /* messages wait until what the last has changed is kept */
     bool paused;     /* messages wait: troupe_pause() */
     bool ending;     /* a reason is set: no further message is handled */
     bool draining;   /* nothing new is taken; then it ends with drain_reason */

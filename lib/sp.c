@@ -24,6 +24,7 @@ enum {
     TURN_ACCEPTS = 64,
     RETRY_MS = 10,
     REFUSED_MS = 1000,
+    DEAF_MS = 30000,   /* of a connection that is not read any more, and not closed */
     UNHEARD_MS = 5000, /* of connections that end before a word is said */
     FLUSH_MS = 5000,
     ACCEPT_RETRY_MS = 1000,
@@ -71,6 +72,7 @@ struct sp_conn {
     bool paused;
     bool broken;  /* nothing can be written any more */
     bool ended;   /* nothing can be read any more */
+    bool is_deaf; /* … because we said so: what we write still goes */
     bool drained; /* the last recv found nothing */
     char why[96];
 
@@ -85,7 +87,7 @@ struct sp_conn {
     uint64_t in_taken, out_written; /* stream places of in.start and out's first unwritten byte */
     const uint8_t *pinned;          /* in.data while a body in it is shown to the owner */
     struct passengers arrived, departing;
-    struct mono partial_since, active_at;
+    struct mono partial_since, active_at, broken_at;
     int64_t idle_ms;
 
     /* dialers */
@@ -105,6 +107,7 @@ struct sp_listener {
     ev_timer retry; /* accept failed for want of something that others may free */
     struct sp_conn *conns;
     unsigned count;
+    bool rests;
 };
 
 static void on_readable(struct ev_loop *loop, ev_io *w, int revents);
@@ -288,6 +291,8 @@ static void leave_listener(struct sp_conn *conn)
         conn->next->prev = conn->prev;
     conn->listener = NULL;
     listener->count--;
+    if (listener->rests)
+        return;
     ev_timer_stop(listener->loop, &listener->retry);
     ev_io_start(listener->loop, &listener->acceptor);
 }
@@ -432,6 +437,8 @@ static ssize_t receive_chunk(struct sp_conn *conn)
         keep_fds(conn, &msg, conn->in_taken + buf_length(&conn->in) + (uint64_t)n);
         if (unpin(conn) || buf_append(&conn->in, bytes, (size_t)n))
             read_ended(conn, "out of memory");
+    } else if (n == 0 && conn->is_deaf) {
+        ev_io_stop(conn->loop, &conn->reader);
     } else if (n == 0) {
         read_ended(conn, "end of stream");
     } else if (errno != EAGAIN && errno != EINTR) {
@@ -603,20 +610,31 @@ static bool is_reading(const struct sp_conn *conn)
     return conn->state < FLUSHING && !conn->paused;
 }
 
+/* One that hears no more still answers what it has heard, and then ends. It is not waited for for ever. */
+static bool answers_may_come(const struct sp_conn *conn)
+{
+    return conn->limits.again && conn->settled &&
+           mono_diff_ms(mono_now(), conn->broken_at) < DEAF_MS;
+}
+
 /* All whole frames have been delivered: what is left to decide. */
 static void settle(struct sp_conn *conn)
 {
-    if (conn->ended || (conn->broken && conn->drained)) {
+    if (conn->ended || (conn->broken && conn->drained && !answers_may_come(conn))) {
         if (may_dial_again(conn))
             dial_again(conn);
         else
             finish(conn, conn->why);
         return;
     }
-    if (conn->broken)
+    if (conn->broken && !conn->drained)
         ev_idle_start(conn->loop, &conn->more);
     if (conn->state != OPEN)
         return;
+    if (conn->broken) {
+        set_timer(conn, DEAF_MS);
+        return;
+    }
     if (!buf_length(&conn->in))
         conn->partial_since = (struct mono){0};
     else if (!mono_is_set(conn->partial_since))
@@ -726,6 +744,7 @@ static ssize_t send_chunk(struct sp_conn *conn)
 static void write_failed(struct sp_conn *conn)
 {
     conn->broken = true;
+    conn->broken_at = mono_now();
     if (!conn->ended)
         snprintf(conn->why, sizeof conn->why, "%s", phrase(errno));
     if (!conn->limits.again)
@@ -1221,6 +1240,13 @@ int sp_listener_destroy(struct sp_listener *listener, bool keep_fd_open)
     return fd;
 }
 
+void sp_listener_rest(struct sp_listener *listener)
+{
+    listener->rests = true;
+    ev_io_stop(listener->loop, &listener->acceptor);
+    ev_timer_stop(listener->loop, &listener->retry);
+}
+
 void sp_listener_each(struct sp_listener *listener, void (*visit)(struct sp_conn *, void *),
                       void *ctx)
 {
@@ -1365,6 +1391,13 @@ void sp_conn_set_idle_close(struct sp_conn *conn, int64_t ms)
     conn->active_at = mono_now();
     if (conn->state == OPEN)
         watch_age(conn);
+}
+
+void sp_conn_hear_no_more(struct sp_conn *conn)
+{
+    conn->is_deaf = true;
+    if (conn->fd >= 0)
+        shutdown(conn->fd, SHUT_RD);
 }
 
 void sp_conn_break(struct sp_conn *conn)

@@ -66,6 +66,8 @@ struct sp_handlers {
 /* Serves a listening descriptor (taken over). Returns NULL with errno. */
 struct sp_listener *sp_listen(struct ev_loop *loop, int fd, const struct sp_limits *limits,
                               const struct sp_handlers *handlers, void *data);
+/* Accepts nobody any more: who dials waits in the queue. */
+void sp_listener_rest(struct sp_listener *listener);
 /* Stops accepting and closes every connection (no on_close calls). Takes NULL. keep_fd leaves the
  * listening descriptor open and returns it (an actor's mailbox outlives it), else returns -1. */
 int sp_listener_destroy(struct sp_listener *listener, bool keep_fd);
@@ -128,6 +130,9 @@ void sp_conn_pause(struct sp_conn *conn, bool paused);
  * connection ends with on_close("idle"). 0, which is the default: never. Whoever waits for a reply
  * or has a subscription sets 0 meanwhile. */
 void sp_conn_set_idle_close(struct sp_conn *conn, int64_t ms);
+/* Nothing more comes: what the kernel has taken of it by now is read yet, and what the other writes from
+ * now on fails there, and goes again elsewhere (limits.again). What is sent to it still goes. */
+void sp_conn_hear_no_more(struct sp_conn *conn);
 /* Lets the connection end as if the other side had closed it: soon, and with on_close. */
 void sp_conn_break(struct sp_conn *conn);
 /* Closes without on_close. flush: first writes what is queued (at most 5 s). Safe in callbacks. */

@@ -16,10 +16,10 @@
  *   6. Publishing     to whoever subscribes; sharing a resource
  *   7. Groups         joining, members, sending to a group on all nodes
  *   8. Time and work  timers, delayed sends, descriptors, work that may block
- *   9. Attached       a process that no supervisor started takes part
- *  10. Programs       readiness and status of an executed program
- *  11. Machinery      what the macros above are made of
- * Not in this release: groups, other nodes, services.
+ *   9. State          what outlives the actor, in the node's store; reminders
+ *  10. Attached       a process that no supervisor started takes part
+ *  11. Programs       readiness and status of an executed program
+ *  12. Machinery      what the macros above are made of
  *
  * Conventions. Functions that can fail return 0, or -1 with errno. Texts are UTF-8 and
  * NUL-terminated. Nothing here may be called from another thread or from a signal handler. Misuse
@@ -37,6 +37,7 @@
 
 struct ev_loop;
 struct troupe_work;
+struct troupe_stored;
 
 /* The running actor: first argument of everything that it does. */
 struct troupe;
@@ -113,6 +114,9 @@ struct troupe_actor {
     /* A stop first finishes what is queued (troupe_drain), as far as the shutdown time allows.
      * Without it, what waits is dropped: callers hear `down shutdown`. */
     bool drains;
+
+    /* What it keeps in the node's store (section 9); ends with {0}. */
+    const struct troupe_stored *state;
 };
 
 /* Defines this module's actor:
@@ -141,6 +145,8 @@ TROUPE_EXPORT const char *troupe_arg_key(struct troupe *self, unsigned index);
 TROUPE_EXPORT const char *troupe_path(struct troupe *self);
 TROUPE_EXPORT const char *troupe_node(struct troupe *self);
 TROUPE_EXPORT uint64_t troupe_incarnation(struct troupe *self);
+/* The last part of its path: of a service's actor, its id ("42" of "shop/carts/42"). */
+TROUPE_EXPORT const char *troupe_id(struct troupe *self);
 /* Its number among `replicas`, from 1; 0 when it is not one of several. */
 TROUPE_EXPORT unsigned troupe_replica(struct troupe *self);
 
@@ -494,7 +500,82 @@ TROUPE_EXPORT int troupe_manage(struct troupe *self, troupe_work_fn *fn, void *f
 TROUPE_EXPORT int troupe_part_manage(struct troupe *self, troupe_work_fn *fn, void *fn_data,
                                      troupe_on_done *on_done, void *data);
 
-/* ---- 9. Attached -------------------------------------------------------------------------- */
+/* ---- 9. State ----------------------------------------------------------------------------- */
+
+/*
+ * What outlives the actor is kept by the node's store (`store:` in the config, `state: true` in the
+ * child's spec): values by name. All are loaded before init runs; when that cannot be, because the store
+ * does not answer or a value cannot be read, the actor fails to start with a reason that says which
+ * and why (`error state cart: unreachable …`): it never begins with less than was kept. One that was never
+ * saved is as state_size's zeros and init make it.
+ *
+ *     static const struct troupe_stored kept[] = {
+ *         {.name = "cart", .schema = 1, .offset = offsetof(struct cart, items), .size = sizeof(items)}, {0}};
+ *     TROUPE_ACTOR(.state_size = sizeof(struct cart), .state = kept, .messages = messages)
+ *
+ * A save is accepted or not, as a whole. It is over the version that was loaded or accepted last: when
+ * another has saved meanwhile, it fails with `conflict`. A service actor that is not the owner of its id
+ * any more fails with `fenced`, and ends. Failures are NULL for success, else a line:
+ *     conflict         what there is is not what this actor knows; so will all its saves fail
+ *     fenced           another is the owner; this actor ends
+ *     unreachable WHY  no answer in time. Whether it was accepted is found out by the next save
+ *     failed WHY       the store cannot (its disk is full): nothing was changed
+ *     overloaded       too much waits for the store
+ * Who may not use the store (a `user:` other than the node's) is answered `denied`.
+ */
+
+/* Bytes under construction. */
+struct troupe_image;
+/* Adds to them. 0, or -1 with ENOMEM, which is remembered: who calls it need not look. */
+TROUPE_EXPORT int troupe_put(struct troupe_image *image, const void *bytes, size_t size);
+
+/* One value: a part of the actor's memory as it is (offset, size), or what save() makes and load() reads. */
+struct troupe_stored {
+    const char *name; /* as a part of a path: "cart" */
+    uint32_t schema;  /* of what is saved from now on, from 1 */
+    size_t offset, size;
+    void (*save)(struct troupe *self, struct troupe_image *image);
+    /* Reads a value of this schema into the actor's memory; before init. 0, or -1: it cannot be read. */
+    int (*load)(struct troupe *self, struct troupe_bytes value);
+    /* Makes of a value of an older schema one of the next, and is called until it is this one. 0, or -1. */
+    int (*migrate)(struct troupe *self, uint32_t schema, struct troupe_bytes value,
+                   struct troupe_image *image);
+    /* After each function of the author's that has changed it, it is saved by itself: no further message is
+     * handled, and answers wait, until it is accepted. When it is not, answers are `error state NAME:
+     * FAILURE` instead; what is in memory stays, and goes with the next save; after `conflict` the actor
+     * ends, for its next life to load what there is. Casts and events that were sent do not wait. */
+    bool every_message;
+};
+
+/* Runs between messages, once. failure: see above; NULL: it is kept. */
+typedef void troupe_on_saved(struct troupe *self, const char *failure, void *data);
+
+/* Saves the value as it is now. Those that are asked for while one is under way become one. on_saved may be
+ * NULL. 0; or -1 with EINVAL (no such state), EMSGSIZE (8 MiB is the most), ENOMEM. */
+TROUPE_EXPORT int troupe_state_save(struct troupe *self, const char *name, troupe_on_saved *on_saved,
+                                    void *data);
+/* The same, waiting for at most timeout_ms (0: 5 s), as troupe_call() does. NULL; or the failure, valid
+ * until the next call. */
+TROUPE_EXPORT const char *troupe_state_save_now(struct troupe *self, const char *name,
+                                                int64_t timeout_ms);
+/* The version that was loaded or accepted last; 0: it was never saved. */
+TROUPE_EXPORT int64_t troupe_state_version(struct troupe *self, const char *name);
+/* A service actor's epoch, which only its owner has: a fencing token for whatever else it writes to. No other
+ * start of any service's actor has it, and each is greater than those of earlier lives of the same id; it is the
+ * incarnation, too. 0 for other actors, whose supervisor sees to it that there is one. */
+TROUPE_EXPORT uint64_t troupe_epoch(struct troupe *self);
+
+/* A reminder is a timer that outlives the actor: when it is due, the message is sent to this address, and
+ * a service actor is started by it. Its arguments are the reminder's name and a count (format "sU"): ticks
+ * that nobody could be told of come as one. At least once. The same name replaces. period_ms 0: once.
+ * on_saved may be NULL. 0; or -1 with EINVAL (a name that is none, a time that has passed), ENOMEM. */
+TROUPE_EXPORT int troupe_reminder_set(struct troupe *self, const char *name, const char *message,
+                                      int64_t after_ms, int64_t period_ms, troupe_on_saved *on_saved,
+                                      void *data);
+TROUPE_EXPORT int troupe_reminder_clear(struct troupe *self, const char *name, troupe_on_saved *on_saved,
+                                        void *data);
+
+/* ---- 10. Attached -------------------------------------------------------------------------- */
 
 /* A process that no supervisor started becomes an actor of a running node ($TROUPE_RUN, or the node named
  * by $TROUPE_NODE, or the only one that runs): with links, monitors, a path (run/PID; or `path`, a free name
@@ -535,7 +616,7 @@ TROUPE_EXPORT void troupe_detach(struct troupe *self, const char *reason);
     (&(const struct troupe_actor){.abi = TROUPE_ABI, .size = sizeof(struct troupe_actor),          \
                                   .run = troupe_actor_run, __VA_ARGS__})
 
-/* ---- 10. Programs -------------------------------------------------------------------------- */
+/* ---- 11. Programs -------------------------------------------------------------------------- */
 
 /* For an executed program that links this library: the same words to its supervisor, through the
  * descriptor named in TROUPE_CONTROL. Return 0; or -1 with errno: ENOTCONN when no supervisor
@@ -546,7 +627,7 @@ TROUPE_EXPORT int troupe_notify_heartbeat(void);
 /* Tells the reason and the need before the program ends by itself. */
 TROUPE_EXPORT int troupe_notify_exit(const char *need, const char *reason);
 
-/* ---- 11. Machinery ------------------------------------------------------------------------- */
+/* ---- 12. Machinery ------------------------------------------------------------------------- */
 
 enum { TROUPE_ABI = 1 };
 

@@ -518,6 +518,11 @@ static const char *const state_texts[] = {
 
 enum { STATES = sizeof state_texts / sizeof *state_texts };
 
+bool row_supervises(const struct row *row)
+{
+    return row->kind == ROW_SUPERVISOR || row->kind == ROW_SERVICE;
+}
+
 const char *row_kind_text(enum row_kind kind)
 {
     return (size_t)kind < sizeof kind_texts / sizeof *kind_texts ? kind_texts[kind] : "unknown";
@@ -568,7 +573,7 @@ static void pick_row(struct job *job, size_t i)
         *texts[t] = text_or_empty(*texts[t]);
 }
 
-static void row_finish(struct row *row)
+void row_finish(struct row *row)
 {
     char **texts[ROW_TEXTS];
 

@@ -111,9 +111,13 @@ struct rows {
     struct row *at;
 };
 
+/* Is it a supervisor, be it a service's? */
+bool row_supervises(const struct row *row);
 int wire_pack_rows(const struct rows *rows, struct wire_image *image);
 int wire_unpack_rows(const void *image, size_t size, struct rows *rows);
 void rows_finish(struct rows *rows);
+/* What one row holds; not the row. */
+void row_finish(struct row *row);
 
 /* ---- typed payloads of messages (the actor's declared formats) --------------------------- */
 

@@ -137,7 +137,7 @@ bool backplane_is_ours(const struct backplane *plane, const char *path)
     char above[ADDR_PATH_MAX + 1];
 
     return addr_supervisor(path, above, sizeof above) == 0 &&
-           !strcmp(above, plane->supervisor->path);
+           !strcmp(above, plane->supervisor->path) && shards_have(plane->supervisor, path);
 }
 
 int backplane_address(const struct backplane *plane, const char *text, struct addr *addr,

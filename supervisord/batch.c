@@ -119,12 +119,18 @@ static bool has_its_turn(const struct child *child, unsigned position, struct tu
     return is_first || turn->is_over;
 }
 
+/* No order among its children. */
+static bool is_parallel(const struct supervisor *supervisor)
+{
+    return supervisor->spec->template || supervisor->spec->service;
+}
+
 /* The seats of those whom the next step may concern: all to stop, and of those to start hardly anybody.
  * To look at all of each child took a supervisor of 1,000 as long as half a fork, twice for each child
  * that it starts. Returns how many. */
 static size_t seats_of_batch(const struct supervisor *supervisor)
 {
-    struct turn turn = {.anywhere = supervisor->spec->template != NULL};
+    struct turn turn = {.anywhere = is_parallel(supervisor)};
     struct seat *seats = supervisor->seats;
     const struct spec *last = NULL;
     unsigned position = 0;
@@ -152,7 +158,7 @@ bool batch_step(struct supervisor *supervisor, enum step *what)
     const struct seat *seats = supervisor->seats;
     size_t n = seats_of_batch(supervisor), which = 0;
 
-    *what = strategy_next(seats, n, supervisor->spec->template != NULL, &which);
+    *what = strategy_next(seats, n, is_parallel(supervisor), &which);
     if (*what == STEP_STOP)
         stop_in_batch(supervisor->children[seats[which].child]);
     else if (*what == STEP_START)

@@ -132,17 +132,20 @@ static void wait_for_resources(struct child *child, const struct error *err)
 static void spawn(struct child *child)
 {
     struct supervisor *supervisor = child->supervisor;
+    uint64_t last = child->slot->incarnation;
     struct error err = {0};
     char reason[REASON_MAX];
 
     forget_last_life(child);
     child->started = mono_now();
-    child->slot->incarnation++;
-    if (mailbox_bind(child) < 0)
+    child->slot->incarnation = activations_number(child);
+    if (!child->slot->incarnation)
+        error_set_errno(&err, errno, "epochs of %s", child->supervisor->node->state_dir);
+    else if (mailbox_bind(child) < 0)
         error_set_errno(&err, errno, "mailbox of %s", child->path);
     if (err.code || spawn_child(child, &err) < 0) {
         if (spawn_is_scarcity(err.code)) {
-            child->slot->incarnation--;
+            child->slot->incarnation = last;
             wait_for_resources(child, &err);
             return;
         }
@@ -156,7 +159,7 @@ static void spawn(struct child *child)
     talk_begin(child);
     child_set_state(child, CHILD_STARTING);
     probe_watch(&child->probe);
-    if (child->spec->kind != SPEC_SUPERVISOR)
+    if (!spec_supervises(child->spec))
         child_start_timer(child, &child->timer, child->spec->start_timeout_ms);
     events_child(child, EVENT_CHILD_START);
 }
@@ -426,13 +429,15 @@ struct child *child_create(struct supervisor *supervisor, const struct spec *spe
     if (!child)
         return NULL;
     child->supervisor = supervisor;
-    child->spec = spec;
+    child->given = *spec;
+    child->spec = supervisor->spec->service && supervisor->spec->template ? &child->given : spec;
     child->control_fd = child->mailbox_fd = child->log_fd[0] = child->log_fd[1] = -1;
     child->page = (struct page_place){.index = -1, .own_fd = -1};
     init_watchers(child);
     intensity_init(&child->restarts, RESTARTS_KEPT, supervisor->spec->period_ms);
     if (addr_join(supervisor->path, spec->name, child->path, sizeof child->path) < 0)
         goto fail;
+    child->given.name = (char *)child_name(child);
     child->slot = table_slot(supervisor->table, spec->name);
     if (!child->slot || (!child->slot->held && mailbox_bind(child) < 0) || pages_claim(child) < 0 ||
         logpipes_create(child) < 0)

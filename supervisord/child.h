@@ -65,6 +65,10 @@ struct child {
     struct supervisor *supervisor;
     const struct spec *spec;
     const struct module *module; /* found and loaded by its first start */
+    uint64_t claimed;      /* of a service with state: the epoch that the next incarnation has; 0: it has none */
+    int64_t claim_delay_ms; /* it is being asked for: what was decided then */
+    bool is_claiming;
+    struct spec given;     /* of a service: the template, but for its name; all else is the template's */
     struct spec *own_spec; /* children added while running own theirs; else NULL */
     struct table_slot *slot; /* what outlives the supervisor: incarnation, held, ends … */
 
@@ -112,6 +116,7 @@ struct child {
     struct party party;  /* to links and monitors; holds what the control socket does not take yet */
 
     struct mono started, not_before;
+    uint64_t epoch; /* that sys/node has given it (offers.h); 0: none, or it is told as gone */
     int64_t start_took_ms;
     struct backoff backoff;
     int64_t scarce_ms; /* delay of the last try that failed for want of resources; 0 */

@@ -9,6 +9,7 @@
 #define A_TIME          "a time such as 250ms, 5s, 2m or 1h"
 #define A_SIZE          "a size such as 512k, 8M or 1G"
 #define A_URL           "tcp://HOST:PORT or tls+tcp://HOST:PORT"
+#define A_STORE         "sqlite:, sqlite:FOLDER, postgres://…, redis://ADDRESS:PORT or redis:///SOCKET"
 #define DAY_MS          86400000.0
 #define YEAR_MS         (365 * DAY_MS)
 
@@ -18,13 +19,11 @@ static const char *const auto_shutdowns[] = {"never", "any_significant", "all_si
 static const char *const stderrs[] = {"joined", "separate", NULL};
 static const char *const raws[] = {"on", "bytes", "off", NULL};
 static const char *const verifies[] = {"required", NULL};
+static const char *const placements[] = {"local", "random", "hash", "least", NULL};
 static const char *const connects[] = {"transitive", "isolated", NULL};
-static const char *const stores[] = {"sqlite:", "postgres://", "redis://", NULL};
 
 static const char later_gateway[] = "the gateway comes with a later version";
-static const char later_services[] = "services come with a later version";
 static const char later_web[] = "web pages come with a later version";
-static const char later_stores[] = "stores come with a later version";
 
 /* ---- a file ------------------------------------------------------------------------------ */
 
@@ -117,10 +116,12 @@ static const struct config_key child_keys[] = {
     {"supervisor", TYPE_SUPERVISOR, AT(supervisor), .kinds = FOR_SUPERVISOR,
      .section = SECTION_SUPERVISOR, .expected = "a map of supervisor keys", .sample = SAMPLE_APART,
      .help = "A supervisor of its own, with children of its own."},
-    {"service", TYPE_SERVICE, AT(service), .kinds = FOR_SERVICE, .section = SECTION_SERVICE,
-     .later = later_services, .expected = "a map of service keys", .sample = SAMPLE_COMMENTED,
-     .example = "{module: cart, idle: 15m, max: 10000, state: true}",
-     .help = "Actors that come into being with the first message to their name."},
+    {"service", TYPE_SERVICE, AT(supervisor), .kinds = FOR_SERVICE, .section = SECTION_SERVICE,
+     .expected = "a map of service keys", .sample = SAMPLE_COMMENTED,
+     .example = "{module: cart, idle: 15m, max: 1000}",
+     .help = "Actors that come into being with the first message to their name: shop/carts/42 is "
+             "started when somebody calls it, and stops by itself when it has got no message for a "
+             "while."},
     {"description", TYPE_TEXT, AT(description), .kinds = FOR_ALL, .expected = "a text",
      .example = "answers people", .help = "One line for people, shown by status."},
     {"restart", TYPE_CHOICE, AT(restart), .kinds = FOR_ALL, .choices = restarts,
@@ -200,6 +201,10 @@ static const struct config_key child_keys[] = {
      .expected = "true or false", .example = "false", .sample = SAMPLE_APART,
      .help = "Keeps what the actor hands over at its end, and gives it to its next "
              "incarnation."},
+    {"state", TYPE_BOOL, AT(keeps_state), .kinds = FOR_MODULE, .fallback = "false",
+     .expected = "true or false", .example = "false", .sample = SAMPLE_APART,
+     .help = "Whether the module keeps state in the store: then the node has one. Not with a user "
+             "other than the node's."},
     {"user", TYPE_USER, .kinds = FOR_PROCESS,
      .expected = "the name of a user that exists, or a number", .example = "nobody",
      .sample = SAMPLE_COMMENTED,
@@ -286,22 +291,72 @@ static const struct config_key backoff_keys[] = {
 
 #undef AT
 
-#define AT(member) .offset = offsetof(struct spec_service, member)
+#define AT(member)       .offset = offsetof(struct config_service, service.member)
+#define INSTANCE(member) .offset = offsetof(struct config_service, instance.member)
+#define INSTANCE_WHOLE   .offset = offsetof(struct config_service, instance)
 
 static const struct config_key service_keys[] = {
-    {"module", TYPE_TEXT, AT(module), .required = true, .expected = "the name of a module",
-     .example = "cart", .help = "The module of each of its actors."},
-    {"idle", TYPE_DURATION, AT(idle_ms), .min = 1, .max = YEAR_MS,
+    {"module", TYPE_MODULE, INSTANCE(module), .required = true,
+     .expected = "the name of a module, or a path with a slash", .example = "cart",
+     .help = "The module of each of its actors."},
+    {"idle", TYPE_DURATION, AT(idle_ms), .min = 1, .max = YEAR_MS, .fallback_words = "never",
      .expected = A_TIME " (more than 0)", .example = "15m",
-     .help = "An actor that got no message for so long is stopped."},
-    {"max", TYPE_WHOLE, AT(max), .min = 1, .max = 1e9, .fallback = "10000",
-     .expected = "a number from 1 to 1000000000", .example = "10000",
-     .help = "More actors at a time than this are refused."},
+     .help = "An actor that got no message for so long, and has nothing under way, stops in order. "
+             "The next message starts it again."},
+    {"max", TYPE_WHOLE, AT(max), .min = 1, .max = 100000, .fallback = "1000",
+     .expected = "a number from 1 to 100000", .example = "1000",
+     .help = "So many actors at a time. Who asks for one more hears overloaded. More than the "
+             "descriptors of this machine carry are refused."},
     {"state", TYPE_BOOL, AT(state), .fallback = "false", .expected = "true or false",
-     .example = "true", .help = "Whether the actors keep their state in the store."},
+     .example = "false", .help = "Whether the actors keep their state in the store."},
+    {"placement", TYPE_CHOICE, AT(placement), .choices = placements, .fallback = "local",
+     .example = "local",
+     .help = "On which of several nodes an actor is started: the one that asks, any, the one that "
+             "its name says, or that with the fewest."},
+    {"intensity", TYPE_WHOLE, AT(intensity), .max = 1000, .fallback = "3",
+     .expected = "a number from 0 to 1000", .example = "3",
+     .help = "How often one actor may fail within period before it is refused for a while. Others "
+             "are not concerned."},
+    {"period", TYPE_DURATION, AT(period_ms), .min = 1, .max = YEAR_MS, .fallback = "5s",
+     .expected = A_TIME " (more than 0)", .example = "5s",
+     .help = "The sliding window in which the failures of one actor are counted."},
+    {"refuse", TYPE_DURATION, AT(refuse_ms), .min = 1, .max = YEAR_MS, .fallback = "10s",
+     .expected = A_TIME " (more than 0)", .example = "10s",
+     .help = "For how long an actor that failed more often than that is refused; who asks for it "
+             "hears why."},
+    {"backoff", TYPE_BACKOFF, AT(backoff), .section = SECTION_BACKOFF, .sample = SAMPLE_APART,
+     .fallback_words = "{initial: 50ms, max: 1s}",
+     .expected = "a map of initial, factor, max, jitter and reset_after",
+     .help = "How long an actor that failed rests before the next message starts it."},
+    {"args", TYPE_ARGS, INSTANCE(args), .expected = "a map of texts", .example = "{}",
+     .help = "Arguments of the module's init, the same for all."},
+    {"shutdown", TYPE_SHUTDOWN, INSTANCE(shutdown_ms), .max = YEAR_MS, .fallback = "5s",
+     .expected = A_TIME ", infinity or brutal_kill", .example = "5s",
+     .help = "How long an actor may take to end after it was told to."},
+    {"start_timeout", TYPE_DURATION, INSTANCE(start_timeout_ms), .min = 1, .max = YEAR_MS,
+     .fallback = "30s", .expected = A_TIME " (more than 0)", .example = "30s",
+     .help = "How long an actor may take to be ready. Others do not wait for it."},
+    {"watchdog", TYPE_DURATION, INSTANCE(watchdog_ms), .min = 1, .max = YEAR_MS,
+     .expected = A_TIME " (more than 0)", .example = "30s", .fallback_words = "none",
+     .sample = SAMPLE_COMMENTED, .help = "As that of a child."},
+    {"mailbox", TYPE_MAILBOX, INSTANCE_WHOLE, .section = SECTION_MAILBOX, .fallback_words = "true",
+     .expected = "a map of messages and bytes", .sample = SAMPLE_APART,
+     .help = "How much may wait in the mailbox of each."},
+    {"raw", TYPE_RAW, INSTANCE_WHOLE, .choices = raws, .fallback_words = "on",
+     .expected = "on, bytes or off", .example = "on", .sample = SAMPLE_APART,
+     .help = "As that of a child. Plain nng clients reach actors that live, and start none."},
+    {"env", TYPE_ENV, INSTANCE(env), .expected = "a map of names to texts", .example = "{}",
+     .help = "Environment variables, added to the node's own."},
+    {"user", TYPE_USER, INSTANCE_WHOLE, .expected = "the name of a user that exists, or a number",
+     .example = "nobody", .sample = SAMPLE_COMMENTED, .help = "Runs as this user."},
+    {"limits", TYPE_LIMITS, INSTANCE_WHOLE,
+     .expected = "a map of limits such as {nofile: 4096, as: 512M, core: 0}",
+     .example = "{core: 0}", .help = "Resource limits of each."},
     {0},
 };
 
+#undef INSTANCE
+#undef INSTANCE_WHOLE
 #undef AT
 
 /* ---- the node and the log ---------------------------------------------------------------- */
@@ -347,8 +402,26 @@ static const struct config_key node_keys[] = {
     {"http", TYPE_TEXT, AT(http), .later = later_web, .expected = "host:port",
      .example = "127.0.0.1:8730", .sample = SAMPLE_COMMENTED,
      .help = "Where the pages are served."},
-    {"store", TYPE_PREFIXED, AT(store), .choices = stores, .later = later_stores,
-     .example = "\"sqlite:\"", .sample = SAMPLE_COMMENTED, .help = "Where state is kept."},
+    {"store", TYPE_STORE, AT(store), .expected = A_STORE, .example = "\"sqlite:\"",
+     .sample = SAMPLE_COMMENTED,
+     .fallback_words = "sqlite: when a child says state: true, else none",
+     .help = "Where the state of actors is kept: in files of this host (sqlite:, in the node's state "
+             "folder, or in FOLDER, which several nodes of the host may share), in PostgreSQL, or "
+             "in Redis, which must write each change to its disk (appendonly yes, appendfsync "
+             "always)."},
+    {"store_password_file", TYPE_FILE_PATH, AT(store_password_file),
+     .expected = "the path of a file", .example = "/etc/troupe/store-password",
+     .sample = SAMPLE_COMMENTED,
+     .help = "A file whose first line is the password of PostgreSQL or Redis; nobody but its owner "
+             "may read it."},
+    {"store_unsafe", TYPE_BOOL, AT(store_unsafe), .fallback = "false", .expected = "true or false",
+     .example = "false", .sample = SAMPLE_COMMENTED,
+     .help = "Takes a Redis that may lose what it has acknowledged."},
+    {"lease", TYPE_DURATION, AT(lease_ms), .min = 500, .max = 30000, .fallback = "5s",
+     .expected = A_TIME " from 500ms to 30s", .example = "5s", .sample = SAMPLE_COMMENTED,
+     .help = "How long the services of this node may run without a word to the store, where nodes "
+             "share one: after that its actors have ended, and others may take them over a fifth "
+             "later. Nodes with store: and peers: or listen: share their services."},
     {0},
 };
 

@@ -6,6 +6,8 @@
 #ifndef TROUPE_CONFIG_KEYS_H
 #define TROUPE_CONFIG_KEYS_H
 
+#include "spec.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,9 +33,9 @@ enum config_type {
     TYPE_NAME,      /* one part of a path (char *) */
     TYPE_UNKEPT,    /* a text, perhaps one of `choices` (nothing) */
     TYPE_TEXT,      /* (char *) */
-    TYPE_PREFIXED,  /* a text that begins with one of `choices` (char *) */
     TYPE_URL,       /* where a node is reached (char *) */
     TYPE_URLS,      /* a list, or one alone (char **) */
+    TYPE_STORE,     /* where state is kept; a folder made absolute (char *) */
     TYPE_RIGHTS,    /* a list of words of `choices`, or one alone: bits, in their order (unsigned) */
     TYPE_PATHS,     /* a list of different paths in the tree, or one alone (char **) */
     TYPE_GROUPS,    /* a list of different names of process groups, or one alone (char **) */
@@ -60,7 +62,7 @@ enum config_type {
     TYPE_MAILBOX,    /* true, false or a section (struct spec *) */
     TYPE_MODULE,     /* (char *) */
     TYPE_SUPERVISOR, /* (struct spec_supervisor *) */
-    TYPE_SERVICE,    /* (struct spec_service *) */
+    TYPE_SERVICE,    /* (struct spec_supervisor *) */
     TYPE_CHILDREN,   /* (children of the supervisor) */
     TYPE_TEMPLATE,   /* (template of the supervisor) */
     TYPE_ARGS,       /* (char **) */
@@ -110,6 +112,12 @@ struct config_key {
     const char *example;         /* YAML, for the sample; NULL where the section is shown instead */
     enum config_sample sample;
     const char *help; /* a sentence, or some */
+};
+
+/* What a map of service keys is read into. */
+struct config_service {
+    struct spec_service service;
+    struct spec instance; /* what each of its actors is; a module without a name */
 };
 
 /* The keys of a section, in the order in which they are read; ends with a NULL name. */

@@ -26,8 +26,6 @@ static void print_line(const char *text, struct buf *out)
 
 static void print_expected(const struct config_key *key, struct buf *out)
 {
-    if (key->type == TYPE_PREFIXED)
-        buf_printf(out, "a text that begins with ");
     for (size_t i = 0; !key->expected && key->choices && key->choices[i]; i++)
         buf_printf(out, "%s%s", i ? ", " : "", key->choices[i]);
     if (key->expected)

@@ -2,6 +2,7 @@
  * the node's keys. */
 #include "config_reader.h"
 #include "rights.h"
+#include "store_url.h"
 #include "texts.h"
 #include "url.h"
 
@@ -11,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { COOKIE_MIN = 16, COOKIE_MAX = 4096, PORT_MAX = 65535, GATEWAY_PORTS = 3 };
+enum { COOKIE_MIN = 16, COOKIE_MAX = 4096, PASSWORD_MAX = 255, PORT_MAX = 65535, GATEWAY_PORTS = 3 };
 
 /* ---- addresses and rights -------------------------------------------------------------------- */
 
@@ -79,6 +80,34 @@ void read_rights(struct reader *reader, const struct config_key *key,
     reader_each(reader, key, node, add_right, at);
 }
 
+/* A folder is meant from the file's own. */
+static void keep_store(struct reader *reader, const struct store_url *url, const char *text, char **at)
+{
+    const char *folder = *url->where ? reader_absolute(reader, url->where) : "";
+    char kept[PATH_MAX + 8];
+
+    if (strcmp(url->backend, "sqlite") != 0) {
+        reader_keep(reader, at, text);
+    } else if (folder) {
+        snprintf(kept, sizeof kept, "sqlite:%s", folder);
+        reader_keep(reader, at, kept);
+    }
+}
+
+void read_store(struct reader *reader, const struct config_key *key, const struct config_node *node,
+                void *at)
+{
+    const char *text = reader_text(reader, key, node), *why;
+    struct store_url url;
+
+    if (!text)
+        return;
+    if (store_url_parse(text, &url, &why) < 0) /* the text is not shown: a password may stand in it */
+        complain(reader, "no place for state: expected %s", why);
+    else
+        keep_store(reader, &url, text, at);
+}
+
 /* ---- what must hold between the keys -------------------------------------------------------- */
 
 static void complain_at(struct reader *reader, const struct config_node *map, const char *key,
@@ -124,17 +153,18 @@ static void check_gateway(struct reader *reader, const struct config_node *map)
         complain_at(reader, map, "gateway", "\"%.100s\": expected a port from 1 to 65533", text);
 }
 
-static const char *wrong_cookie(const char *file)
+/* A file of so many bytes that nobody else may read: NULL, or what it is instead. */
+static const char *wrong_secret(const char *file, off_t min, off_t max)
 {
     struct stat st;
 
     if (stat(file, &st) < 0)
         return strerror(errno);
-    if (!S_ISREG(st.st_mode) || st.st_size > COOKIE_MAX)
+    if (!S_ISREG(st.st_mode) || st.st_size > max)
         return "something else";
     if (st.st_mode & (S_IRWXG | S_IRWXO))
         return "others may read or write it";
-    if (st.st_size < COOKIE_MIN)
+    if (st.st_size < min)
         return "too short";
     return access(file, R_OK) < 0 ? strerror(errno) : NULL;
 }
@@ -150,7 +180,7 @@ static void check_cookie(struct reader *reader, const struct config_node *map)
                         "the path of a file, beside listen and peers");
         return;
     }
-    wrong = reader->context->text_only ? NULL : wrong_cookie(node->cookie_file);
+    wrong = reader->context->text_only ? NULL : wrong_secret(node->cookie_file, COOKIE_MIN, COOKIE_MAX);
     if (wrong)
         complain_at(
             reader, map, "cookie_file",
@@ -168,6 +198,31 @@ static void check_file(struct reader *reader, const struct config_node *map, con
     complain_at(reader, map, "tls", "%s: expected a file that can be read", text);
 }
 
+static void check_store(struct reader *reader, const struct config_node *map)
+{
+    const struct spec_node *node = &reader->tree->node;
+    bool is_redis = node->store && strncmp(node->store, "redis:", 6) == 0;
+    bool is_embedded = !node->store || strncmp(node->store, "sqlite", 6) == 0;
+    const char *wrong = NULL;
+
+    if (node->store_unsafe && !is_redis)
+        complain_at(reader, map, "store_unsafe", "only a Redis may be taken so: expected %s",
+                    "store: redis://… beside it");
+    if (!node->store_password_file)
+        return;
+    if (is_embedded) {
+        complain_at(reader, map, "store_password_file", "nobody asks for it: expected %s",
+                    "store: postgres://… or redis://… beside it");
+        return;
+    }
+    if (!reader->context->text_only)
+        wrong = wrong_secret(node->store_password_file, 1, PASSWORD_MAX);
+    if (wrong)
+        complain_at(reader, map, "store_password_file",
+                    "%s: expected a file of 1 to 255 bytes that only its owner may read (chmod 600)",
+                    wrong);
+}
+
 static void check_node(struct reader *reader, const struct config_node *map)
 {
     const struct spec_node *node = &reader->tree->node;
@@ -178,6 +233,7 @@ static void check_node(struct reader *reader, const struct config_node *map)
         check_url(reader, map, "peers", *peer);
     check_gateway(reader, map);
     check_cookie(reader, map);
+    check_store(reader, map);
     check_file(reader, map, node->tls_ca);
     check_file(reader, map, node->tls_cert);
     check_file(reader, map, node->tls_key);

@@ -49,10 +49,28 @@ static void print_intensity(const struct spec_supervisor *supervisor, struct buf
         buf_printf(out, ", %u in %s", supervisor->intensity, period);
 }
 
+/* Shards are nobody's business: what they make their actors of is. */
+static void print_service(const struct spec_supervisor *supervisor, struct buf *out)
+{
+    const struct spec_service *service = supervisor->service;
+    const struct spec *template =
+        supervisor->template ? supervisor->template : supervisor->children[0].supervisor->template;
+    char idle[32];
+
+    buf_printf(out, " %s, at most %u", template->module, service->max);
+    if (service->idle_ms)
+        buf_printf(out, ", idle %s", text_of_duration(service->idle_ms, idle, sizeof idle));
+    if (service->state)
+        buf_printf(out, ", state");
+    buf_printf(out, ", placement %s", spec_placement_text(service->placement));
+}
+
 static void print_what(const struct spec *spec, struct buf *out)
 {
     buf_printf(out, "%s", spec_kind_text(spec->kind));
-    if (spec->supervisor) {
+    if (spec->kind == SPEC_SERVICE) {
+        print_service(spec->supervisor, out);
+    } else if (spec->supervisor) {
         buf_printf(out, " %s", spec_strategy_text(spec->supervisor->strategy));
         print_intensity(spec->supervisor, out);
     } else if (spec->module) {
@@ -97,6 +115,8 @@ static void print_spec(const struct spec *spec, unsigned depth, struct buf *out)
     if (spec->user)
         buf_printf(out, "; user: %s", spec->user);
     buf_printf(out, "\n");
+    if (spec->kind == SPEC_SERVICE)
+        return;
     for (size_t i = 0; spec->supervisor && i < spec->supervisor->child_count; i++)
         print_spec(&spec->supervisor->children[i], depth + 1, out);
     if (spec->supervisor && spec->supervisor->template)
@@ -128,8 +148,6 @@ static void print_expected(const struct config_key *key, struct buf *out)
         buf_printf(out, "%s", key->expected);
         return;
     }
-    if (key->type == TYPE_PREFIXED)
-        buf_printf(out, "a text that begins with ");
     for (size_t i = 0; key->choices && key->choices[i]; i++)
         buf_printf(out, "%s%s", !i ? "" : key->choices[i + 1] ? ", " : " or ", key->choices[i]);
     if (!key->choices)
@@ -246,6 +264,7 @@ static void print_sample_children(int indent, struct buf *out)
     print_apart(SECTION_CHILD, "args", indent + 2, out);
     print_apart(SECTION_CHILD, "raw", indent + 2, out);
     print_apart(SECTION_CHILD, "last_state", indent + 2, out);
+    print_apart(SECTION_CHILD, "state", indent + 2, out);
     buf_printf(out, "\n%*s# A supervisor, here with a template.\n%*s- name: pool\n", indent, "",
                indent, "");
     print_apart(SECTION_CHILD, "supervisor", indent + 2, out);

@@ -109,15 +109,9 @@ static char *words_as_text(const char *const *words, char *out, size_t size)
 
 static const char *expected_of(const struct config_key *key, char *out, size_t size)
 {
-    static const char beginning[] = "a text that begins with ";
-    size_t used = 0;
-
     if (key->expected || !key->choices)
         return key->expected ? key->expected : "a text";
-    if (key->type == TYPE_PREFIXED)
-        used = (size_t)snprintf(out, size, "%s", beginning);
-    words_as_text(key->choices, out + used, size - used);
-    return out;
+    return words_as_text(key->choices, out, size);
 }
 
 void complain_of_value(struct reader *reader, const struct config_key *key,
@@ -263,10 +257,10 @@ static read_value *const readers[TYPE_COUNT_OF_TYPES] = {
     [TYPE_NAME] = read_name,
     [TYPE_UNKEPT] = read_unkept,
     [TYPE_TEXT] = read_text,
-    [TYPE_PREFIXED] = read_prefixed,
     [TYPE_GROUPS] = read_groups,
     [TYPE_URL] = read_url,
     [TYPE_URLS] = read_urls,
+    [TYPE_STORE] = read_store,
     [TYPE_RIGHTS] = read_rights,
     [TYPE_PATHS] = read_paths,
     [TYPE_FOLDER] = read_folder,

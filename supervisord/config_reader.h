@@ -107,7 +107,7 @@ void reader_each(struct reader *reader, const struct config_key *key,
 /* ---- the readers of single types, by file ------------------------------------------------ */
 
 /* config_values.c */
-read_value read_nothing, read_unkept, read_name, read_text, read_prefixed, read_paths, read_groups,
+read_value read_nothing, read_unkept, read_name, read_text, read_paths, read_groups,
     read_file_path, read_bool, read_whole, read_octal, read_number, read_count, read_duration,
     read_size, read_choice, read_signal, read_intensity, read_shutdown, read_address, read_regex;
 /* config_process.c */
@@ -117,10 +117,12 @@ read_value read_exec, read_folder, read_args, read_env, read_env_file, read_user
 read_value read_map, read_backoff, read_ready, read_mailbox, read_module, read_supervisor,
     read_service, read_children, read_template;
 /* config_node.c */
-read_value read_url, read_urls, read_rights, read_node, read_log;
+read_value read_url, read_urls, read_rights, read_store, read_node, read_log;
 
 /* config_process.c: is there a program of that name, for this child? */
 void check_program(struct reader *reader, const struct spec *child, const char *program);
+/* Is its module there? */
+void check_module(struct reader *reader, const struct spec *child);
 /* config_tree.c: one child from its map. declared: it needs a name of its own. */
 void read_child(struct reader *reader, const struct config_node *map, bool declared,
                 struct spec *child);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- looking ahead ------------------------------------------------------------------------- */
 
@@ -114,19 +115,6 @@ void read_mailbox(struct reader *reader, const struct config_key *key,
     spec->has_mailbox = text && strcmp(text, "true") == 0;
 }
 
-void read_service(struct reader *reader, const struct config_key *key,
-                  const struct config_node *node, void *at)
-{
-    struct spec_service *service = calloc(1, sizeof *service);
-
-    if (!service) {
-        reader_no_memory(reader);
-        return;
-    }
-    *(struct spec_service **)at = service;
-    read_map(reader, key, node, service);
-}
-
 void read_module(struct reader *reader, const struct config_key *key,
                  const struct config_node *node, void *at)
 {
@@ -144,7 +132,7 @@ void read_module(struct reader *reader, const struct config_key *key,
 
 /* ---- the rules for one child ---------------------------------------------------------------- */
 
-static void check_module(struct reader *reader, const struct spec *child)
+void check_module(struct reader *reader, const struct spec *child)
 {
     char file[PATH_MAX];
     int exports;
@@ -233,6 +221,11 @@ static void check_child(struct reader *reader, const struct spec *child,
         check_significant(reader, child);
         reader_leave(reader);
     }
+    if (child->keeps_state && child->has_uid && child->uid != getuid()) {
+        enter_key(reader, &scope, map, "state");
+        complain(reader, "true: the store serves the node's own user only: expected no user beside it");
+        reader_leave(reader);
+    }
     enter_key(reader, &scope, map, "backoff");
     if (child->backoff.initial_ms && is_restarted && supervisor->intensity != INTENSITY_UNLIMITED)
         check_backoff(reader, child);
@@ -285,7 +278,7 @@ void child_defaults(struct reader *reader, unsigned kinds, struct spec *child)
                   : kinds & FOR_SERVICE  ? SPEC_SERVICE
                   : kinds & FOR_PROGRAM  ? SPEC_PROGRAM
                                          : SPEC_MODULE;
-    child->shutdown_ms = kinds & FOR_SUPERVISOR ? SHUTDOWN_INFINITY : DEFAULT_SHUTDOWN_MS;
+    child->shutdown_ms = kinds & (FOR_SUPERVISOR | FOR_SERVICE) ? SHUTDOWN_INFINITY : DEFAULT_SHUTDOWN_MS;
     child->has_mailbox = kinds & FOR_MODULE;
     child->link = empty_list(reader);
     child->groups = empty_list(reader);

@@ -60,20 +60,6 @@ void read_text(struct reader *reader, const struct config_key *key, const struct
         reader_keep(reader, at, text);
 }
 
-void read_prefixed(struct reader *reader, const struct config_key *key,
-                   const struct config_node *node, void *at)
-{
-    const char *text = reader_text(reader, key, node);
-
-    for (size_t i = 0; text && key->choices[i]; i++)
-        if (strncmp(text, key->choices[i], strlen(key->choices[i])) == 0) {
-            reader_keep(reader, at, text);
-            return;
-        }
-    if (text)
-        complain_of_value(reader, key, node);
-}
-
 static void add_path(struct reader *reader, const struct config_key *key,
                      const struct config_node *node, void *at)
 {

@@ -13,20 +13,38 @@
 #include <string.h>
 #include <unistd.h>
 
-void events_subscribe(struct events *events, struct peer *peer, uint64_t ref)
+int events_add(struct events *events, struct peer *peer, uint64_t ref)
 {
     struct event_subscriber *grown;
-    struct rows rows;
 
     events_drop_peer(events, peer); /* one that asks anew goes on with the new number */
     grown = realloc(events->subscribers, (events->count + 1) * sizeof *grown);
-    if (grown)
-        events->subscribers = grown;
-    if (!grown || status_rows(events->supervisor, NULL, true, &rows) < 0) {
+    if (!grown)
+        return -1;
+    events->subscribers = grown;
+    grown[events->count++] = (struct event_subscriber){.peer = peer, .ref = ref};
+    return 0;
+}
+
+void events_pass(struct events *events, const struct envelope *env)
+{
+    for (size_t i = 0; i < events->count; i++) {
+        struct event_subscriber *subscriber = &events->subscribers[i];
+        struct envelope event = *env;
+
+        event.ref = subscriber->ref;
+        subscriber->stalled |= peer_send(subscriber->peer, &event, -1) < 0;
+    }
+}
+
+void events_subscribe(struct events *events, struct peer *peer, uint64_t ref)
+{
+    struct rows rows;
+
+    if (status_rows(events->supervisor, NULL, true, &rows) < 0 || events_add(events, peer, ref) < 0) {
         peer_reply_error(peer, ref, CONTROL_E_REFUSED " out of memory");
         return;
     }
-    grown[events->count++] = (struct event_subscriber){.peer = peer, .ref = ref};
     peer_reply_rows(peer, ref, &rows);
     rows_finish(&rows);
 }

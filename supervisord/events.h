@@ -37,6 +37,10 @@ void events_init(struct events *events, struct supervisor *supervisor);
 void events_finish(struct events *events);
 /* Answers with the snapshot and goes on with changes. */
 void events_subscribe(struct events *events, struct peer *peer, uint64_t ref);
+/* Goes on with changes; the snapshot comes from elsewhere. 0 or -1 (ENOMEM). */
+int events_add(struct events *events, struct peer *peer, uint64_t ref);
+/* One that another supervisor has emitted, to all who subscribed here. */
+void events_pass(struct events *events, const struct envelope *env);
 /* Closes the connections of those who have not read, so that they know that something is missing. */
 void events_drop_stalled(struct events *events);
 void events_drop_peer(struct events *events, const struct peer *peer);

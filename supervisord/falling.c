@@ -54,7 +54,7 @@ static int call_roll(struct child *witness, struct roll *roll)
 static void stop_the_rest(struct child *child, const struct strays *rest)
 {
     child->left_members |= child->order == ORDER_NONE;
-    if (child->spec->kind == SPEC_SUPERVISOR || child->killed || child->out_of_grace ||
+    if (spec_supervises(child->spec) || child->killed || child->out_of_grace ||
         child->spec->shutdown_ms == SHUTDOWN_BRUTAL_KILL)
         members_signal(&child->members, rest, SIGKILL, !child->reaped, false);
     else
@@ -74,7 +74,7 @@ static bool is_empty(struct child *child, struct roll *roll)
             stop_the_rest(child, &rest);
     }
     strays_finish(&rest);
-    return !left && !roll->killed && (child->spec->kind != SPEC_SUPERVISOR || !roll->orphans);
+    return !left && !roll->killed && (!spec_supervises(child->spec) || !roll->orphans);
 }
 
 /* Reaps the leader at last. False when its group is, against expectation, not empty. */

@@ -30,7 +30,7 @@ static bool is_ours(const struct links *links, const char *path)
     char parent[ADDR_PATH_MAX + 1];
 
     return addr_supervisor(path, parent, sizeof parent) == 0 &&
-           !strcmp(parent, links->supervisor->path);
+           !strcmp(parent, links->supervisor->path) && shards_have(links->supervisor, path);
 }
 
 static bool is_linked_to(const struct child *child, const char *path)

@@ -38,7 +38,7 @@ static char *uids_text(const struct troupe_boot *boot)
 
 void module_exec(const char *program, const char *file, const struct troupe_boot *boot)
 {
-    char numbers[160], *uids = uids_text(boot), **argv;
+    char numbers[200], *uids = uids_text(boot), **argv;
     int state = put_last_state(boot);
     size_t n = 0;
 
@@ -47,9 +47,10 @@ void module_exec(const char *program, const char *file, const struct troupe_boot
     argv = calloc(n + 6, sizeof *argv);
     if (!argv || !uids || state < 0)
         return;
-    snprintf(numbers, sizeof numbers, "%" PRIu64 ",%zu,%zu,%d,%d,%d,%d,%zu", boot->stats_offset,
+    snprintf(numbers, sizeof numbers, "%" PRIu64 ",%zu,%zu,%d,%d,%d,%d,%zu,%d,%" PRId64, boot->stats_offset,
              boot->mailbox_messages, boot->mailbox_bytes, boot->raw_off, boot->raw_bytes,
-             boot->mailbox_fd, state, boot->last_state_size);
+             boot->mailbox_fd, state, boot->last_state_size, boot->is_of_service,
+             boot->idle_ms);
     argv[0] = (char *)"troupe-supervisord";
     argv[1] = (char *)"--module";
     argv[2] = (char *)file;
@@ -79,7 +80,7 @@ static const char *environment(const char *name)
 
 static int fill(struct troupe_boot *boot, char **argv)
 {
-    int raw_off, raw_bytes, state;
+    int raw_off, raw_bytes, state, is_of_service;
     uint32_t *uids;
 
     *boot = (struct troupe_boot){
@@ -92,10 +93,12 @@ static int fill(struct troupe_boot *boot, char **argv)
         .control_fd = BOOT_FD_CONTROL,
         .args = (const char *const *)argv + 3,
     };
-    if (sscanf(argv[1], "%" SCNu64 ",%zu,%zu,%d,%d,%d,%d,%zu", &boot->stats_offset,
+    if (sscanf(argv[1], "%" SCNu64 ",%zu,%zu,%d,%d,%d,%d,%zu,%d,%" SCNd64, &boot->stats_offset,
                &boot->mailbox_messages, &boot->mailbox_bytes, &raw_off, &raw_bytes,
-               &boot->mailbox_fd, &state, &boot->last_state_size) != 8)
+               &boot->mailbox_fd, &state, &boot->last_state_size, &is_of_service,
+               &boot->idle_ms) != 10)
         return -1;
+    boot->is_of_service = is_of_service;
     boot->raw_off = raw_off;
     boot->raw_bytes = raw_bytes;
     boot->stats_fd = boot->mailbox_fd >= 0 ? BOOT_FD_STATS : -1;

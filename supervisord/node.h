@@ -9,6 +9,7 @@
 #include "rights.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct node {
@@ -22,6 +23,7 @@ struct node {
     int lock_fd;            /* shared open file: free when the last supervisor is gone */
     struct cgroup_base cgroup;
     struct rights rights;
+    bool is_clustered; /* services are shared with other nodes: sys/node places their actors */
 };
 
 #endif

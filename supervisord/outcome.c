@@ -15,7 +15,7 @@ static const char shutdown_text[] = "shutdown ";
 
 static bool was_defeated(const struct child *child, const char *reason)
 {
-    return child->spec->kind == SPEC_SUPERVISOR && reason_is_defeat(reason);
+    return spec_supervises(child->spec) && reason_is_defeat(reason);
 }
 
 static void give_up(struct supervisor *supervisor, struct child *child, const char *reason)
@@ -250,8 +250,11 @@ void supervisor_on_end(struct child *child, const char *reason)
     events_child_exit(child, reason, mono_diff_ms(mono_now(), child->started), ordered);
     links_on_end(&supervisor->links, child, reason, ordered);
     party_on_end(&child->party, child->slot->incarnation, reason, ordered);
+    activations_on_gone(child, reason);
     if (ordered)
         settle_ordered(child);
+    else if (supervisor->activations.is_service && !supervisor->shards.count)
+        activations_on_end(child, reason);
     else if (child->ignored)
         settle_ignored(child);
     else if (!child->was_ready)
@@ -275,5 +278,6 @@ void supervisor_on_ready(struct child *child)
     child->settled = true;
     links_on_ready(&supervisor->links, child);
     requests_on_ready(&supervisor->requests, child);
+    activations_on_ready(child);
     supervisor_kick(supervisor);
 }

@@ -26,7 +26,7 @@ static struct pages *pages_of(const struct child *child)
 /* A supervisor has a mailbox, and nothing that is counted. */
 static bool has_page(const struct child *child)
 {
-    return child->mailbox_fd >= 0 && child->spec->kind != SPEC_SUPERVISOR;
+    return child->mailbox_fd >= 0 && !spec_supervises(child->spec);
 }
 
 static void close_own(struct child *child)

@@ -6,6 +6,7 @@
 #include "control_right.h"
 #include "status.h"
 #include "supervisor.h"
+#include "sys_tree.h"
 #include "why.h"
 
 #include <errno.h>
@@ -239,6 +240,19 @@ static void on_why(const struct request *request)
     words_finish(&lines);
 }
 
+static void on_service(const struct request *request)
+{
+    struct facts facts;
+
+    if (!request->supervisor->activations.is_service) {
+        request_refuse(request, CONTROL_E_REFUSED, "%s is no service", request->supervisor->path);
+        return;
+    }
+    activations_facts(&request->supervisor->activations, &facts);
+    peer_reply_facts(request->peer, request->ref, &facts);
+    facts_finish(&facts);
+}
+
 static void on_events(const struct request *request)
 {
     events_subscribe(&request->supervisor->events, request->peer, request->ref);
@@ -272,8 +286,13 @@ static void start_with_what_it_needs(const struct request *request, struct child
 
 static void on_start(const struct request *request)
 {
-    struct child *child = named_child(request);
+    struct child *child;
 
+    if (request->supervisor->activations.is_service) {
+        activations_ask(request);
+        return;
+    }
+    child = named_child(request);
     if (!child)
         return;
     if (request->supervisor->mode == SUPERVISOR_ENDING || child->state == CHILD_STOPPING ||
@@ -426,6 +445,8 @@ static void add_spec(const struct request *request, struct spec *spec)
         goto refused;
     }
     child->dynamic = true;
+    if (sys_tree_needs_store(spec))
+        fellows_tell(&supervisor->fellows, "", CONTROL_WANT_STORE, NULL);
     events_child(child, EVENT_CHILD_ADDED);
     start_for_person(request, child);
     return;
@@ -450,6 +471,12 @@ static bool can_add(const struct request *request, size_t words)
     if (request->supervisor->is_root) {
         request_refuse(request, CONTROL_E_REFUSED,
                        "the root's children are applications: use `troupe up FILE`");
+        return false;
+    }
+    if (request->supervisor->activations.is_service) {
+        request_refuse(request, CONTROL_E_REFUSED,
+                       "%s is a service: the first message to a name makes an actor of it",
+                       request->supervisor->path);
         return false;
     }
     if (request->supervisor->mode == SUPERVISOR_ENDING) {
@@ -527,6 +554,8 @@ static void on_add_template(const struct request *request)
 static void forget_peer(struct supervisor *supervisor, const struct peer *peer)
 {
     drop_waiters(&supervisor->requests, peer);
+    activations_drop_peer(&supervisor->activations, peer);
+    shards_drop_peer(&supervisor->shards, peer);
     attached_forget_peer(&supervisor->attached, peer);
     backplane_forget_peer(&supervisor->backplane, peer);
     events_drop_peer(&supervisor->events, peer);
@@ -570,6 +599,8 @@ static const struct verb {
     {CONTROL_STATUS, on_status},
     {CONTROL_WHY, on_why},
     {CONTROL_COUNTS, on_counts},
+    {CONTROL_SERVICE, on_service},
+    {CONTROL_ACTIVATE, activations_ask},
     {CONTROL_EVENTS, on_events},
     {CONTROL_WATCH, askers_watch},
     {CONTROL_UNWATCH, askers_unwatch},
@@ -598,6 +629,8 @@ static void dispatch(const struct request *request, const char *name)
 
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (!strcmp(verbs[i].name, name)) {
+            if ((rights & control_right(name)) && shards_take(request, name))
+                return;
             if (rights & control_right(name))
                 verbs[i].act(request);
             else

@@ -38,7 +38,8 @@ static struct {
     char *notify_socket; /* the service manager's */
     int starter_fd;      /* `troupe up`, which waits for our end or has gone; -1: there is none */
     struct application *applications;
-    bool has_added_node; /* sys/node, which nothing in the files had asked for */
+    bool has_node;  /* sys/node was asked for when nothing in the files had asked for it */
+    bool has_store; /* sys/store is there, or was asked for */
 } root;
 
 /* An application that the node has, with what it depends on. */
@@ -233,6 +234,85 @@ static void note_users(const struct spec_tree *tree)
         collect_uids(&root.node.rights, &tree->applications[i].root);
 }
 
+/* ---- what comes to the node's own part while it runs ------------------------------------------------ */
+
+typedef int write_child(const struct node *node, const struct spec_node *spec, struct buf *yaml,
+                        struct buf *messages);
+
+/* Asked of `sys`, as a person would add a child to a supervisor. */
+static int add_to_sys(char *path, write_child *write, struct buf *messages)
+{
+    char cwd[] = "/";
+    struct buf yaml = {0};
+    int result = write(&root.node, &root.tree.node, &yaml, messages);
+
+    if (result == 0) {
+        struct words words = {3, (char *[]){(char *)buf_front(&yaml), path, cwd}};
+
+        fellows_tell(&root.supervisor.fellows, "sys", CONTROL_ADD, &words);
+    }
+    buf_finish(&yaml);
+    return result;
+}
+
+/* 0, or -1 with messages. */
+static int want_node(struct buf *messages)
+{
+    char path[] = "sys/node";
+
+    root.has_node = root.has_node || add_to_sys(path, sys_tree_node, messages) == 0;
+    return root.has_node ? 0 : -1;
+}
+
+static int want_store(struct buf *messages)
+{
+    char path[] = "sys/store";
+
+    root.has_store = root.has_store || add_to_sys(path, sys_tree_store, messages) == 0;
+    return root.has_store ? 0 : -1;
+}
+
+/* That it is there already is no mistake. */
+static void on_want(const struct request *request, const char *path,
+                    int (*want)(struct buf *messages))
+{
+    struct buf messages = {0};
+
+    if (want(&messages) == 0) {
+        request_done(request, path);
+    } else {
+        buf_append(&messages, "", 1);
+        request_refuse(request, CONTROL_E_REFUSED, "%s",
+                       messages.data ? (char *)buf_front(&messages) : "out of memory");
+    }
+    buf_finish(&messages);
+}
+
+/* The first application that needs one brings it. What there is not is found out by who needs it. */
+static void provide_store(const struct spec_tree *tree)
+{
+    struct buf messages = {0};
+
+    for (size_t i = 0; i < tree->application_count; i++)
+        if (sys_tree_needs_store(&tree->applications[i].root)) {
+            want_store(&messages);
+            break;
+        }
+    buf_finish(&messages);
+}
+
+/* What the node keeps, it keeps in one place, from the first actor that keeps something on: NULL, or
+ * why these files come too late. */
+static const char *wrong_store(const struct spec_node *node)
+{
+    const char *ours = root.tree.node.store ? root.tree.node.store : "sqlite:";
+
+    if (!node->store || !strcmp(ours, node->store))
+        return NULL;
+    return "store: the node keeps its state elsewhere: expected it in the files that it was started "
+           "with";
+}
+
 /* ---- the root's own requests ----------------------------------------------------------------------- */
 
 static const char *already_there(const struct spec_tree *tree)
@@ -305,9 +385,14 @@ static void on_up(const struct request *request)
         peer_reply_error(request->peer, request->ref, CONTROL_E_CONFIG " %s",
                          (char *)buf_front(&messages));
         free(tree);
+    } else if (wrong_store(&tree->node)) {
+        request_refuse(request, CONTROL_E_REFUSED, "%s", wrong_store(&tree->node));
+        spec_tree_finish(tree);
+        free(tree);
     } else if (add_applications(tree, existing, true) < 0) {
         request_refuse(request, CONTROL_E_REFUSED, "%s", strerror(errno));
     } else {
+        provide_store(tree);
         note_users(tree);
         reply_names(request, tree); /* the tree stays: its specs are in use */
         supervisor_kick(&root.supervisor);
@@ -320,38 +405,6 @@ static void on_down_all(const struct request *request)
 {
     request_done(request, "stopping");
     supervisor_end(&root.supervisor, NEED_NONE, "shutdown");
-}
-
-/* Asked of `sys`, as a person would add a child to a supervisor. */
-static int add_node(struct buf *messages)
-{
-    char label[] = "sys/node", cwd[] = "/";
-    struct buf yaml = {0};
-    int result = sys_tree_node(&root.node, &root.tree.node, &yaml, messages);
-
-    if (result == 0) {
-        struct words words = {3, (char *[]){(char *)buf_front(&yaml), label, cwd}};
-
-        fellows_tell(&root.supervisor.fellows, "sys", CONTROL_ADD, &words);
-    }
-    buf_finish(&yaml);
-    return result;
-}
-
-/* Each supervisor asks once, when it finds no sys/node. That it is there already is no mistake. */
-static void on_want_node(const struct request *request)
-{
-    struct buf messages = {0};
-
-    if (root.has_added_node || add_node(&messages) == 0) {
-        root.has_added_node = true;
-        request_done(request, "sys/node");
-    } else {
-        buf_append(&messages, "", 1);
-        request_refuse(request, CONTROL_E_REFUSED, "%s",
-                       messages.data ? (char *)buf_front(&messages) : "out of memory");
-    }
-    buf_finish(&messages);
 }
 
 static void on_node(const struct request *request)
@@ -380,7 +433,9 @@ static bool on_request(const char *verb, const struct request *request)
     else if (!strcmp(verb, CONTROL_DOWN))
         requests_remove(request);
     else if (!strcmp(verb, CONTROL_WANT_NODE))
-        on_want_node(request);
+        on_want(request, "sys/node", want_node);
+    else if (!strcmp(verb, CONTROL_WANT_STORE))
+        on_want(request, "sys/store", want_store);
     else if (!strcmp(verb, CONTROL_NODE))
         on_node(request);
     else
@@ -598,6 +653,7 @@ static int name_node(const struct root_options *options, struct error *err)
     snprintf(node->state_dir, sizeof node->state_dir, "%s", dir.state);
     node->started_us = wall_now_us();
     node->rights.node_uid = getuid();
+    node->is_clustered = spec_node_is_clustered(&root.tree.node);
     note_users(&root.tree);
     if (getrandom(&node->generation, sizeof node->generation, 0) < 0)
         node->generation = (uint64_t)node->started_us;
@@ -675,6 +731,7 @@ static int make_root(struct error *err)
     if (supervisor_init(supervisor, &root.node, "", 1, &root.spec, mailbox, -1) < 0)
         return error_set_errno(err, errno, "root supervisor");
     give_allowance(supervisor_find(supervisor, "sys"));
+    root.has_store = sys_tree_has_store(&root.tree);
     supervisor->depends = depends;
     supervisor->missing = missing;
     supervisor->rank_stops = rank_stops;
@@ -712,7 +769,7 @@ static void forget_own_birth(void)
         "NOTIFY_SOCKET",    "WATCHDOG_USEC",   "WATCHDOG_PID",  "LISTEN_FDS",
         "LISTEN_PID",       "LISTEN_FDNAMES",  "TROUPE_PATH",   "TROUPE_INCARNATION",
         "TROUPE_REPLICA",   "TROUPE_CONTROL",  "TROUPE_MAILBOX", "TROUPE_STATS",
-        "TROUPE_READY_FD"};
+        "TROUPE_READY_FD", "TROUPE_EPOCH"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unsetenv(names[i]);

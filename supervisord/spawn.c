@@ -153,7 +153,7 @@ static void put_stdin(const struct spec *spec)
 static void put_descriptors(const struct birth *birth)
 {
     const struct child *child = birth->child;
-    bool is_supervisor = child->spec->kind == SPEC_SUPERVISOR;
+    bool is_supervisor = spec_supervises(child->spec);
     int fifth = is_supervisor ? child->supervisor->node->lock_fd : pages_fd(child);
 
     if (slots_put(birth->out, 1) < 0 || slots_put(birth->err, 2) < 0 ||
@@ -225,7 +225,7 @@ static void tie_to_parent(const struct birth *birth)
     const struct spec *spec = birth->child->spec;
 
     /* A supervisor hands it down to all below it, which may be declared otherwise. */
-    if (spec->no_new_privs && spec->kind != SPEC_SUPERVISOR &&
+    if (spec->no_new_privs && !spec_supervises(spec) &&
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         report(BOOT_FD_SPARE, STEP_PRIVILEGES, 0);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != birth->parent) {
@@ -295,6 +295,10 @@ static int set_environment(const struct birth *birth)
     environment_set(&environment, "TROUPE_INCARNATION", "%llu",
                     (unsigned long long)birth->incarnation);
     environment_set(&environment, "TROUPE_REPLICA", "%u", child->spec->replica);
+    if (child->supervisor->activations.is_service && !spec_supervises(child->spec)) {
+        environment_set(&environment, "TROUPE_ID", "%s", child_name(child));
+        environment_set(&environment, "TROUPE_EPOCH", "%llu", (unsigned long long)birth->incarnation);
+    }
     environment_set(&environment, "TROUPE_CONTROL", "%d", BOOT_FD_CONTROL);
     tell_readiness(&environment, child);
     tell_mailbox(&environment, child);
@@ -334,6 +338,7 @@ static void fill_boot(const struct birth *birth, struct troupe_boot *boot)
     const struct child *child = birth->child;
     const struct spec *spec = child->spec;
     const struct node *node = child->supervisor->node;
+    const struct activations *activations = &child->supervisor->activations;
 
     *boot = (struct troupe_boot){
         .abi = TROUPE_BOOT_ABI,
@@ -348,6 +353,8 @@ static void fill_boot(const struct birth *birth, struct troupe_boot *boot)
         .stats_offset = pages_offset(child),
         .mailbox_messages = spec->mailbox_messages,
         .mailbox_bytes = spec->mailbox_bytes,
+        .is_of_service = activations->is_service,
+        .idle_ms = activations->service.spec.idle_ms,
         .raw_off = spec->raw_off,
         .raw_bytes = spec->raw_bytes,
         .args = (const char *const *)spec->args,
@@ -426,7 +433,7 @@ static _Noreturn void be_born(const struct birth *birth)
     set_surroundings(spec);
     set_user(spec);
     tie_to_parent(birth);
-    if (spec->kind == SPEC_SUPERVISOR)
+    if (spec_supervises(spec))
         become_supervisor(birth);
     if (set_environment(birth) < 0)
         report(BOOT_FD_SPARE, STEP_ENVIRONMENT, 0);
@@ -557,7 +564,7 @@ static int twin_init(struct twin *twin, const struct child *child)
 {
     twin->child = *child;
     twin->spec = (struct spec){0};
-    if (child->spec->kind == SPEC_SUPERVISOR) {
+    if (spec_supervises(child->spec)) {
         store_lend(true);
         return 0;
     }

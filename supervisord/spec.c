@@ -19,14 +19,8 @@ static void supervisor_destroy(struct spec_supervisor *supervisor)
     if (supervisor->template)
         spec_finish(supervisor->template);
     free(supervisor->template);
+    free(supervisor->service);
     free(supervisor);
-}
-
-static void service_destroy(struct spec_service *service)
-{
-    if (service)
-        free(service->module);
-    free(service);
 }
 
 void spec_finish(struct spec *spec)
@@ -35,7 +29,6 @@ void spec_finish(struct spec *spec)
     free(spec->module);
     texts_destroy(spec->exec);
     supervisor_destroy(spec->supervisor);
-    service_destroy(spec->service);
     free(spec->description);
     free(spec->ready_host);
     free(spec->ready_port);
@@ -74,6 +67,7 @@ static void node_finish(struct spec_node *node)
     free(node->gateway_listen);
     free(node->http);
     free(node->store);
+    free(node->store_password_file);
     texts_destroy(node->peers);
 }
 
@@ -151,14 +145,8 @@ static void own_supervisor(struct spec_supervisor **pointer, struct copier *copi
     to->template = own_bytes(from->template, sizeof *from->template, copier);
     if (to->template)
         copy_spec(from->template, to->template, copier);
+    to->service = own_bytes(from->service, sizeof *from->service, copier);
     copy_children(from, to, copier);
-}
-
-static void own_service(struct spec_service **pointer, struct copier *copier)
-{
-    *pointer = own_bytes(*pointer, sizeof **pointer, copier);
-    if (*pointer)
-        own_text(&(*pointer)->module, copier);
 }
 
 static void copy_spec(const struct spec *from, struct spec *to, struct copier *copier)
@@ -168,7 +156,6 @@ static void copy_spec(const struct spec *from, struct spec *to, struct copier *c
     own_text(&to->module, copier);
     own_texts(&to->exec, copier);
     own_supervisor(&to->supervisor, copier);
-    own_service(&to->service, copier);
     own_text(&to->description, copier);
     own_text(&to->ready_host, copier);
     own_text(&to->ready_port, copier);
@@ -276,4 +263,26 @@ const char *spec_kind_text(enum spec_kind kind)
     };
 
     return texts[kind];
+}
+
+bool spec_node_is_clustered(const struct spec_node *node)
+{
+    return node->store && (node->listen || node->peers);
+}
+
+const char *spec_placement_text(enum spec_placement placement)
+{
+    static const char *const texts[] = {
+        [PLACE_LOCAL] = "local",
+        [PLACE_RANDOM] = "random",
+        [PLACE_HASH] = "hash",
+        [PLACE_LEAST] = "least",
+    };
+
+    return texts[placement];
+}
+
+bool spec_supervises(const struct spec *spec)
+{
+    return spec->kind == SPEC_SUPERVISOR || spec->kind == SPEC_SERVICE;
 }

@@ -54,13 +54,21 @@ struct spec_supervisor {
     struct spec *children; /* in declared order; replicas are already spread out (farm.1 …) */
     size_t child_count;
     struct spec *template; /* or NULL: simple_one_for_one */
+    struct spec_service *service; /* children are made of the template by who asks for them; or NULL */
 };
 
-struct spec_service { /* parsed and kept for the services issue */
-    char *module;
-    int64_t idle_ms;
-    uint32_t max;
-    bool state;
+enum spec_placement { PLACE_LOCAL, PLACE_RANDOM, PLACE_HASH, PLACE_LEAST };
+
+/* What a service is besides a supervisor with a template (CLUSTER 4). */
+struct spec_service {
+    int64_t idle_ms; /* an instance without a message for so long stops; 0: never */
+    uint32_t max;    /* instances at a time */
+    bool state;      /* they keep their state in the store */
+    enum spec_placement placement;
+    uint32_t intensity; /* failures of one id within period_ms, before it is refused */
+    int64_t period_ms;
+    int64_t refuse_ms;           /* … for so long */
+    struct backoff_spec backoff; /* of one id, after a failure */
 };
 
 struct spec {
@@ -69,8 +77,7 @@ struct spec {
     enum spec_kind kind;
     char *module;   /* MODULE: as written; a path when it holds a slash */
     char **exec;    /* PROGRAM: argv, NULL-terminated */
-    struct spec_supervisor *supervisor;
-    struct spec_service *service;
+    struct spec_supervisor *supervisor; /* SUPERVISOR and SERVICE */
     char *description;
 
     enum spec_restart restart;
@@ -97,6 +104,7 @@ struct spec {
     uint64_t mailbox_messages, mailbox_bytes;
     bool raw_bytes, raw_off;
     bool last_state;
+    bool keeps_state; /* MODULE: in the store */
 
     char *user, *group; /* as written; resolved when read */
     bool has_uid;
@@ -139,9 +147,16 @@ struct spec_node {
     unsigned grant; /* RIGHT_ bits: what peers may do here */
     char *gateway_listen;
     unsigned gateway_grant;
+    char *store; /* store_url.h; or NULL */
+    char *store_password_file;
+    bool store_unsafe;
+    int64_t lease_ms; /* of a node that shares services with others */
     /* parsed, checked for form, and kept for later issues */
-    char *http, *store;
+    char *http;
 };
+
+/* Does it share services with others: by a store that it names, and sessions? */
+bool spec_node_is_clustered(const struct spec_node *node);
 
 /* All that the files given to `up` say together. */
 struct spec_tree {
@@ -169,5 +184,8 @@ char *spec_expand_replica(const char *text, unsigned replica);
 const char *spec_restart_text(enum spec_restart restart);
 const char *spec_strategy_text(enum spec_strategy strategy);
 const char *spec_kind_text(enum spec_kind kind);
+const char *spec_placement_text(enum spec_placement placement);
+/* Is it a supervisor, be it a service's? */
+bool spec_supervises(const struct spec *spec);
 
 #endif

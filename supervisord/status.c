@@ -142,7 +142,7 @@ static int fill_row(struct child *child, bool brief, struct row *row)
         .status = strdup(slot->status),
         .restart = strdup(spec_restart_text(child->spec->restart)),
     };
-    if (child->spec->kind == SPEC_SUPERVISOR)
+    if (spec_supervises(child->spec))
         fill_supervisor(row, child->spec->supervisor, 0);
     else
         row->strategy = strdup("");
@@ -313,7 +313,7 @@ static void add_spec(struct facts *facts, const struct spec *spec)
         else
             facts_addf(facts, 'n', key, "%llu", (unsigned long long)spec->limits[i].value);
     }
-    if (spec->kind != SPEC_SUPERVISOR)
+    if (!spec_supervises(spec))
         return;
     facts_add(facts, 's', "strategy", spec_strategy_text(spec->supervisor->strategy));
     if (spec->supervisor->intensity == INTENSITY_UNLIMITED)
@@ -339,7 +339,7 @@ static void add_process(struct facts *facts, struct child *child)
     facts_addf(facts, 'n', "threads", "%u", row.threads);
     facts_addf(facts, 'n', "descriptors", "%u", row.fds);
     facts_addf(facts, 'n', "uid", "%u", row.uid);
-    if (child->mailbox_fd < 0 || child->spec->kind == SPEC_SUPERVISOR)
+    if (child->mailbox_fd < 0 || spec_supervises(child->spec))
         return;
     facts_addf(facts, 'n', "mailbox", "%u", row.mailbox_depth);
     facts_addf(facts, 'n', "messages_in", "%llu", (unsigned long long)row.messages_in);
@@ -427,7 +427,7 @@ int status_counts(const struct supervisor *supervisor, struct facts *facts)
 
     for (size_t i = 0; i < supervisor->count; i++) {
         active += supervisor->children[i]->pid && supervisor->children[i]->was_ready;
-        supervisors += supervisor->children[i]->spec->kind == SPEC_SUPERVISOR;
+        supervisors += spec_supervises(supervisor->children[i]->spec);
     }
     *facts = (struct facts){0};
     facts_addf(facts, 'n', "specs", "%u", supervisor->spec->template ? 1 : specs);

@@ -77,13 +77,17 @@ struct child *supervisor_add(struct supervisor *supervisor, const struct spec *s
 static void forget(struct supervisor *supervisor, size_t i)
 {
     struct child *child = supervisor->children[i];
+    uint64_t epoch = child->slot->incarnation;
+    char name[ADDR_PART_MAX + 1];
 
+    snprintf(name, sizeof name, "%s", child_name(child));
     events_child(child, EVENT_CHILD_REMOVED);
     requests_on_forget(&supervisor->requests, child);
     child_destroy(child, true);
     memmove(&supervisor->children[i], &supervisor->children[i + 1],
             (supervisor->count - i - 1) * sizeof *supervisor->children);
     supervisor->count--;
+    activations_on_forget(supervisor, name, epoch);
 }
 
 void supervisor_forget(struct supervisor *supervisor, struct child *child)
@@ -302,7 +306,7 @@ static int open_tables(struct supervisor *supervisor)
 {
     unsigned max = supervisor->spec->max_children;
 
-    supervisor->table = table_open(supervisor->node->run_dir, supervisor->path, max);
+    supervisor->table = table_open(supervisor->node->run_dir, supervisor->folder, max);
     supervisor->cribs = child_cribs(max);
     if (!supervisor->table || !supervisor->cribs)
         return -1;
@@ -312,7 +316,13 @@ static int open_tables(struct supervisor *supervisor)
 static bool is_child(const char *name, void *supervisor)
 {
     return supervisor_find(supervisor, name) || !strcmp(name, RUNDIR_SUPERVISOR) ||
+           !strcmp(name, RUNDIR_SERVICE) ||
            !strcmp(name, RUNDIR_TABLE) || !strcmp(name, RUNDIR_LOCK);
+}
+
+static bool is_another_shards(const char *name, void *supervisor)
+{
+    return *name == '.' || !shards_have(supervisor, name);
 }
 
 /* Mailboxes and cgroups of children that were added to an incarnation that is gone: nobody will answer
@@ -321,8 +331,13 @@ static void remove_strangers(struct supervisor *supervisor)
 {
     char path[PATH_MAX + ADDR_PATH_MAX + 2];
 
-    snprintf(path, sizeof path, "%s/%s", supervisor->node->run_dir, supervisor->path);
+    snprintf(path, sizeof path, "%s/%s", supervisor->node->run_dir, supervisor->folder);
     keep_in_directory(path, is_child, supervisor);
+    if (supervisor->shards.is_shard) {
+        snprintf(path, sizeof path, "%s/%s", supervisor->node->run_dir, supervisor->path);
+        keep_in_directory(path, is_another_shards, supervisor);
+        return;
+    }
     cgroup_keep(&supervisor->node->cgroup, supervisor->path, is_child, supervisor);
 }
 
@@ -350,7 +365,12 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
                                       .spec = spec,
                                       .is_root = !*path,
                                       .control_fd = control_fd};
-    snprintf(supervisor->path, sizeof supervisor->path, "%s", path);
+    snprintf(supervisor->folder, sizeof supervisor->folder, "%s", path);
+    if (spec->template && shard_number(addr_name(path)) >= 0)
+        addr_parent(path, supervisor->path, sizeof supervisor->path);
+    else
+        snprintf(supervisor->path, sizeof supervisor->path, "%s", path);
+    path = supervisor->path;
     snprintf(supervisor->self, sizeof supervisor->self, "%s@%s#%llu", *path ? path : ".",
              node->name, (unsigned long long)incarnation);
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || strays_open() < 0)
@@ -371,6 +391,10 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
     backplane_init(&supervisor->backplane, supervisor);
     memberships_init(&supervisor->memberships, supervisor);
     attached_init(&supervisor->attached, supervisor);
+    shards_init(&supervisor->shards, supervisor);
+    if (activations_init(&supervisor->activations, supervisor) < 0)
+        return -1;
+    offers_init(&supervisor->offers, supervisor);
     if (open_tables(supervisor) < 0 || requests_init(&supervisor->requests, supervisor, mailbox_fd) < 0)
         return -1;
     logpipes_init(&supervisor->logpipes, supervisor);
@@ -390,6 +414,9 @@ int supervisor_run(struct supervisor *supervisor)
     backplane_finish(&supervisor->backplane);
     fellows_finish(&supervisor->fellows);
     requests_finish(&supervisor->requests);
+    offers_finish(&supervisor->offers);
+    activations_finish(&supervisor->activations);
+    shards_finish(&supervisor->shards);
     logpipes_finish(&supervisor->logpipes);
     events_finish(&supervisor->events);
     return 0;

@@ -6,6 +6,8 @@
 #ifndef TROUPE_SUPERVISOR_H
 #define TROUPE_SUPERVISOR_H
 
+#include "activations.h"
+#include "offers.h"
 #include "attached.h"
 #include "backplane.h"
 #include "child.h"
@@ -18,13 +20,15 @@
 #include "node.h"
 #include "peer.h"
 #include "requests.h"
+#include "shards.h"
 
 enum supervisor_mode { SUPERVISOR_BOOTING, SUPERVISOR_RUNNING, SUPERVISOR_ENDING };
 
 struct supervisor {
     struct ev_loop *loop;
     const struct node *node;
-    char path[ADDR_PATH_MAX + 1]; /* "" for the root */
+    char path[ADDR_PATH_MAX + 1]; /* "" for the root; its children are below it */
+    char folder[ADDR_PATH_MAX + 1]; /* where its mailbox and its table are: path, but for a shard */
     char self[ADDR_TEXT_MAX + 1]; /* path@node#incarnation */
     uint64_t incarnation;
     const struct spec_supervisor *spec;
@@ -66,6 +70,9 @@ struct supervisor {
 
     struct sp_listener *listener;
     struct requests requests;
+    struct activations activations; /* of a service */
+    struct offers offers;           /* of one that is shared with other nodes */
+    struct shards shards;           /* the same */
     struct events events;
     struct fellows fellows;
     struct links links;

@@ -3,6 +3,7 @@
 #include "config.h"
 #include "rights.h"
 #include "rundir.h"
+#include "store_url.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -100,6 +101,8 @@ static void write_node(const struct node *node, const struct spec_node *spec, co
         buf_printf(yaml, ", --isolated");
     if (spec->trusted_network)
         buf_printf(yaml, ", --trusted-network");
+    if (node->is_clustered)
+        buf_printf(yaml, ", --lease-ms, '%lld'", (long long)spec->lease_ms);
     if (spec->given)
         add_rights(yaml, "--grant", spec->grant);
     for (size_t i = 0; i < node->rights.send_count; i++)
@@ -108,29 +111,74 @@ static void write_node(const struct node *node, const struct spec_node *spec, co
                (unsigned long long)node->generation);
 }
 
+/* With 78 it was told nonsense, and stays down; a store that does not answer is waited for by itself. */
+static void write_store(const struct node *node, const struct spec_node *spec, const char *program,
+                        struct buf *yaml)
+{
+    char folder[PATH_MAX + sizeof "/store"];
+    struct store_url url = {.backend = "sqlite"};
+    const char *why;
+
+    if (spec->store)
+        store_url_parse(spec->store, &url, &why); /* it was read: config_node.c */
+    snprintf(folder, sizeof folder, "%s/store", node->state_dir);
+    begin_child(yaml, "store", program);
+    add_option(yaml, "--backend", url.backend);
+    add_option(yaml, "--where", *url.where ? url.where : folder);
+    add_option(yaml, "--password-file", spec->store_password_file);
+    if (spec->store_unsafe)
+        buf_printf(yaml, ", --unsafe");
+    buf_printf(yaml, "], exit_codes: {78: finish}}");
+}
+
 /* ---- the whole ------------------------------------------------------------------------------ */
 
-static bool names_groups(const struct spec *spec)
+/* Is it so of this spec, or of one below it? */
+static bool any(const struct spec *spec, bool (*is_so)(const struct spec *spec))
 {
     const struct spec_supervisor *supervisor = spec->supervisor;
 
-    if (spec->groups && *spec->groups)
+    if (is_so(spec))
         return true;
     for (size_t i = 0; supervisor && i < supervisor->child_count; i++)
-        if (names_groups(&supervisor->children[i]))
+        if (any(&supervisor->children[i], is_so))
             return true;
-    return supervisor && supervisor->template && names_groups(supervisor->template);
+    return supervisor && supervisor->template && any(supervisor->template, is_so);
+}
+
+static bool any_of_tree(const struct spec_tree *tree, bool (*is_so)(const struct spec *spec))
+{
+    for (size_t i = 0; i < tree->application_count; i++)
+        if (any(&tree->applications[i].root, is_so))
+            return true;
+    return false;
+}
+
+static bool names_groups(const struct spec *spec)
+{
+    return spec->groups && *spec->groups;
+}
+
+static bool keeps_state(const struct spec *spec)
+{
+    return spec->keeps_state ||
+           (spec->supervisor && spec->supervisor->service && spec->supervisor->service->state);
+}
+
+bool sys_tree_needs_store(const struct spec *spec)
+{
+    return any(spec, keeps_state);
+}
+
+bool sys_tree_has_store(const struct spec_tree *tree)
+{
+    return tree->node.store || any_of_tree(tree, keeps_state);
 }
 
 /* Otherwise it is started when somebody first joins a group. */
 static bool needs_node(const struct spec_tree *tree)
 {
-    if (tree->node.listen || tree->node.peers)
-        return true;
-    for (size_t i = 0; i < tree->application_count; i++)
-        if (names_groups(&tree->applications[i].root))
-            return true;
-    return false;
+    return tree->node.listen || tree->node.peers || any_of_tree(tree, names_groups);
 }
 
 int sys_tree_node(const struct node *node, const struct spec_node *spec, struct buf *yaml,
@@ -144,6 +192,17 @@ int sys_tree_node(const struct node *node, const struct spec_node *spec, struct 
     return buf_append(yaml, "", 1);
 }
 
+int sys_tree_store(const struct node *node, const struct spec_node *spec, struct buf *yaml,
+                   struct buf *messages)
+{
+    char program[PATH_MAX];
+
+    if (find_program(node, worker_places, "store", program, messages) < 0)
+        return -1;
+    write_store(node, spec, program, yaml);
+    return buf_append(yaml, "", 1);
+}
+
 static int write_children(const struct node *node, const struct spec_tree *tree, struct buf *yaml,
                           struct buf *messages)
 {
@@ -153,6 +212,12 @@ static int write_children(const struct node *node, const struct spec_tree *tree,
         return -1;
     buf_printf(yaml, "    - ");
     write_log(node, &tree->log, program, yaml);
+    if (sys_tree_has_store(tree)) {
+        if (find_program(node, worker_places, "store", program, messages) < 0)
+            return -1;
+        buf_printf(yaml, "\n    - ");
+        write_store(node, &tree->node, program, yaml);
+    }
     if (!needs_node(tree))
         return 0;
     if (find_program(node, program_places, "troupe-node", program, messages) < 0)

@@ -183,8 +183,7 @@ static void on_child(struct ev_loop *loop, ev_signal *signal, int events)
     }
 }
 
-/* ---- stopping
- * ------------------------------------------------------------------------------------- */
+/* ---- stopping -------------------------------------------------------------------------------- */
 
 static void check_stopped(struct program *program)
 {
@@ -270,8 +269,7 @@ static void end_children(struct program *program)
     }
 }
 
-/* ---- the control socket
- * ------------------------------------------------------------------------------- */
+/* ---- the control socket ---------------------------------------------------------------------- */
 
 static void say(const struct program *program, const char *line)
 {
@@ -307,8 +305,7 @@ static void on_control(struct ev_loop *loop, ev_io *io, int events)
         obey(program, &line);
 }
 
-/* ---- events
- * ---------------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static void on_bell(struct ev_loop *loop, ev_io *io, int events)
 {
@@ -349,8 +346,7 @@ static void on_turn(void *data)
     check_stopped(data);
 }
 
-/* ---- the start
- * --------------------------------------------------------------------------------------------- */
+/* ---- the start ------------------------------------------------------------------------------- */
 
 static const char *environment(const char *name, const char *otherwise)
 {

@@ -306,8 +306,7 @@ int log_files_append(struct log_files *files, const char *path, const char *line
     return 0;
 }
 
-/* ---- beginning and end
- * ---------------------------------------------------------------------------- */
+/* ---- beginning and end ----------------------------------------------------------------------- */
 
 /* A predecessor was killed in an append: what it wrote will be written again. */
 static void take_back(struct log_files *files)

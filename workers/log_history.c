@@ -138,8 +138,7 @@ static void forget(struct collection *all)
     all->count = all->room = all->text_bytes = 0;
 }
 
-/* ---- one file
- * ------------------------------------------------------------------------------------- */
+/* ---- one file -------------------------------------------------------------------------------- */
 
 struct block {
     char *bytes;
@@ -280,8 +279,7 @@ static int add_path(struct collection *all, const char *path)
     return result;
 }
 
-/* ---- all files
- * ---------------------------------------------------------------------------------------- */
+/* ---- all files ------------------------------------------------------------------------------- */
 
 /* Of a path's files one stands for it: the newest that is there. */
 static bool stands_for_path(const struct collection *all, const char *folder, const char *part,
@@ -362,8 +360,7 @@ static int add_files(struct collection *all)
     return request->exact ? 0 : add_folder(all, request->path);
 }
 
-/* ---- the ring
- * ------------------------------------------------------------------------------------------- */
+/* ---- the ring -------------------------------------------------------------------------------- */
 
 static int add_record(struct collection *all, const struct log_record *record)
 {
@@ -402,8 +399,7 @@ static int add_ring(struct collection *all)
     return 0;
 }
 
-/* ---- together
- * ---------------------------------------------------------------------------------------------- */
+/* ---- together -------------------------------------------------------------------------------- */
 
 /* Reads files and ring; again when the writer moved something from one to the other meanwhile. */
 static int gather(struct collection *all)

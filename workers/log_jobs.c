@@ -53,8 +53,7 @@ struct log_jobs {
 
 static void start_next(struct log_jobs *jobs);
 
-/* ---- the barrier
- * --------------------------------------------------------------------------------- */
+/* ---- the barrier ----------------------------------------------------------------------------- */
 
 static void arm_limit(struct log_jobs *jobs, int ms)
 {
@@ -73,8 +72,7 @@ static void lift_barrier(struct log_jobs *jobs)
     jobs->wake_writer(jobs->wake_data);
 }
 
-/* ---- the end of a job
- * --------------------------------------------------------------------------------- */
+/* ---- the end of a job ------------------------------------------------------------------------ */
 
 static void job_destroy(struct log_job *job)
 {
@@ -116,8 +114,7 @@ void log_job_cancel(struct log_job *job)
     start_next(jobs);
 }
 
-/* ---- lines from a helper
- * --------------------------------------------------------------------------- */
+/* ---- lines from a helper --------------------------------------------------------------------- */
 
 /* `PATH TAB STREAM TAB WALL TAB TEXT`, cut in place. */
 static void give_line(struct log_job *job, char *line)
@@ -189,8 +186,7 @@ static void on_pause(struct ev_loop *loop, ev_timer *timer, int events)
     ev_io_start(loop, &job->io);
 }
 
-/* ---- helpers
- * ------------------------------------------------------------------------------------------ */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 /* The helper: keeps the pipe as its only descriptor, and dies with us. */
 static _Noreturn void be_helper(const struct log_job *job, int fd, pid_t parent)
@@ -309,8 +305,7 @@ static void on_limit(struct ev_loop *loop, ev_timer *timer, int events)
     start_next(jobs);
 }
 
-/* ---- beginning and end
- * ------------------------------------------------------------------------------- */
+/* ---- beginning and end ----------------------------------------------------------------------- */
 
 struct log_job *log_job_add(struct log_jobs *jobs, const char *path, bool exact, size_t count,
                             int64_t since_us, const struct log_job_handlers *handlers, void *data)

@@ -336,8 +336,7 @@ static enum take take(struct log_reader *reader, struct stream *stream)
     return transfer(reader, stream, &chunk, size, rest_size);
 }
 
-/* ---- full, and no longer
- * ------------------------------------------------------------------------- */
+/* ---- full, and no longer --------------------------------------------------------------------- */
 
 static void begin_episode(struct log_reader *reader)
 {
@@ -389,8 +388,7 @@ void log_reader_progress(struct log_reader *reader)
     update_spin(reader);
 }
 
-/* ---- turns
- * ----------------------------------------------------------------------------------------- */
+/* ---- turns ----------------------------------------------------------------------------------- */
 
 /* Takes from the stream; asks for the bell before it believes that the ring is full. */
 static enum take take_or_wait(struct log_reader *reader, struct stream *stream)
@@ -460,8 +458,7 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
     }
 }
 
-/* ---- opening and closing
- * ------------------------------------------------------------------------------ */
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 /* An open file of our own: what we set on it does not reach the actor, and we do not hold the pipe
  * open for writing, so that its end is seen. */
@@ -639,8 +636,7 @@ uint64_t log_reader_offset(const struct log_reader *reader, const char *path,
     return stream->offset + (unread < (uint64_t)waiting ? unread : (uint64_t)waiting);
 }
 
-/* ---- beginning and end
- * ----------------------------------------------------------------------------------- */
+/* ---- beginning and end ----------------------------------------------------------------------- */
 
 void log_reader_stop(struct log_reader *reader)
 {

@@ -337,8 +337,7 @@ static void dispatch(struct request *request, const struct envelope *env)
     words_finish(&words);
 }
 
-/* ---- connections
- * ----------------------------------------------------------------------------------- */
+/* ---- connections ----------------------------------------------------------------------------- */
 
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 {
@@ -406,8 +405,7 @@ static bool on_open(struct sp_conn *conn)
     return true;
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 void log_server_chunk(struct log_server *server, const struct log_chunk *chunk)
 {

@@ -590,8 +590,7 @@ static void check_printed(void)
     buf_finish(&out);
 }
 
-/* ---- small parts
- * --------------------------------------------------------------------------------- */
+/* ---- small parts ----------------------------------------------------------------------------- */
 
 static void check_expansion(const char *text, bool for_spawn, unsigned replica, const char *wanted)
 {

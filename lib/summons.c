@@ -1,0 +1,182 @@
+#include "summons.h"
+
+#include "addr.h"
+#include "control.h"
+#include "loop.h"
+#include "peer.h"
+#include "reason.h"
+#include "rundir.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { AGAIN_MS = 10 };
+
+struct summons {
+    struct ev_loop *loop;
+    const char *run_dir, *self;
+    struct peer *peer;
+    uint64_t ref;
+    summons_done *done;
+    void *data;
+    ev_timer again;
+    bool is_of_node; /* sys/node is asked */
+    char path[ADDR_PATH_MAX + 1], service[ADDR_PATH_MAX + 1];
+    char mailbox[ADDR_PATH_MAX + sizeof RUNDIR_SUPERVISOR + 2]; /* of whom is asked */
+};
+
+bool summons_may_help(const char *run_dir, const char *path, const char *why)
+{
+    return strcmp(why, "noproc") == 0 && !*addr_node_part(path) &&
+           (rundir_is_of_service(run_dir, path) || rundir_may_be_elsewhere(run_dir, path));
+}
+
+static void finish(struct summons *summons, const char *node, const char *failure)
+{
+    summons->done(summons->data, node, failure);
+    summons_cancel(summons);
+}
+
+/* What the supervisor says, as callers hear it (SEMANTICS 6). */
+static void failure_of(const char *said, char out[REASON_MAX])
+{
+    static const char *const heads[][2] = {
+        {CONTROL_E_OVERLOADED " ", "overloaded "},
+        {"down ", "down "},
+        {"noconnection ", "noconnection "},
+        {"error ", "error "},
+        {CONTROL_E_FAILED " ", "down "},
+        {CONTROL_E_DENIED " ", "denied "},
+    };
+
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        size_t length = strlen(heads[i][0]);
+
+        if (strncmp(said, heads[i][0], length) != 0)
+            continue;
+        snprintf(out, REASON_MAX, "%s%.240s", heads[i][1], said + length);
+        return;
+    }
+    snprintf(out, REASON_MAX, "noproc");
+}
+
+/* Of sys/node: NODE; of a supervisor: ADDRESS#EPOCH, here, or NODE "elsewhere". */
+static void take_reply(struct summons *summons, const struct envelope *env)
+{
+    struct words words = {0};
+    const char *node = "";
+    char kept[ADDR_PART_MAX + 1];
+
+    if (wire_unpack_words(env->payload, env->payload_size, &words) == 0 &&
+        words.count == (summons->is_of_node ? 1 : 2))
+        node = words.at[0];
+    snprintf(kept, sizeof kept, "%s", node);
+    words_finish(&words);
+    finish(summons, kept, NULL);
+}
+
+static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
+{
+    struct summons *summons = peer_data(peer);
+    char said[REASON_MAX], failure[REASON_MAX];
+
+    if (fd >= 0)
+        close(fd);
+    if (env->ref != summons->ref)
+        return;
+    if (env->kind == ENVELOPE_CONTROL_REPLY) {
+        take_reply(summons, env);
+    } else if (env->kind == ENVELOPE_ERROR) {
+        snprintf(said, sizeof said, "%.*s", (int)env->payload_size, (const char *)env->payload);
+        failure_of(said, failure);
+        finish(summons, "", failure);
+    }
+}
+
+/* Who had been reached ends: it will be started again, or its mailbox goes. */
+static void on_close(struct peer *peer, const char *why)
+{
+    struct summons *summons = peer_data(peer);
+
+    summons->peer = NULL;
+    if (!*peer_remote(peer)) {
+        finish(summons, "", strcmp(why, strerror(EACCES)) == 0 ? "denied" : "noproc");
+        return;
+    }
+    ev_now_update(summons->loop);
+    ev_timer_set(&summons->again, AGAIN_MS / 1000., 0.);
+    ev_timer_start(summons->loop, &summons->again);
+}
+
+static int ask(struct summons *summons)
+{
+    static const struct peer_handlers handlers = {.on_envelope = on_envelope, .on_close = on_close};
+    char *names[] = {summons->service, (char *)addr_name(summons->path)};
+    const struct words words = {summons->is_of_node ? 2 : 1, names + !summons->is_of_node};
+
+    summons->peer = peer_dial(summons->loop, summons->run_dir, summons->mailbox, summons->self,
+                              (struct mono){0}, &handlers, summons);
+    if (!summons->peer)
+        return -1;
+    summons->ref = peer_request(
+        summons->peer, summons->is_of_node ? CONTROL_PLACE : CONTROL_ACTIVATE, &words, -1);
+    return summons->ref ? 0 : -1;
+}
+
+static void on_again(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct summons *summons = container_of(timer, struct summons, again);
+
+    (void)loop;
+    (void)revents;
+    if (ask(summons) < 0)
+        finish(summons, "", "down unknown");
+}
+
+/* Whom is asked. */
+static int find_mailbox(struct summons *summons)
+{
+    if (addr_parent(summons->path, summons->service, sizeof summons->service) < 0)
+        return -1;
+    summons->is_of_node = !rundir_is_of_service(summons->run_dir, summons->path);
+    if (!summons->is_of_node)
+        return addr_mailbox(summons->service, RUNDIR_SUPERVISOR, summons->mailbox,
+                            sizeof summons->mailbox);
+    snprintf(summons->mailbox, sizeof summons->mailbox, "%s", PEER_NODE);
+    return 0;
+}
+
+struct summons *summons_send(struct ev_loop *loop, const char *run_dir, const char *path, const char *self,
+                             summons_done *done, void *data)
+{
+    struct summons *summons = calloc(1, sizeof *summons);
+    int saved;
+
+    if (!summons)
+        return NULL;
+    summons->loop = loop;
+    summons->run_dir = run_dir;
+    summons->self = self;
+    summons->done = done;
+    summons->data = data;
+    ev_init(&summons->again, on_again);
+    snprintf(summons->path, sizeof summons->path, "%s", path);
+    if (find_mailbox(summons) == 0 && ask(summons) == 0)
+        return summons;
+    saved = errno;
+    summons_cancel(summons);
+    errno = saved;
+    return NULL;
+}
+
+void summons_cancel(struct summons *summons)
+{
+    if (!summons)
+        return;
+    ev_timer_stop(summons->loop, &summons->again);
+    peer_close(summons->peer, false);
+    free(summons);
+}

@@ -1,0 +1,30 @@
+/*
+ * Summons: asking for an actor of a service that is not there (CLUSTER 4): its service's supervisor, or, when
+ * only other nodes have that service, sys/node. One request, however long it takes; it is asked again when who
+ * was asked is restarted meanwhile.
+ */
+#ifndef TROUPE_SUMMONS_H
+#define TROUPE_SUMMONS_H
+
+#include <ev.h>
+#include <stdbool.h>
+
+struct summons;
+
+/* failure: NULL when it is ready, and can be dialled, on this node or, when that is not "", on that one; else a
+ * line by SEMANTICS 6: "noproc", "overloaded …", "down …", "denied", "noconnection". The summons is freed when
+ * this returns. */
+typedef void summons_done(void *data, const char *node, const char *failure);
+
+enum { SUMMONS_MOST = 3 }; /* times in a row, before anybody was reached, that it is worth to ask */
+
+/* Did nobody answer at this path of this node, `why` being what its connection ended with, whom a service would
+ * start if it were asked? */
+bool summons_may_help(const char *run_dir, const char *path, const char *why);
+/* run_dir and self, the asker's address, outlive it. Never done before this returns. NULL with errno. */
+struct summons *summons_send(struct ev_loop *loop, const char *run_dir, const char *path, const char *self,
+                             summons_done *done, void *data);
+/* Takes NULL. */
+void summons_cancel(struct summons *summons);
+
+#endif

@@ -1,0 +1,285 @@
+#!/usr/bin/env bats
+# Services of several nodes (CLUSTER 4): real nodes with one store in a folder that they share, sessions over
+# the loopback, and leases of a second. F numbers are those of the scenarios taken from rio-rs. An actor of
+# tests/modules/entity.c notes its lives, and finds out when there are two of it.
+
+load helper
+load nodes
+
+setup() {
+    troupe_setup
+    cookie
+    mkdir locks
+    : >notes
+    LEASE=1s
+}
+
+# tree [KEYS]: what the nodes started from now on run: shop/things, with these keys.
+tree() {
+    cat >tree.yaml <<END
+troupe: 1
+application: shop
+supervisor:
+  children:
+    - name: things
+      service: {module: entity, args: {notes: $DIR/notes, locks: $DIR/locks, slow_ms: 1000}${1:+, $1}}
+    - {name: talker, module: talker}
+    - {name: swarm, module: swarm, replicas: 2}
+END
+}
+
+# member NAME [LINE…]: a node that knows the first one.
+member() {
+    local peers=()
+
+    [[ -e first ]] && peers=("peers: [\"$(cat first)\"]")
+    node "$1" "store: \"sqlite:$DIR/store\"" "lease: $LEASE" "${peers[@]}" "${@:2}"
+    [[ -e first ]] || url_of "$1" >first
+}
+
+# company NAME…: so many nodes, of which each may run services.
+company() {
+    local name
+
+    for name in "$@"; do
+        member "$name"
+    done
+    wait_until 15 are_in "$@"
+}
+
+# The nodes' rows, as one of their stores has them.
+rows() {
+    python3 - "$DIR"/store/place-*.db "$1" <<'END'
+import sqlite3, sys
+for row in sqlite3.connect("file:%s?mode=ro" % sys.argv[1], uri=True).execute(sys.argv[2]):
+    print(*row)
+END
+}
+
+are_in() {
+    local name
+
+    for name in "$@"; do
+        rows "select name from node where state = 'alive'" 2>/dev/null | grep -q -x "$name" || return 1
+    done
+}
+
+is_out() { # NODE
+    ! rows "select name from node where state != 'dead'" | grep -q -x "$1"
+}
+
+owner() { # ID
+    rows "select node from place where id = '$1'"
+}
+
+is_owner() { # ID NODE
+    [[ $(owner "$1") == "$2" ]]
+}
+
+all_of() { # NODE: every process of it
+    local root
+
+    root=$(at "$1" ps -o ppid= -p "$(at "$1" pid_of sys)")
+    echo "$(ps -o ppid= -p "$root") $root $(at "$1" troupe ps -o json | jq -r '.. | .pid? // empty')"
+}
+
+# An id that the strategy `hash` gives to that node: the first of a few that were asked for.
+id_of() { # NODE
+    local i
+
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+        at east troupe call "shop/things/$i" hit >/dev/null
+        [[ $(owner "$i") == "$1" ]] && echo "$i" && return
+    done
+    return 1
+}
+
+hit() { # NODE ID
+    at "$1" troupe call "shop/things/$2" hit
+}
+
+is_answered() { # NODE ID
+    hit "$1" "$2" >/dev/null 2>&1
+}
+
+noted() {
+    grep -c -- "$1" "$DIR/notes"
+}
+
+never_two() {
+    [[ $(noted '^overlap') == 0 ]]
+}
+
+@test "F3, F25: whoever asks, on whatever node, there is one actor of an id, and all reach it" {
+    local id node
+
+    tree 'placement: hash'
+    company east west north
+    for id in $(seq 12); do
+        for node in east west north; do
+            hit "$node" "$id"
+        done
+    done >answers
+    assert_equal "$(sort -n answers | uniq -c | awk '{ print $1, $2 }')" $'12 1\n12 2\n12 3'
+    assert_equal "$(noted '^ready')" 12
+    assert [ "$(rows 'select distinct node from place' | wc -l)" -ge 2 ]
+    # an actor of one node calls one of another
+    run at west troupe call shop/things/1 through "shop/things/2 shop/things/3"
+    assert_output 3
+    never_two
+}
+
+@test "F18: after the first call a sender goes straight to where the actor is" {
+    local id
+
+    tree 'placement: hash'
+    company east west
+    id=$(id_of west)
+    at east troupe call --timeout 30s shop/swarm.1 run shop/things/ hit 10 1 1000 "$id" "$id" 5000 >out
+    run grep -o 'answered=[0-9]*' out
+    assert_output "answered=10000"
+    assert_equal "$(noted "^ready $id ")" 1
+}
+
+@test "local: where it is asked for; another node hears of it there" {
+    tree 'placement: local'
+    company east west
+    hit west a
+    is_owner a west
+    hit east a
+    is_owner a west
+    hit east b
+    is_owner b east
+}
+
+@test "a node that does not offer the service reaches it all the same, and is not given any of it" {
+    tree
+    company east
+    sed -i '/name: things/,+1d' tree.yaml
+    member north
+    wait_until 15 are_in east north
+    for id in 1 2 3 4 5 6; do
+        hit north $id
+    done
+    assert_equal "$(rows 'select distinct node from place')" east
+    run at north troupe call shop/others/1 hit
+    assert_failure 3
+}
+
+@test "max: when one node is full the other is given the rest, and then it is overloaded by name" {
+    tree 'placement: local, max: 2'
+    company east west
+    for id in 1 2 3 4; do
+        hit east $id
+    done
+    assert_equal "$(rows 'select node, count(*) from place group by node order by node')" $'east 2\nwest 2'
+    run hit east 5
+    assert_failure
+    assert_output --partial overloaded
+}
+
+@test "F6: the owner's host dies: what it had lives on the other, and was never twice" {
+    local id since
+
+    tree 'placement: hash'
+    company east west
+    id=$(id_of west)
+    # shellcheck disable=SC2046
+    kill -KILL $(all_of west)
+    run hit east "$id"
+    assert_failure # at once, by name: nobody knows yet that it is dead
+    assert_output --partial noconnection
+    wait_until 10 is_answered east "$id"
+    is_owner "$id" east
+    is_out west
+    never_two
+}
+
+@test "F26: an owner that is stopped loses its actors without waking, and has no say when it wakes" {
+    local id pid
+
+    tree 'placement: hash'
+    company east west
+    id=$(id_of west)
+    pid=$(at west pid_of "shop/things/$id")
+    all_of west >pids
+    # shellcheck disable=SC2046
+    kill -STOP $(cat pids)
+    wait_until 10 process_is_gone "$pid"
+    wait_until 10 is_answered east "$id"
+    is_owner "$id" east
+    # shellcheck disable=SC2046
+    kill -CONT $(cat pids) 2>/dev/null || true
+    wait_until 20 are_in east west # as a new generation
+    hit west "$id"
+    is_owner "$id" east
+    never_two
+}
+
+@test "sys/node and sys/store may be killed: actors live on, and new ones come as soon as both are back" {
+    local id name epoch
+
+    tree 'placement: hash'
+    company east west
+    id=$(id_of west)
+    epoch=$(at east troupe call "shop/things/$id" who | cut -f 2)
+    for name in node store node; do
+        kill -KILL "$(at west pid_of sys/$name)"
+        wait_until 10 is_answered east "$id"
+        wait_until 10 is_answered west new-$name
+    done
+    assert_equal "$(at east troupe call "shop/things/$id" who | cut -f 2)" "$epoch"
+    never_two
+}
+
+@test "F33: a node that is taken down ends its actors in order, and others have them at once" {
+    local id
+
+    tree 'placement: hash'
+    company east west
+    id=$(id_of west)
+    at west troupe down
+    is_out west
+    assert_equal "$(rows "select count(*) from place where node = 'west'")" 0
+    assert [ "$(noted "^end.shutdown. $id ")" -eq 1 ]
+    hit east "$id"
+    is_owner "$id" east
+    never_two
+}
+
+@test "F27: a node that is killed and started again at once is served, whatever it was" {
+    local id
+
+    tree 'placement: hash'
+    company east west
+    id=$(id_of west)
+    # shellcheck disable=SC2046
+    kill -KILL $(all_of west)
+    use_node west
+    node_up west.yaml
+    wait_until 20 are_in east west
+    wait_until 10 is_answered west "$id"
+    never_two
+}
+
+@test "SIGKILL of the owner under 500 callers: one new life of each id, and every caller hears" {
+    local one two
+
+    tree 'max: 300, placement: hash'
+    company east west
+    in_background one at east troupe call --timeout 60s shop/swarm.1 run shop/things/ hit 250 50 200 1 40 10000
+    one=$!
+    in_background two at east troupe call --timeout 60s shop/swarm.2 run shop/things/ hit 250 50 200 1 40 10000
+    two=$!
+    are_many() { [[ $(rows "select count(*) from place where node = 'west'") -ge 5 ]]; }
+    wait_until 10 are_many
+    # shellcheck disable=SC2046
+    kill -KILL $(all_of west)
+    wait "$one" && wait "$two"
+    cat one.out two.out
+    never_two
+    for id in $(seq 40); do
+        wait_until 10 is_answered east "$id"
+    done
+    never_two
+}

@@ -1,0 +1,39 @@
+/*
+ * What Redis keeps, and the decisions, as scripts there: Redis runs one at a time, which is the lock that
+ * a save's test of its place needs. All keys of one script have one tag, but for
+ * reminders, which are found by their time and fenced by their place.
+ *
+ *   troupe:place:{SERVICE/ID}        hash: node generation epoch writer
+ *   troupe:state:{SERVICE/ID}:NAME   hash: value schema version epoch writer saved_us
+ *   troupe:{reminders}:SERVICE/ID:NAME   hash: due period message version writer
+ *   troupe:{reminders}               sorted set of SERVICE/ID:NAME by due
+ *   troupe:{nodes}                   set of NAME:GENERATION, each with a hash troupe:{nodes}:NAME:GENERATION
+ *   troupe:epoch                     the counter
+ *   troupe:schema                    the version
+ */
+#ifndef TROUPE_STORE_REDIS_SCRIPTS_H
+#define TROUPE_STORE_REDIS_SCRIPTS_H
+
+enum redis_script {
+    SCRIPT_SCHEMA,
+    SCRIPT_STATE_PUT,
+    SCRIPT_STATE_REMOVE,
+    SCRIPT_STATE_PAGE,
+    SCRIPT_PLACE_CLAIM,
+    SCRIPT_PLACE_FREE,
+    SCRIPT_PLACE_PAGE,
+    SCRIPT_REMINDER_PUT,
+    SCRIPT_REMINDER_REMOVE,
+    SCRIPT_REMINDER_ADVANCE,
+    SCRIPT_REMINDER_DUE,
+    SCRIPT_NODE_INSERT,
+    SCRIPT_NODE_BEAT,
+    SCRIPT_NODE_SET,
+    SCRIPT_NODE_REMOVE,
+    SCRIPT_NODE_LIST,
+    REDIS_SCRIPTS
+};
+
+extern const char *const redis_scripts[REDIS_SCRIPTS];
+
+#endif
