@@ -145,6 +145,11 @@ reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free,--wrap=mmap,--
 # Talked to from the command line.
 TEST_MODULES += teller hearer grouper keeper
 
+WORKER_MODULES += blackjack lobby
+blackjack_MODULE_SOURCES := workers/blackjack.c workers/blackjack_rules.c
+UNIT_TESTS += blackjack_rules_test
+blackjack_rules_test_UNITS := workers/blackjack_rules.c
+
 # The pool's pure files.
 UNIT_TESTS += pool_args_test pool_queue_test pool_rate_test pool_route_test pool_stats_test
 pool_args_test_UNITS  := workers/pool_args.c
