@@ -302,7 +302,7 @@ static void make_self(void)
     own->instance = some_number();
     program.self.version_min = VERSION_MIN;
     program.self.version_max = VERSION_MAX;
-    program.self.key = (struct mac_part){settings->cookie, settings->cookie_size};
+    program.self.key = (struct mac_part){settings->cookie.bytes, settings->cookie.size};
 }
 
 /* How many that leaves for connections: the sessions, their threads and what is linked take some, too. */

@@ -1,6 +1,7 @@
 /* The node and the log: once for all files that are started together; and what must hold between
  * the node's keys. */
 #include "config_reader.h"
+#include "cookie.h"
 #include "rights.h"
 #include "texts.h"
 #include "url.h"
@@ -8,10 +9,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { COOKIE_MIN = 16, COOKIE_MAX = 4096, PORT_MAX = 65535, GATEWAY_PORTS = 3 };
+enum { PORT_MAX = 65535, GATEWAY_PORTS = 3 };
 
 /* ---- addresses and rights -------------------------------------------------------------------- */
 
@@ -124,25 +124,11 @@ static void check_gateway(struct reader *reader, const struct config_node *map)
         complain_at(reader, map, "gateway", "\"%.100s\": expected a port from 1 to 65533", text);
 }
 
-static const char *wrong_cookie(const char *file)
-{
-    struct stat st;
-
-    if (stat(file, &st) < 0)
-        return strerror(errno);
-    if (!S_ISREG(st.st_mode) || st.st_size > COOKIE_MAX)
-        return "something else";
-    if (st.st_mode & (S_IRWXG | S_IRWXO))
-        return "others may read or write it";
-    if (st.st_size < COOKIE_MIN)
-        return "too short";
-    return access(file, R_OK) < 0 ? strerror(errno) : NULL;
-}
-
 static void check_cookie(struct reader *reader, const struct config_node *map)
 {
     const struct spec_node *node = &reader->tree->node;
-    const char *wrong;
+    struct cookie cookie;
+    const char *why;
 
     if (!node->cookie_file) {
         if (node->listen || node->peers)
@@ -150,12 +136,10 @@ static void check_cookie(struct reader *reader, const struct config_node *map)
                         "the path of a file, beside listen and peers");
         return;
     }
-    wrong = reader->context->text_only ? NULL : wrong_cookie(node->cookie_file);
-    if (wrong)
+    if (!reader->context->text_only && cookie_read(node->cookie_file, &cookie, &why) < 0)
         complain_at(
             reader, map, "cookie_file",
-            "%s: expected a file of 16 to 4096 bytes that only its owner may read (chmod 600)",
-            wrong);
+            "%s: expected a file of 16 to 4096 bytes that only its owner may read (chmod 600)", why);
 }
 
 static void check_file(struct reader *reader, const struct config_node *map, const char *file)

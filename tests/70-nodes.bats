@@ -313,11 +313,11 @@ start_tls() { # NAME CERTIFICATE AUTHORITY [OPTION…]
     chmod 600 short long longest shortest
     run troupe-node --cookie other
     assert_failure
-    assert_output --partial "others may read it"
+    assert_output --partial "others may read or write it"
     for cookie in short long; do
         run troupe-node --cookie $cookie
         assert_failure
-        assert_output --partial "expected 16 to 4096 bytes"
+        assert_output --partial "expected a file of 16 to 4096 bytes"
     done
     for cookie in shortest longest; do
         start $cookie --cookie $cookie
