@@ -229,7 +229,7 @@ placement_test_LIBS := -lmbedcrypto
 UNIT_TESTS += placement_sim_test
 placement_sim_test_UNITS := tests/sim/agenda.c tests/sim/registry.c tests/sim/sites.c \
     cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
-NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
-    cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/reach.c \
+NODE_SOURCES := cluster/main.c cluster/last_port.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
+    cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/losses.c cluster/reach.c \
     cluster/switchboard.c cluster/visitors.c
 NODE_LIBS    := -lnng -lmbedcrypto -lpthread

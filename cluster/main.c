@@ -6,12 +6,14 @@
 #include "ctl.h"
 #include "exchange.h"
 #include "groups.h"
+#include "last_port.h"
 #include "logline.h"
 #include "mono.h"
 #include "peers.h"
 #include "reach.h"
 #include "settings.h"
 #include "streams.h"
+#include "url.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -271,8 +273,46 @@ static void start_listening(struct error *err)
     if (!program.settings.listen)
         return;
     snprintf(url, sizeof url, "%s", program.settings.listen);
+    if (!port_of(url))
+        listen_anywhere(url, err);
+    else if (streams_listen(program.streams, url, err) < 0)
+        die(EXIT_HOST, err);
+static uint16_t port_of(const char *text)
+{
+    struct url url;
+    const char *why;
+
+    return url_parse(text, &url, &why) == 0 ? url.port : 0;
+}
+
+/* The port that it had before, if it may have any: others know it. If somebody has it now, another is
+ * better than none. */
+static bool listen_again(char url[AUTH_URL_MAX + 1])
+{
+    const struct settings *settings = &program.settings;
+    uint16_t port = settings->run_dir ? last_port_read(settings->run_dir) : 0;
+    struct error ignored = {0};
+
+    if (!port)
+        return false;
+    snprintf(url, AUTH_URL_MAX + 1, "%.*s:%u", (int)(strrchr(settings->listen, ':') - settings->listen),
+             settings->listen, port);
+    return streams_listen(program.streams, url, &ignored) == 0;
+}
+
+static void listen_anywhere(char url[AUTH_URL_MAX + 1], struct error *err)
+{
+    const struct settings *settings = &program.settings;
+
+    if (listen_again(url))
+        return;
+    snprintf(url, AUTH_URL_MAX + 1, "%s", settings->listen);
     if (streams_listen(program.streams, url, err) < 0)
         die(EXIT_HOST, err);
+    if (settings->run_dir && last_port_write(settings->run_dir, port_of(url)) < 0)
+        fprintf(stderr, "node: the port is not remembered: %s\n", strerror(errno));
+}
+
     if (program.settings.advertise)
         snprintf(own->url, sizeof own->url, "%s", program.settings.advertise);
     else if (is_reachable(url))

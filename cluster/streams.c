@@ -515,8 +515,12 @@ int streams_listen(struct streams *streams, char url[AUTH_URL_MAX + 1], struct e
         code = listener_tls(streams, streams->listener);
     if (code == 0)
         code = nng_stream_listener_listen(streams->listener);
-    if (code != 0)
+    if (code != 0) {
+        if (streams->listener) /* it has never listened: nobody is in it */
+            nng_stream_listener_free(streams->listener);
+        streams->listener = NULL;
         return error_set(err, EIO, "%s: %s", url, nng_strerror(code));
+    }
     write_port(streams->listener, url);
     return 0;
 }
