@@ -15,7 +15,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
-enum { MEMBERSHIPS_MAX = 1000000 /* of one supervisor's children */ };
+enum { MEMBERSHIPS_MAX = 1000000 /* of one supervisor's children; of all of them: exchange.h */ };
 
 struct visitor {
     struct visitors *visitors;
