@@ -340,6 +340,25 @@ static void deliver(void *data, const char *scope, const char *group, const stru
     fanout_send(visitor->visitors->fanout, actor->address, peer_remote(visitor->peer), delivery->env);
 }
 
+/* A name that the switchboard vouches for: it has dialled us itself, for an actor of another node. */
+static bool is_from_elsewhere(const struct visitor *visitor)
+{
+    return peer_creds(visitor->peer)->pid == getpid();
+}
+
+/* Who is of this node sends to its members himself: here he could call himself anything, and members
+ * believe what sys/node says of a sender. */
+static void refuse_cast(const struct visitor *visitor, const struct envelope *env)
+{
+    static const char why[] = "denied a message to a group by way of sys/node, within its node";
+    struct envelope error = {.kind = ENVELOPE_ERROR,
+                             .type = env->type,
+                             .payload = why,
+                             .payload_size = sizeof why - 1};
+
+    peer_send(visitor->peer, &error, -1);
+}
+
 /* `to` is SCOPE:GROUP: from an actor of another node, for all members of this one. */
 static void cast_to_group(const struct visitor *visitor, const struct envelope *env)
 {
@@ -348,7 +367,9 @@ static void cast_to_group(const struct visitor *visitor, const struct envelope *
     struct group_name name;
     const char *why;
 
-    if (visitor->rights & RIGHT_SEND && envelope_text_copy(env->to, to, sizeof to) == 0 &&
+    if (!is_from_elsewhere(visitor))
+        refuse_cast(visitor, env);
+    else if (envelope_text_copy(env->to, to, sizeof to) == 0 &&
         group_name_parse(to, &name, &why) == 0)
         groups_members(visitor->visitors->groups, GROUPS_LOCAL, name.scope, name.group, deliver,
                        &delivery);
