@@ -209,7 +209,7 @@ frames_fuzz_FUZZED = cluster/frames.c cluster/memory.c $(sp_fuzz_FUZZED)
 UNIT_TESTS += envelope_edit_test
 envelope_edit_test_UNITS := cluster/envelope_edit.c
 UNIT_TESTS += switchboard_test
-switchboard_test_UNITS := cluster/switchboard.c cluster/channel.c cluster/envelope_edit.c
+switchboard_test_UNITS := cluster/losses.c cluster/switchboard.c cluster/channel.c cluster/envelope_edit.c
 
 # A thousand nodes in one process, on a network that fails.
 UNIT_TESTS += cluster_sim_test

@@ -31,8 +31,13 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 
 static void on_close(struct peer *peer, const char *why)
 {
+    struct fanout_target *target = peer_data(peer);
+    struct buf left = peer_leftover(peer);
+
     (void)why;
-    forget(peer_data(peer));
+    losses_add_frames(target->fanout->losses, &left);
+    buf_finish(&left);
+    forget(target);
 }
 
 static const struct peer_handlers handlers = {.on_envelope = on_envelope, .on_close = on_close};
@@ -80,7 +85,7 @@ void fanout_send(struct fanout *fanout, const char *member, const char *from,
     copy.from = envelope_text(from);
     copy.flags &= (uint16_t)~ENVELOPE_WANTS_UNDELIVERED; /* nobody here could tell who sent it */
     if (!target || peer_send(target->peer, &copy, -1) < 0)
-        fanout->lost++;
+        losses_add(fanout->losses, 1);
 }
 
 void fanout_finish(struct fanout *fanout)

@@ -1,7 +1,7 @@
 /*
  * troupe-node, `sys/node` in the tree: this node's sessions with other nodes, and the groups. One
  * loop; nng's threads do no more than wake it (streams.h). What it sees goes to its standard output
- * as lines of logfmt: node.listen, node.up, node.down, node.refused.
+ * as lines of logfmt: node.listen, node.up, node.down, node.refused, node.lost.
  */
 #include "ctl.h"
 #include "exchange.h"
@@ -116,6 +116,17 @@ static void on_refused(void *data, const char *remote, const char *name, const c
     logline_add(&line, "node", name);
     logline_add(&line, "by", is_told ? "peer" : "us");
     logline_add(&line, "reason", why);
+    write_line(&line);
+}
+
+static void on_lost(uint64_t messages)
+{
+    struct buf line = {0};
+    char number[24];
+
+    snprintf(number, sizeof number, "%" PRIu64, messages);
+    logline_begin(&line, "warn", program.settings.path, "node.lost");
+    logline_add(&line, "messages", number);
     write_line(&line);
 }
 
@@ -264,19 +275,6 @@ static bool is_reachable(const char *url)
            !strstr(url, "//:");
 }
 
-static void start_listening(struct error *err)
-{
-    struct auth_identity *own = &program.self.identity;
-    char url[AUTH_URL_MAX + 1] = "";
-    struct buf line = {0};
-
-    if (!program.settings.listen)
-        return;
-    snprintf(url, sizeof url, "%s", program.settings.listen);
-    if (!port_of(url))
-        listen_anywhere(url, err);
-    else if (streams_listen(program.streams, url, err) < 0)
-        die(EXIT_HOST, err);
 static uint16_t port_of(const char *text)
 {
     struct url url;
@@ -313,6 +311,19 @@ static void listen_anywhere(char url[AUTH_URL_MAX + 1], struct error *err)
         fprintf(stderr, "node: the port is not remembered: %s\n", strerror(errno));
 }
 
+static void start_listening(struct error *err)
+{
+    struct auth_identity *own = &program.self.identity;
+    char url[AUTH_URL_MAX + 1] = "";
+    struct buf line = {0};
+
+    if (!program.settings.listen)
+        return;
+    snprintf(url, sizeof url, "%s", program.settings.listen);
+    if (!port_of(url))
+        listen_anywhere(url, err);
+    else if (streams_listen(program.streams, url, err) < 0)
+        die(EXIT_HOST, err);
     if (program.settings.advertise)
         snprintf(own->url, sizeof own->url, "%s", program.settings.advertise);
     else if (is_reachable(url))
@@ -380,6 +391,7 @@ static void make_reach(void)
         .is_trusted_network = settings->is_trusted_network,
         .mailbox_fd = FD_MAILBOX,
         .descriptors = raise_descriptors(),
+        .on_lost = on_lost,
     };
     struct error err = {0};
     const char *incarnation = getenv("TROUPE_INCARNATION");

@@ -150,6 +150,20 @@ static void on_send(struct troupe *self, struct troupe_message *message)
         troupe_reply(message, sent);
 }
 
+static void on_pour(struct troupe *self, struct troupe_message *message)
+{
+    static char piece[65536];
+    size_t size = (size_t)troupe_int(message, 2) % sizeof piece;
+    int64_t n = 0;
+
+    memset(piece, 'x', size);
+    piece[size] = '\0';
+    while (n < troupe_int(message, 1) &&
+           troupe_cast_group(self, troupe_text(message, 0), TROUPE_TO_ALL, "note", piece) > 0)
+        n++;
+    troupe_reply(message, n);
+}
+
 static void on_note(struct troupe *self, struct troupe_message *message)
 {
     char text[1024];
@@ -182,6 +196,7 @@ static const struct troupe_handler messages[] = {
     {"watch", "s", "s", on_watch, "hears who joins and leaves GROUP"},
     {"unwatch", "", "", on_unwatch, "no longer"},
     {"send", "sss", "I", on_send, "sends to GROUP: all, one, a_node or nearest, TEXT"},
+    {"pour", "sII", "I", on_pour, "sends notes of SIZE bytes to all of GROUP, so many"},
     {"note", "s", "", on_note, "remembers TEXT"},
     {"heard", "", "s", on_heard, "what it remembers"},
     {"forget", "", "", on_forget, "nothing any more"},
