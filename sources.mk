@@ -210,6 +210,8 @@ UNIT_TESTS += envelope_edit_test
 envelope_edit_test_UNITS := cluster/envelope_edit.c
 UNIT_TESTS += switchboard_test
 switchboard_test_UNITS := cluster/losses.c cluster/switchboard.c cluster/channel.c cluster/envelope_edit.c
+FUZZERS += channel_fuzz
+channel_fuzz_FUZZED = $(switchboard_test_UNITS) $(LIB_SOURCES)
 
 # A thousand nodes in one process, on a network that fails.
 UNIT_TESTS += cluster_sim_test

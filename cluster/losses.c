@@ -45,11 +45,11 @@ void losses_add(struct losses *losses, uint64_t messages)
 
 void losses_add_frames(struct losses *losses, const struct buf *frames)
 {
-    const uint8_t *at = buf_front(frames);
     size_t left = buf_length(frames), size;
+    const uint8_t *at = left ? buf_front(frames) : NULL;
     uint64_t messages = 0;
 
-    for (; sp_frame_size(at, left, &size) == 0; at += size, left -= size)
+    for (; left && sp_frame_size(at, left, &size) == 0; at += size, left -= size)
         messages++;
     losses_add(losses, messages);
 }

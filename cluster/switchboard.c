@@ -424,10 +424,10 @@ static void return_cast(struct incoming *incoming, const uint8_t *body, size_t s
 static void return_leftover(struct incoming *incoming)
 {
     struct buf left = sp_conn_leftover(incoming->conn);
-    const uint8_t *at = buf_front(&left);
+    const uint8_t *at = buf_length(&left) ? buf_front(&left) : NULL;
     size_t size;
 
-    for (size_t n = buf_length(&left); sp_frame_size(at, n, &size) == 0; at += size, n -= size)
+    for (size_t n = buf_length(&left); n && sp_frame_size(at, n, &size) == 0; at += size, n -= size)
         if (incoming->is_open)
             return_cast(incoming, at + SP_FRAME_HEADER, size - SP_FRAME_HEADER);
     buf_finish(&left);

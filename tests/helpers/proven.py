@@ -7,7 +7,8 @@ proven.py PORT COOKIE NAME promise     … then the beginning of a message of 1 
 proven.py PORT COOKIE NAME promises    … then beginnings of as many messages as it can, each of 16 MiB
 proven.py PORT COOKIE NAME nonsense    … then a message of no kind that there is
 proven.py PORT COOKIE NAME silent      … then not a word
-proven.py PORT COOKIE NAME deaf        … then signs of life, and reads nothing at all; prints "deaf"
+proven.py PORT COOKIE NAME deaf        … then answers for the first mailbox that is sought there, and from then on
+                                       gives signs of life, and reads nothing at all; prints "deaf"
 proven.py PORT COOKIE NAME replay      says a second time, to a second challenge, what proved it the first time
 proven.py PORT COOKIE NAME echo        says back whatever it is told, from the beginning
 proven.py PORT COOKIE NAME mirror      listens (prints "port N"), and hands all that a dialler says to PORT, and back
@@ -25,6 +26,7 @@ HEADER = bytes([0]) + b"SP" + bytes([0, 0, 0x10, 0, 0])
 CHALLENGE, HELLO, WELCOME, IDENTITY, READY, REFUSE = range(1, 7)
 WHOLE, FIRST = 32, 33
 BEAT = bytes([16])
+OPEN, BACK = 0x10, 0x12  # of channels
 VERSION = (1).to_bytes(2, "little")
 GIB = 1 << 30
 
@@ -133,9 +135,19 @@ WORDS = {
 }
 
 
+def hello(address):
+    """The envelope with which a mailbox begins: version, kind, the sizes of its payload and of `from`."""
+    head = bytes([1, 1, 0, 0, 8, 0, 0, 0]) + bytes(20) + len(address).to_bytes(2, "little") + bytes(2)
+    return head + address + bytes(8)
+
+
 def be_deaf(peer):
     peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     peer.begin()
+    said = b""
+    while said[:1] != bytes([OPEN]):
+        said = peer.receive()[1:]
+    peer.sock.sendall(frame(bytes([WHOLE, BACK]) + said[1:5] + hello(b"t/db@" + peer.name + b"#1")))
     print("deaf", flush=True)
     while True:
         peer.sock.sendall(frame(BEAT))
