@@ -9,7 +9,7 @@ LIB_SOURCES += \
     lib/notify.c lib/nursery.c lib/parent.c lib/parent_peer.c lib/parent_socket.c lib/publish.c \
     lib/reply.c lib/seat.c lib/subscription.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c \
     lib/yield.c
-LIB_SOURCES += lib/group.c lib/joining.c lib/table.c lib/views.c lib/reserve.c lib/control_right.c lib/url.c lib/group_name.c lib/cookie.c
+LIB_SOURCES += lib/group.c lib/joining.c lib/table.c lib/views.c lib/reserve.c lib/control_right.c lib/url.c lib/group_name.c lib/cookie.c lib/following.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
 CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c cli/client.c \

@@ -232,6 +232,11 @@ static const char *disconnect_node(void *data, const char *node)
     return NULL;
 }
 
+static void on_settled(void *data, uint64_t visitor, uint64_t ref)
+{
+    visitors_on_settled(data, visitor, ref);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static const struct visitors_hooks hooks = {.nodes = list_nodes,
@@ -250,7 +255,9 @@ struct reach *reach_create(const struct reach_options *options)
     reach->fanout = (struct fanout){.loop = options->loop,
                                     .run_dir = options->run_dir,
                                     .self = options->self,
-                                    .losses = &reach->losses};
+                                    .losses = &reach->losses,
+                                    .settled = on_settled,
+                                    .data = &reach->visitors};
     reach->visitors = (struct visitors){.node = options->node,
                                         .self = options->self,
                                         .rights = options->rights,
