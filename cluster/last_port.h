@@ -1,7 +1,7 @@
 /*
- * Which port sys/node listened on before it was restarted, where its configuration leaves the choice to
- * the kernel (port 0): peers dial the same address again. A file below the run directory, which lives as
- * long as the node.
+ * Which port sys/node listened on before it was restarted, where its configuration leaves the
+ * choice to the kernel (port 0): peers dial the same address again. A file below the run directory,
+ * which lives as long as the node.
  */
 #ifndef TROUPE_CLUSTER_LAST_PORT_H
 #define TROUPE_CLUSTER_LAST_PORT_H

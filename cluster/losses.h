@@ -1,7 +1,7 @@
 /*
- * Messages that sys/node had taken over and that nobody will get: their mailbox ended, or took no more,
- * and nobody has asked to be told. They are counted, and said once a second at most, so that a flood of
- * them is one line.
+ * Messages that sys/node had taken over and that nobody will get: their mailbox ended, or took no
+ * more, and nobody has asked to be told. They are counted, and said once a second at most, so that
+ * a flood of them is one line.
  */
 #ifndef TROUPE_CLUSTER_LOSSES_H
 #define TROUPE_CLUSTER_LOSSES_H

@@ -36,7 +36,8 @@ static const char *read_open(int fd, struct cookie *cookie)
 
 int cookie_read(const char *file, struct cookie *cookie, const char **why)
 {
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a FIFO is not waited for */
+    int fd =
+        open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a FIFO is not waited for */
 
     *why = fd < 0 ? strerror(errno) : read_open(fd, cookie);
     if (fd >= 0)

@@ -1,6 +1,6 @@
 /*
- * The cookie that the nodes of a cluster share (CLUSTER 1), as a file: which one may be used is decided
- * here for whoever checks a configuration, and for sys/node, which reads it.
+ * The cookie that the nodes of a cluster share (CLUSTER 1), as a file: which one may be used is
+ * decided here for whoever checks a configuration, and for sys/node, which reads it.
  */
 #ifndef TROUPE_COOKIE_H
 #define TROUPE_COOKIE_H
@@ -15,8 +15,8 @@ struct cookie {
     size_t size;
 };
 
-/* An ordinary file, for nobody but its owner, and not to be guessed by its length. 0; or -1 with *why, a
- * phrase that says what it is instead: valid until the next failure. */
+/* An ordinary file, for nobody but its owner, and not to be guessed by its length. 0; or -1 with
+ * *why, a phrase that says what it is instead: valid until the next failure. */
 int cookie_read(const char *file, struct cookie *cookie, const char **why);
 
 #endif

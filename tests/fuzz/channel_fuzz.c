@@ -1,7 +1,8 @@
 /*
- * Any messages of a proven peer about channels (each: two length bytes, that many bytes), with a mailbox here
- * that answers, and a process here that has two channels to its own: what is not for a channel ends the session by
- * name, a channel stays within its bounds, and nothing is left when the session is over.
+ * Any messages of a proven peer about channels (each: two length bytes, that many bytes), with a
+ * mailbox here that answers, and a process here that has two channels to its own: what is not for a
+ * channel ends the session by name, a channel stays within its bounds, and nothing is left when the
+ * session is over.
  */
 #include "../../cluster/channel.h"
 #include "../../cluster/switchboard.h"
@@ -37,7 +38,8 @@ static int send_message(struct switchboard_side *side, const struct switchboard_
     for (int i = 0; i < message->count; i++)
         if (buf_append(&bytes, message->parts[i].iov_base, message->parts[i].iov_len) < 0)
             abort();
-    if (!buf_length(&bytes) || channel_decode(buf_front(&bytes), buf_length(&bytes), &frame, &why) < 0)
+    if (!buf_length(&bytes) ||
+        channel_decode(buf_front(&bytes), buf_length(&bytes), &frame, &why) < 0)
         abort();
     buf_finish(&bytes);
     return 0;

@@ -29,7 +29,8 @@ static bool is_read(size_t size, const char *end, size_t expected)
     struct cookie cookie;
 
     return !*read_of(size, end, 0600, &cookie) && cookie.size == expected &&
-           cookie.bytes[expected - 1] == (end[0] && !end[1] ? 'a' + (int)((expected - 1) % 26) : '\n');
+           cookie.bytes[expected - 1] ==
+               (end[0] && !end[1] ? 'a' + (int)((expected - 1) % 26) : '\n');
 }
 
 static bool is_refused(size_t size, const char *end, mode_t mode, const char *why)
