@@ -26,6 +26,7 @@ struct reach_options {
     bool is_trusted_network;
     int mailbox_fd;   /* taken over */
     unsigned descriptors; /* that there may be for connections */
+    void (*on_lost)(uint64_t messages); /* so many more, since the last time (losses.h) */
 };
 
 /* NULL with errno. */

@@ -2,6 +2,7 @@
  * the node's keys. */
 #include "config_reader.h"
 #include "addr.h"
+#include "cookie.h"
 #include "rights.h"
 #include "texts.h"
 #include "url.h"
@@ -9,10 +10,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { COOKIE_MIN = 16, COOKIE_MAX = 4096, GATEWAY_LIST_MAX = 256 };
+enum { GATEWAY_LIST_MAX = 256 };
 
 /* ---- addresses and rights -------------------------------------------------------------------- */
 
@@ -157,25 +157,11 @@ static void check_gateway(struct reader *reader, const struct config_node *map)
                     "look in grant");
 }
 
-static const char *wrong_cookie(const char *file)
-{
-    struct stat st;
-
-    if (stat(file, &st) < 0)
-        return strerror(errno);
-    if (!S_ISREG(st.st_mode) || st.st_size > COOKIE_MAX)
-        return "something else";
-    if (st.st_mode & (S_IRWXG | S_IRWXO))
-        return "others may read or write it";
-    if (st.st_size < COOKIE_MIN)
-        return "too short";
-    return access(file, R_OK) < 0 ? strerror(errno) : NULL;
-}
-
 static void check_cookie(struct reader *reader, const struct config_node *map)
 {
     const struct spec_node *node = &reader->tree->node;
-    const char *wrong;
+    struct cookie cookie;
+    const char *why;
 
     if (!node->cookie_file) {
         if (node->listen || node->peers)
@@ -183,12 +169,10 @@ static void check_cookie(struct reader *reader, const struct config_node *map)
                         "the path of a file, beside listen and peers");
         return;
     }
-    wrong = reader->context->text_only ? NULL : wrong_cookie(node->cookie_file);
-    if (wrong)
+    if (!reader->context->text_only && cookie_read(node->cookie_file, &cookie, &why) < 0)
         complain_at(
             reader, map, "cookie_file",
-            "%s: expected a file of 16 to 4096 bytes that only its owner may read (chmod 600)",
-            wrong);
+            "%s: expected a file of 16 to 4096 bytes that only its owner may read (chmod 600)", why);
 }
 
 static void check_file(struct reader *reader, const struct config_node *map, const char *file)

@@ -38,7 +38,7 @@ static struct {
     char *notify_socket; /* the service manager's */
     int starter_fd;      /* `troupe up`, which waits for our end or has gone; -1: there is none */
     struct application *applications;
-    bool has_added_node; /* sys/node, which nothing in the files had asked for */
+    struct question node_question; /* to `sys`, to add sys/node, which nothing in the files had asked for */
 } root;
 
 /* An application that the node has, with what it depends on. */
@@ -322,6 +322,14 @@ static void on_down_all(const struct request *request)
     supervisor_end(&root.supervisor, NEED_NONE, "shutdown");
 }
 
+/* Whatever it is: who still finds no sys/node asks again. */
+static void on_node_answer(struct question *question, const struct envelope *env, const char *why)
+{
+    (void)env;
+    (void)why;
+    question_forget(question);
+}
+
 /* Asked of `sys`, as a person would add a child to a supervisor. */
 static int add_node(struct buf *messages)
 {
@@ -332,19 +340,21 @@ static int add_node(struct buf *messages)
     if (result == 0) {
         struct words words = {3, (char *[]){(char *)buf_front(&yaml), label, cwd}};
 
-        fellows_tell(&root.supervisor.fellows, "sys", CONTROL_ADD, &words);
+        root.node_question.on_answer = on_node_answer;
+        result = fellows_ask(&root.supervisor.fellows, "sys", CONTROL_ADD, &words,
+                             &root.node_question);
     }
     buf_finish(&yaml);
     return result;
 }
 
-/* Each supervisor asks once, when it finds no sys/node. That it is there already is no mistake. */
+/* A supervisor asks whenever it finds no sys/node. That it is there already, or on its way, is no
+ * mistake: `sys` says so, and nothing comes of it. */
 static void on_want_node(const struct request *request)
 {
     struct buf messages = {0};
 
-    if (root.has_added_node || add_node(&messages) == 0) {
-        root.has_added_node = true;
+    if (root.node_question.fellow || add_node(&messages) == 0) {
         request_done(request, "sys/node");
     } else {
         buf_append(&messages, "", 1);
