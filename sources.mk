@@ -9,7 +9,7 @@ LIB_SOURCES += \
     lib/notify.c lib/nursery.c lib/parent.c lib/parent_peer.c lib/parent_socket.c lib/publish.c \
     lib/reply.c lib/seat.c lib/subscription.c lib/summons.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c \
     lib/yield.c
-LIB_SOURCES += lib/group.c lib/joining.c lib/table.c lib/views.c lib/reserve.c lib/control_right.c lib/url.c lib/store_url.c lib/shard.c lib/group_name.c
+LIB_SOURCES += lib/group.c lib/joining.c lib/table.c lib/views.c lib/reserve.c lib/control_right.c lib/url.c lib/store_url.c lib/shard.c lib/group_name.c lib/cookie.c lib/following.c
 LIB_SOURCES += lib/reminder.c lib/saving.c lib/state.c lib/storecall.c lib/ticks.c lib/verdict.c lib/withheld.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
@@ -189,7 +189,7 @@ TEST_MODULES += entity swarm
 TEST_MODULES += chatter greeter novice spawner
 
 # Where a node listens, and what groups are called.
-UNIT_TESTS += url_test store_url_test ticks_test group_name_test
+UNIT_TESTS += url_test store_url_test ticks_test group_name_test cookie_test
 
 # What sessions carry.
 UNIT_TESTS += channel_test
@@ -221,7 +221,9 @@ frames_fuzz_FUZZED = cluster/frames.c cluster/memory.c $(sp_fuzz_FUZZED)
 UNIT_TESTS += envelope_edit_test
 envelope_edit_test_UNITS := cluster/envelope_edit.c
 UNIT_TESTS += switchboard_test
-switchboard_test_UNITS := cluster/switchboard.c cluster/channel.c cluster/envelope_edit.c
+switchboard_test_UNITS := cluster/losses.c cluster/switchboard.c cluster/channel.c cluster/envelope_edit.c
+FUZZERS += channel_fuzz
+channel_fuzz_FUZZED = $(switchboard_test_UNITS) $(LIB_SOURCES)
 
 # A thousand nodes in one process, on a network that fails.
 UNIT_TESTS += cluster_sim_test
@@ -251,8 +253,8 @@ gate_test_UNITS := cluster/gate.c cluster/sptcp.c
 errands_test_UNITS := cluster/errands.c cluster/memory.c
 FUZZERS += gate_fuzz
 gate_fuzz_FUZZED = cluster/gate.c cluster/sptcp.c lib/addr.c
-NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
-    cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/reach.c \
+NODE_SOURCES := cluster/main.c cluster/last_port.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
+    cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/losses.c cluster/reach.c \
     cluster/switchboard.c cluster/visitors.c \
     cluster/gateway.c cluster/gate.c cluster/sptcp.c cluster/errands.c cluster/feeds.c $(SERVICES_SOURCES)
 NODE_LIBS    := -lnng -lmbedcrypto -lpthread

@@ -1,19 +1,21 @@
 /*
  * troupe-node, `sys/node` in the tree: this node's sessions with other nodes, and the groups. One
  * loop; nng's threads do no more than wake it (streams.h). What it sees goes to its standard output
- * as lines of logfmt: node.listen, node.up, node.down, node.refused, and of its guests gateway.listen,
- * gateway.refused.
+ * as lines of logfmt: node.listen, node.up, node.down, node.refused, node.lost, and of its guests
+ * gateway.listen, gateway.refused.
  */
 #include "ctl.h"
 #include "exchange.h"
 #include "gateway.h"
 #include "groups.h"
+#include "last_port.h"
 #include "logline.h"
 #include "mono.h"
 #include "peers.h"
 #include "reach.h"
 #include "settings.h"
 #include "streams.h"
+#include "url.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +29,11 @@
 
 enum { FD_MAILBOX = 3 }; /* LISTEN_FDS */
 enum { LEAVE_MS = 2000, LEAVE_LOOK_MS = 20 };
-enum { VERSION_MIN = 1, VERSION_MAX = 1 }; /* of what is spoken after the handshake */
+
+/* Of what is spoken after the handshake; the tests build nodes of later ones, too. */
+#ifndef NODE_VERSIONS
+#define NODE_VERSIONS 1, 1
+#endif
 
 struct program {
     struct settings settings;
@@ -147,6 +153,17 @@ static void on_more_refused(void *data, unsigned count)
     snprintf(number, sizeof number, "%u", count);
     logline_begin(&line, "warn", program.settings.path, "gateway.refused");
     logline_add(&line, "more", number);
+    write_line(&line);
+}
+
+static void on_lost(uint64_t messages)
+{
+    struct buf line = {0};
+    char number[24];
+
+    snprintf(number, sizeof number, "%" PRIu64, messages);
+    logline_begin(&line, "warn", program.settings.path, "node.lost");
+    logline_add(&line, "messages", number);
     write_line(&line);
 }
 
@@ -359,6 +376,42 @@ static void say_listening(const char *event, const char *url)
     write_line(&line);
 }
 
+static uint16_t port_of(const char *text)
+{
+    struct url url;
+    const char *why;
+
+    return url_parse(text, &url, &why) == 0 ? url.port : 0;
+}
+
+/* The port that it had before, if it may have any: others know it. If somebody has it now, another is
+ * better than none. */
+static bool listen_again(char url[AUTH_URL_MAX + 1])
+{
+    const struct settings *settings = &program.settings;
+    uint16_t port = settings->run_dir ? last_port_read(settings->run_dir) : 0;
+    struct error ignored = {0};
+
+    if (!port)
+        return false;
+    snprintf(url, AUTH_URL_MAX + 1, "%.*s:%u", (int)(strrchr(settings->listen, ':') - settings->listen),
+             settings->listen, port);
+    return streams_listen(program.streams, url, &ignored) == 0;
+}
+
+static void listen_anywhere(char url[AUTH_URL_MAX + 1], struct error *err)
+{
+    const struct settings *settings = &program.settings;
+
+    if (listen_again(url))
+        return;
+    snprintf(url, AUTH_URL_MAX + 1, "%s", settings->listen);
+    if (streams_listen(program.streams, url, err) < 0)
+        die(EXIT_HOST, err);
+    if (settings->run_dir && last_port_write(settings->run_dir, port_of(url)) < 0)
+        fprintf(stderr, "node: the port is not remembered: %s\n", strerror(errno));
+}
+
 static void start_listening(struct error *err)
 {
     struct auth_identity *own = &program.self.identity;
@@ -367,7 +420,9 @@ static void start_listening(struct error *err)
     if (!program.settings.listen)
         return;
     snprintf(url, sizeof url, "%s", program.settings.listen);
-    if (streams_listen(program.streams, url, err) < 0)
+    if (!port_of(url))
+        listen_anywhere(url, err);
+    else if (streams_listen(program.streams, url, err) < 0)
         die(EXIT_HOST, err);
     if (program.settings.advertise)
         snprintf(own->url, sizeof own->url, "%s", program.settings.advertise);
@@ -388,15 +443,16 @@ static uint64_t some_number(void)
 
 static void make_self(void)
 {
+    static const uint16_t versions[] = {NODE_VERSIONS}; /* from, to */
     const struct settings *settings = &program.settings;
     struct auth_identity *own = &program.self.identity;
 
     snprintf(own->name, sizeof own->name, "%s", settings->node);
     own->generation = settings->generation ? settings->generation : some_number();
     own->instance = some_number();
-    program.self.version_min = VERSION_MIN;
-    program.self.version_max = VERSION_MAX;
-    program.self.key = (struct mac_part){settings->cookie, settings->cookie_size};
+    program.self.version_min = versions[0];
+    program.self.version_max = versions[1];
+    program.self.key = (struct mac_part){settings->cookie.bytes, settings->cookie.size};
 }
 
 /* How many that leaves for connections: the sessions, their threads and what is linked take some, too. */
@@ -437,6 +493,7 @@ static void make_reach(void)
         .url = program.self.identity.url,
         .generation = program.self.identity.generation,
         .lease_ms = settings->lease_ms,
+        .on_lost = on_lost,
     };
     struct error err = {0};
     const char *incarnation = getenv("TROUPE_INCARNATION");

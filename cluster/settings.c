@@ -44,27 +44,16 @@ static int check_urls(const struct settings *settings, struct error *err)
     return 0;
 }
 
-/* Not for others to read, and too long to be guessed; one newline at the end does not count. */
 static int read_cookie(struct settings *settings, struct error *err)
 {
-    const char *file = settings->cookie_file;
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
-    struct stat status;
-    ssize_t size;
+    const char *why;
 
-    if (fd < 0 || fstat(fd, &status) < 0)
-        return error_set_errno(err, errno, "the cookie %s", file);
-    size = read(fd, settings->cookie, sizeof settings->cookie);
-    close(fd);
-    if (status.st_mode & (S_IRWXG | S_IRWXO))
-        return error_set(err, EPERM, "the cookie %s: others may read it; chmod 600", file);
-    if (size > 0 && settings->cookie[size - 1] == '\n')
-        size--;
-    if (size < AUTH_KEY_MIN || size > SETTINGS_COOKIE_MAX)
-        return error_set(err, EINVAL, "the cookie %s: expected %d to %d bytes", file, AUTH_KEY_MIN,
-                         SETTINGS_COOKIE_MAX);
-    settings->cookie_size = (size_t)size;
-    return 0;
+    if (cookie_read(settings->cookie_file, &settings->cookie, &why) == 0)
+        return 0;
+    return error_set(err, EINVAL,
+                     "the cookie %s: %s: expected a file of %d to %d bytes that only its owner may "
+                     "read (chmod 600)",
+                     settings->cookie_file, why, COOKIE_MIN, COOKIE_MAX);
 }
 
 /* nng takes one file of both; it is read anew for each connection. */

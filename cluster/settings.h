@@ -20,12 +20,13 @@
 #define TROUPE_CLUSTER_SETTINGS_H
 
 #include "auth.h"
+#include "cookie.h"
 #include "error.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum { SETTINGS_COOKIE_MAX = 4096, SETTINGS_PEERS_MAX = 256, SETTINGS_UIDS_MAX = 256 };
+enum { SETTINGS_PEERS_MAX = 256, SETTINGS_UIDS_MAX = 256 };
 enum { SETTINGS_GATEWAY_MAX = 256 /* patterns; publishers */ };
 
 struct settings {
@@ -47,8 +48,7 @@ struct settings {
     size_t actor_count, publisher_count;
     bool is_isolated, is_trusted_network;
     int64_t lease_ms; /* 0: no services */
-    uint8_t cookie[SETTINGS_COOKIE_MAX + 2]; /* with a newline; and one more would be too long */
-    size_t cookie_size;
+    struct cookie cookie;
 };
 
 /* 0, or -1 with what is wrong. */

@@ -215,6 +215,22 @@ static void on_last_words(struct ev_loop *loop, ev_timer *timer, int events)
     close_now(container_of(timer, struct stream, last_words));
 }
 
+/* Of what is wrong with TLS nng says no more than that something is. */
+static const char *reason_of(int code)
+{
+    switch (code) {
+    case NNG_ECONNSHUT:
+    case NNG_ECLOSED:
+        return "end of stream";
+    case NNG_ECRYPTO:
+    case NNG_EPEERAUTH:
+        return "no TLS that both accept: clear text, or a certificate that is out of date, of another "
+               "authority or of another host";
+    default:
+        return nng_strerror(code);
+    }
+}
+
 /* It has ended by itself: who wants to know is told. */
 static void end(struct stream *stream, int code)
 {
@@ -223,9 +239,7 @@ static void end(struct stream *stream, int code)
 
     close_now(stream);
     if (conn)
-        streams->handlers->ended(streams->data, conn,
-                                 code == NNG_ECONNSHUT || code == NNG_ECLOSED ? "end of stream"
-                                                                              : nng_strerror(code));
+        streams->handlers->ended(streams->data, conn, reason_of(code));
 }
 
 static void set_iov(nng_aio *aio, void *at, size_t size)
@@ -522,8 +536,12 @@ int streams_listen(struct streams *streams, char url[AUTH_URL_MAX + 1], struct e
         code = listener_tls(streams, streams->listener);
     if (code == 0)
         code = nng_stream_listener_listen(streams->listener);
-    if (code != 0)
+    if (code != 0) {
+        if (streams->listener) /* it has never listened: nobody is in it */
+            nng_stream_listener_free(streams->listener);
+        streams->listener = NULL;
         return error_set(err, EIO, "%s: %s", url, nng_strerror(code));
+    }
     write_port(streams->listener, url);
     return 0;
 }

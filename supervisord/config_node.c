@@ -2,6 +2,7 @@
  * the node's keys. */
 #include "config_reader.h"
 #include "addr.h"
+#include "cookie.h"
 #include "rights.h"
 #include "store_url.h"
 #include "texts.h"
@@ -13,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { COOKIE_MIN = 16, COOKIE_MAX = 4096, PASSWORD_MAX = 255, GATEWAY_LIST_MAX = 256 };
+enum { PASSWORD_MAX = 255, GATEWAY_LIST_MAX = 256 };
 
 /* ---- addresses and rights -------------------------------------------------------------------- */
 
@@ -205,7 +206,8 @@ static const char *wrong_secret(const char *file, off_t min, off_t max)
 static void check_cookie(struct reader *reader, const struct config_node *map)
 {
     const struct spec_node *node = &reader->tree->node;
-    const char *wrong;
+    struct cookie cookie;
+    const char *why;
 
     if (!node->cookie_file) {
         if (node->listen || node->peers)
@@ -213,12 +215,10 @@ static void check_cookie(struct reader *reader, const struct config_node *map)
                         "the path of a file, beside listen and peers");
         return;
     }
-    wrong = reader->context->text_only ? NULL : wrong_secret(node->cookie_file, COOKIE_MIN, COOKIE_MAX);
-    if (wrong)
+    if (!reader->context->text_only && cookie_read(node->cookie_file, &cookie, &why) < 0)
         complain_at(
             reader, map, "cookie_file",
-            "%s: expected a file of 16 to 4096 bytes that only its owner may read (chmod 600)",
-            wrong);
+            "%s: expected a file of 16 to 4096 bytes that only its owner may read (chmod 600)", why);
 }
 
 static void check_file(struct reader *reader, const struct config_node *map, const char *file)
