@@ -76,13 +76,6 @@ is_owner() { # ID NODE
     [[ $(owner "$1") == "$2" ]]
 }
 
-all_of() { # NODE: every process of it
-    local root
-
-    root=$(at "$1" ps -o ppid= -p "$(at "$1" pid_of sys)")
-    echo "$(ps -o ppid= -p "$root") $root $(at "$1" troupe ps -o json | jq -r '.. | .pid? // empty')"
-}
-
 # An id that the strategy `hash` gives to that node: the first of a few that were asked for.
 id_of() { # NODE
     local i

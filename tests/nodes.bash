@@ -7,6 +7,7 @@
 #                             below `node:`. Its directories are those of `use_node NAME`
 #   url_of NAME               where it listens
 #   at NAME CMD…              runs CMD as its clients do
+#   all_of NAME               every process of it
 #   are_connected NAME…       has each a session with each?
 
 cookie() {
@@ -61,4 +62,11 @@ are_connected() {
             [[ $one == "$other" ]] || sessions_of "$one" | grep -q -x "$other" || return 1
         done
     done
+}
+
+all_of() {
+    local root
+
+    root=$(at "$1" ps -o ppid= -p "$(at "$1" pid_of sys)")
+    echo "$(ps -o ppid= -p "$root") $root $(at "$1" troupe ps -o json | jq -r '.. | .pid? // empty')"
 }
