@@ -33,7 +33,7 @@ masked() { # COMMAND
     case $1 in
     *"troupe call"* | *nngcat*) awk 1 && return ;;
     esac
-    sed -E -e 's/^[A-Z][a-z]{2} [A-Z][a-z]{2} .*$/DATE/' -e 's/[0-9]+(\.[0-9]+)?(ms|s|m|h|k|M)?\>/N/g' \
+    sed -E -e 's/[0-9-]{10}T[0-9:.]+Z/TIME/' -e 's/^[A-Z][a-z]{2} [A-Z][a-z]{2} .*$/DATE/' -e 's/[0-9]+(\.[0-9]+)?(ms|s|m|h|k|M)?\>/N/g' \
         -e 's/[[:blank:]]+/ /g' -e 's/ $//'
 }
 
@@ -69,7 +69,7 @@ before() { # COMMAND
 }
 
 after() { # COMMAND
-    [[ $1 != kill* ]] || wait_until 10 is_restarted shop/counter 1
+    [[ $1 != kill*shop/counter* ]] || wait_until 10 is_restarted shop/counter 1
 }
 
 # Each command, and whether it printed what it is to print.
@@ -113,5 +113,15 @@ walk() { # STEPS
     sed -i -E "s#TROUPE_RUN=/tmp/(east|west)#TROUPE_RUN=$DIR/\1 TROUPE_STATE=$DIR/\1.state#" ./*.command
     run grep -l /tmp/east ./*.command
     assert_failure
+    walk "$steps"
+}
+
+@test "services do as README says" {
+    local steps
+
+    mkdir etc
+    cp "$TOP"/etc/{carts,blackjack}.yaml etc
+    steps=$(take_tour "Services")
+    ((steps > 10))
     walk "$steps"
 }
