@@ -33,7 +33,7 @@ kill_actor() { # ADDRESS
 
 # ---- the actor ------------------------------------------------------------------------------------------
 
-@test "15: what was kept survives down and up, and SIGKILL of its actor" {
+@test "F15: what was kept survives down and up, and SIGKILL of its actor" {
     keeper_yaml
     node_up shop.yaml
     assert_equal "$(ask shop/keeper number)" 0
@@ -79,7 +79,7 @@ kill_actor() { # ADDRESS
     assert_equal "$(troupe state get -o version shop/keeper number)" $((version + 1))
 }
 
-@test "22: who saves over what another has saved is told conflict, and begins anew with what there is" {
+@test "F22: who saves over what another has saved is told conflict, and begins anew with what there is" {
     keeper_yaml
     node_up shop.yaml
     ask shop/keeper say mine
@@ -98,7 +98,7 @@ kill_actor() { # ADDRESS
     assert_equal "$(ask shop/keeper words)" "[by hand]"
 }
 
-@test "22: of two nodes that have begun the same actor, the second to save is told conflict" {
+@test "F22: of two nodes that have begun the same actor, the second to save is told conflict" {
     keeper_yaml "store: sqlite:$DIR/rows"
     use_node east
     node_up shop.yaml
@@ -245,7 +245,7 @@ shop/other	main	100000"
     run -5 setpriv --reuid 65534 --regid 65534 --clear-groups troupe state get shop/keeper number
 }
 
-@test "14: a reminder is kept, replaced and cleared; ids do not share what they keep" {
+@test "F14: a reminder is kept, replaced and cleared; ids do not share what they keep" {
     keeper_yaml
     node_up shop.yaml
     assert_equal "$(ask shop/keeper remind tick 100 1000)" 0
@@ -338,7 +338,7 @@ bounce_server() {
     assert_nothing_lost
 }
 
-@test "21: without its store an actor does not start, by name; with it back it has what it had" {
+@test "F21: without its store an actor does not start, by name; with it back it has what it had" {
     start_redis
     keeper_yaml "store: $REDIS_URL"
     node_up shop.yaml

@@ -19,18 +19,18 @@ ASKED_FOR="$(echo {01..19} {21..23} {25..39} {41..46} {48..59} 61 63 64 65 67 68
 
 # "CASE FILE" for each file of each row of the table; "CASE later" when it has its test to come.
 rows() {
-    awk -F ' *\\| *' '$2 ~ /^([SX]|seed )[0-9]+$/ {
+    awk -F ' *\\| *' '$2 ~ /^([SXF]|seed )[0-9]+$/ {
         n = split($4, files, /, */)
         for (i = 1; i <= n; i++) print $2, files[i]
     }' README.md
 }
 
 mapped() {
-    rows | grep -v ' later$' | LC_ALL=C sort
+    rows | grep -v -E ' (later|units|none)$' | LC_ALL=C sort
 }
 
 # "CASE FILE" for each case that a title names. Outside this folder it is the seeds' scenarios alone, by
-# the part that they belong to: "D.5 59".
+# the part that they belong to, "D.5 59", or, of services, by an F.
 titled() {
     awk '/^@test "/ {
         title = $0
@@ -38,11 +38,13 @@ titled() {
         sub(/.*\//, "", file)
         if (FILENAME ~ /\//) gsub(/[SX][0-9][0-9]|seed [0-9][0-9]/, "", title)
         gsub(/D\.[0-9] /, "seed ", title)
+        for (rest = title; match(rest, /[^A-Za-z0-9]F[0-9]+/); rest = substr(rest, RSTART + RLENGTH))
+            print substr(rest, RSTART + 1, RLENGTH - 1), file
         while (match(title, /([SX]|seed )[0-9][0-9]/)) {
             print substr(title, RSTART, RLENGTH), file
             title = substr(title, RSTART + RLENGTH)
         }
-    }' [1-9]*.bats ../[1-9]*.bats | LC_ALL=C sort -u
+    }' [1-9]*.bats ../[1-9]*.bats ../fault/[89]*.bats | LC_ALL=C sort -u
 }
 
 @test "the table of cases and the titles of the tests say the same" {
