@@ -177,8 +177,7 @@ never_two() {
     tree 'placement: hash'
     company east west
     id=$(id_of west)
-    # shellcheck disable=SC2046
-    kill -KILL $(all_of west)
+    kill_host west
     run hit east "$id"
     assert_failure # at once, by name: nobody knows yet that it is dead
     assert_output --partial noconnection
@@ -246,8 +245,7 @@ never_two() {
     tree 'placement: hash'
     company east west
     id=$(id_of west)
-    # shellcheck disable=SC2046
-    kill -KILL $(all_of west)
+    kill_host west
     use_node west
     node_up west.yaml
     wait_until 20 are_in east west
@@ -266,8 +264,7 @@ never_two() {
     two=$!
     are_many() { [[ $(rows "select count(*) from place where node = 'west'") -ge 5 ]]; }
     wait_until 10 are_many
-    # shellcheck disable=SC2046
-    kill -KILL $(all_of west)
+    kill_host west
     wait "$one" && wait "$two"
     cat one.out two.out
     never_two

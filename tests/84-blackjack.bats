@@ -126,8 +126,7 @@ print(*[r[0] for r in sqlite3.connect(sys.argv[1]).execute(sys.argv[2])])' "$DIR
     assert_equal "$(at east troupe call casino/tables/1 show)" "$before"
     owner=$(place_row "select node from place where service = 'casino/tables' and id = '1'")
     other=$([[ $owner == east ]] && echo west || echo east)
-    # shellcheck disable=SC2046
-    kill -KILL $(all_of "$owner")
+    kill_host "$owner"
     shown() { at "$other" troupe call casino/tables/1 show >shown 2>&1; }
     wait_until 15 shown
     assert_equal "$(cat shown)" "$before"

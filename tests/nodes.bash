@@ -8,6 +8,7 @@
 #   url_of NAME               where it listens
 #   at NAME CMD…              runs CMD as its clients do
 #   all_of NAME               every process of it
+#   kill_host NAME            they die at once, as when their host does: nobody has the time to stop in order
 #   are_connected NAME…       has each a session with each?
 
 cookie() {
@@ -69,4 +70,14 @@ all_of() {
 
     root=$(at "$1" ps -o ppid= -p "$(at "$1" pid_of sys)")
     echo "$(ps -o ppid= -p "$root") $root $(at "$1" troupe ps -o json | jq -r '.. | .pid? // empty')"
+}
+
+kill_host() {
+    local pids
+
+    pids=$(all_of "$1")
+    # shellcheck disable=SC2086
+    kill -STOP $pids
+    # shellcheck disable=SC2086
+    kill -KILL $pids
 }

@@ -59,8 +59,7 @@ never_two() {
     for id in $(seq 24); do
         hit "n$((id % 8 + 1))" "$id"
     done >/dev/null
-    # shellcheck disable=SC2046
-    kill -KILL $(all_of n5)
+    kill_host n5
     one_is_dead() { [[ $(rows "select name from node where state = 'dead'") == n5 ]]; }
     wait_until 15 one_is_dead
     for id in $(seq 24); do
