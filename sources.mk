@@ -9,7 +9,7 @@ LIB_SOURCES += \
     lib/notify.c lib/nursery.c lib/parent.c lib/parent_peer.c lib/parent_socket.c lib/publish.c \
     lib/reply.c lib/seat.c lib/subscription.c lib/summons.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c \
     lib/yield.c
-LIB_SOURCES += lib/group.c lib/joining.c lib/table.c lib/views.c lib/reserve.c lib/control_right.c lib/url.c lib/store_url.c lib/shard.c lib/group_name.c lib/cookie.c lib/following.c
+LIB_SOURCES += lib/group.c lib/joining.c lib/table.c lib/views.c lib/reserve.c lib/control_right.c lib/url.c lib/store_url.c lib/shard.c lib/orders.c lib/group_name.c lib/cookie.c lib/following.c
 LIB_SOURCES += lib/reminder.c lib/saving.c lib/state.c lib/storecall.c lib/ticks.c lib/verdict.c lib/withheld.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 

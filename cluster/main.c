@@ -4,13 +4,13 @@
  * as lines of logfmt: node.listen, node.up, node.down, node.refused, node.lost, and of its guests
  * gateway.listen, gateway.refused.
  */
-#include "ctl.h"
 #include "exchange.h"
 #include "gateway.h"
 #include "groups.h"
 #include "last_port.h"
 #include "logline.h"
 #include "mono.h"
+#include "orders.h"
 #include "peers.h"
 #include "reach.h"
 #include "settings.h"
@@ -46,7 +46,7 @@ struct program {
     struct reach *reach;     /* NULL: without a mailbox */
     struct gateway *gateway; /* NULL: none is wanted */
     char address[ADDR_TEXT_MAX + 1];
-    ev_io control;
+    struct orders orders;
     ev_signal term, interrupt;
     ev_timer due, leaving;
     struct mono leave_limit;
@@ -308,37 +308,17 @@ static void stop(struct ev_loop *loop)
     ev_timer_start(loop, &program.leaving);
 }
 
+static void on_stop_order(void *data)
+{
+    (void)data;
+    stop(program.loop);
+}
+
 static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
 {
     (void)signal;
     (void)events;
     stop(loop);
-}
-
-static void say(const char *line)
-{
-    if (program.settings.control_fd >= 0)
-        send(program.settings.control_fd, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-static void on_control(struct ev_loop *loop, ev_io *io, int events)
-{
-    static char datagram[CTL_DATAGRAM_MAX + 1];
-    ssize_t n = recv(io->fd, datagram, CTL_DATAGRAM_MAX, MSG_DONTWAIT);
-    struct ctl_line line;
-    size_t at = 0;
-
-    (void)events;
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n <= 0) /* the supervisor is gone */
-        ev_break(loop, EVBREAK_ALL);
-    while (n > 0 && ctl_next(datagram, (size_t)n, &at, &line)) {
-        if (line.verb == CTL_PING)
-            say("HEARTBEAT\n");
-        else if (line.verb == CTL_STOP || line.verb == CTL_EXIT)
-            stop(loop);
-    }
 }
 
 static void start_watchers(struct ev_loop *loop)
@@ -351,11 +331,8 @@ static void start_watchers(struct ev_loop *loop)
     ev_signal_start(loop, &program.term);
     ev_signal_init(&program.interrupt, on_signal, SIGINT);
     ev_signal_start(loop, &program.interrupt);
-    if (program.settings.control_fd < 0)
-        return;
-    fcntl(program.settings.control_fd, F_SETFD, FD_CLOEXEC);
-    ev_io_init(&program.control, on_control, program.settings.control_fd, EV_READ);
-    ev_io_start(loop, &program.control);
+    orders_init(&program.orders, on_stop_order, NULL);
+    orders_start(&program.orders, loop);
 }
 
 /* ---- the start --------------------------------------------------------------------------- */
@@ -599,7 +576,7 @@ int main(int argc, char **argv)
     make_parts();
     make_gateway(&tls, &err);
     sigprocmask(SIG_SETMASK, &mask, NULL);
-    say("READY\n");
+    orders_say(&program.orders, "READY\n");
     ev_run(program.loop, 0);
     finish();
     fflush(NULL);

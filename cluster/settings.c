@@ -117,8 +117,7 @@ static int add_text(const char **texts, size_t *count, size_t max, const char *w
 
 static int read_environment(struct settings *settings, struct error *err)
 {
-    const char *generation = getenv("TROUPE_GENERATION"), *control = getenv("TROUPE_CONTROL");
-    uint64_t fd;
+    const char *generation = getenv("TROUPE_GENERATION");
 
     settings->node = getenv("TROUPE_NODE");
     settings->path = getenv("TROUPE_PATH") ? getenv("TROUPE_PATH") : "sys/node";
@@ -130,9 +129,6 @@ static int read_environment(struct settings *settings, struct error *err)
     settings->run_dir = getenv("TROUPE_RUN");
     if ((settings->has_mailbox || settings->gateway) && !settings->run_dir)
         return error_set(err, EINVAL, "TROUPE_RUN must say where the mailboxes are");
-    settings->control_fd = -1;
-    if (control && text_unsigned(control, 0, INT_MAX, &fd) == 0)
-        settings->control_fd = (int)fd;
     return 0;
 }
 

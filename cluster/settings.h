@@ -32,7 +32,6 @@ enum { SETTINGS_GATEWAY_MAX = 256 /* patterns; publishers */ };
 struct settings {
     const char *node, *path;
     uint64_t generation; /* 0: not said */
-    int control_fd;      /* -1: none */
     bool has_mailbox;
     const char *run_dir;
     const char *cookie_file, *listen, *advertise, *ca, *cert, *key;

@@ -19,13 +19,13 @@
  * HEARTBEAT for PING; STOP (or SIGTERM): what the pipes hold at that moment is read and written,
  * for about the patience at most, then exit 0. What could not be written stays in the spool.
  */
-#include "ctl.h"
 #include "fault.h"
 #include "log_jobs.h"
 #include "log_reader.h"
 #include "log_serve.h"
 #include "log_writer.h"
 #include "mono.h"
+#include "orders.h"
 #include "text.h"
 
 #include <errno.h>
@@ -62,7 +62,7 @@ struct program {
     struct options options;
     const char *own_path;
     char self[ADDR_TEXT_MAX + 1];
-    int control_fd; /* -1: none */
+    struct orders orders;
     struct log_ring *ring;
     struct log_legacy legacy;
     struct log_writer_config writer_config;
@@ -73,7 +73,7 @@ struct program {
     struct log_reader *reader;
     struct log_jobs *jobs;
     struct log_server *server;
-    ev_io bell, control;
+    ev_io bell;
     ev_signal child, term, interrupt;
     ev_timer writer_again, stop_limit;
     bool is_stopping;
@@ -223,6 +223,11 @@ static void stop(struct program *program)
     check_stopped(program);
 }
 
+static void on_stop_order(void *data)
+{
+    stop(data);
+}
+
 static void on_stop_limit(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)timer;
@@ -271,40 +276,6 @@ static void end_children(struct program *program)
 
 /* ---- the control socket ---------------------------------------------------------------------- */
 
-static void say(const struct program *program, const char *line)
-{
-    if (program->control_fd >= 0)
-        send(program->control_fd, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-static void obey(struct program *program, const struct ctl_line *line)
-{
-    if (line->verb == CTL_PING)
-        say(program, "HEARTBEAT\n");
-    else if (line->verb == CTL_STOP || line->verb == CTL_EXIT)
-        stop(program);
-}
-
-static void on_control(struct ev_loop *loop, ev_io *io, int events)
-{
-    struct program *program = container_of(io, struct program, control);
-    static char datagram[CTL_DATAGRAM_MAX + 1];
-    ssize_t n = recv(program->control_fd, datagram, CTL_DATAGRAM_MAX, MSG_DONTWAIT);
-    struct ctl_line line;
-    size_t at = 0;
-
-    (void)events;
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n <= 0) { /* the supervisor is gone */
-        ev_io_stop(loop, io);
-        stop(program);
-        return;
-    }
-    while (ctl_next(datagram, (size_t)n, &at, &line))
-        obey(program, &line);
-}
-
 /* ---- events ---------------------------------------------------------------------------------- */
 
 static void on_bell(struct ev_loop *loop, ev_io *io, int events)
@@ -338,7 +309,7 @@ static void on_dropping(void *data, const char *why)
         snprintf(line, sizeof line, "STATUS dropping lines: %s\n", why);
     else
         snprintf(line, sizeof line, "STATUS \n");
-    say(data, line);
+    orders_say(&((struct program *)data)->orders, line);
 }
 
 static void on_turn(void *data)
@@ -417,16 +388,9 @@ static void read_options(struct options *options, int argc, char **argv)
 
 static void read_environment(struct program *program)
 {
-    uint64_t fd;
-
     program->own_path = environment("TROUPE_PATH", "sys/log");
     snprintf(program->self, sizeof program->self, "%s@%s#%s", program->own_path,
              environment("TROUPE_NODE", "local"), environment("TROUPE_INCARNATION", "0"));
-    program->control_fd = -1;
-    if (text_unsigned(environment("TROUPE_CONTROL", ""), 0, INT_MAX, &fd) == 0)
-        program->control_fd = (int)fd;
-    if (program->control_fd >= 0)
-        fcntl(program->control_fd, F_SETFD, FD_CLOEXEC);
     if (strcmp(environment("LISTEN_FDS", "0"), "1") != 0)
         die("started without a mailbox: LISTEN_FDS is not 1");
     fcntl(FD_MAILBOX, F_SETFD, FD_CLOEXEC);
@@ -504,11 +468,8 @@ static void start_watchers(struct program *program)
     ev_signal_init(&program->interrupt, on_interrupt, SIGINT);
     ev_signal_start(program->loop, &program->interrupt);
     ev_init(&program->stop_limit, on_stop_limit);
-    ev_init(&program->control, on_control);
-    if (program->control_fd < 0)
-        return;
-    ev_io_set(&program->control, program->control_fd, EV_READ);
-    ev_io_start(program->loop, &program->control);
+    orders_init(&program->orders, on_stop_order, program);
+    orders_start(&program->orders, program->loop);
 }
 
 /* What a killed predecessor left: what may be lost, or there twice, is said where it shows. */
@@ -561,7 +522,7 @@ int main(int argc, char **argv)
     start_watchers(&program);
     start_serving(&program, max_conns);
     settle_legacy(&program);
-    say(&program, "READY\n");
+    orders_say(&program.orders, "READY\n");
     ev_run(program.loop, 0);
     finish(&program);
     return 0;

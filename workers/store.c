@@ -11,7 +11,7 @@
  * nonsense, and would be again.
  */
 #include "addr.h"
-#include "ctl.h"
+#include "orders.h"
 #include "store_serve.h"
 #include "text.h"
 
@@ -34,11 +34,10 @@ struct program {
     struct store_config config;
     char where[PATH_MAX], password[256];
     char self[ADDR_TEXT_MAX + 1];
-    int control_fd; /* -1: none */
+    struct orders orders;
     struct ev_loop *loop;
     struct store *store;
     struct store_server *server;
-    ev_io control;
     ev_signal term, interrupt;
     ev_timer stopping;
     struct mono stop_limit;
@@ -59,12 +58,6 @@ static _Noreturn __attribute__((format(printf, 2, 3))) void die(int status, cons
 /* ---- the supervisor -----------------------------------------------------------------------------
  */
 
-static void say(const struct program *program, const char *line)
-{
-    if (program->control_fd >= 0)
-        send(program->control_fd, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
 static void on_trouble(void *data, const char *why)
 {
     char line[256];
@@ -72,7 +65,7 @@ static void on_trouble(void *data, const char *why)
     fprintf(stderr, "store: %s: %s\n", ((struct program *)data)->config.backend,
             why ? why : "answers again");
     snprintf(line, sizeof line, why ? "STATUS unreachable: %s\n" : "STATUS \n", why);
-    say(data, line);
+    orders_say(&((struct program *)data)->orders, line);
 }
 
 /* Stops once all is answered: what comes meanwhile is, too. */
@@ -94,39 +87,16 @@ static void stop(struct program *program)
     ev_timer_start(program->loop, &program->stopping);
 }
 
+static void on_stop_order(void *data)
+{
+    stop(data);
+}
+
 static void on_term(struct ev_loop *loop, ev_signal *signal, int events)
 {
     (void)loop;
     (void)events;
     stop(signal->data);
-}
-
-static void obey(struct program *program, const struct ctl_line *line)
-{
-    if (line->verb == CTL_PING)
-        say(program, "HEARTBEAT\n");
-    else if (line->verb == CTL_STOP || line->verb == CTL_EXIT)
-        stop(program);
-}
-
-static void on_control(struct ev_loop *loop, ev_io *io, int events)
-{
-    struct program *program = container_of(io, struct program, control);
-    static char datagram[CTL_DATAGRAM_MAX + 1];
-    ssize_t n = recv(program->control_fd, datagram, CTL_DATAGRAM_MAX, MSG_DONTWAIT);
-    struct ctl_line line;
-    size_t at = 0;
-
-    (void)events;
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n <= 0) { /* the supervisor is gone */
-        ev_io_stop(loop, io);
-        stop(program);
-        return;
-    }
-    while (ctl_next(datagram, (size_t)n, &at, &line))
-        obey(program, &line);
 }
 
 /* ---- the start ----------------------------------------------------------------------------------
@@ -203,16 +173,9 @@ static void read_options(struct program *program, int argc, char **argv)
 
 static void read_environment(struct program *program)
 {
-    uint64_t fd;
-
     snprintf(program->self, sizeof program->self, "%s@%s#%s",
              environment("TROUPE_PATH", "sys/store"), environment("TROUPE_NODE", "local"),
              environment("TROUPE_INCARNATION", "0"));
-    program->control_fd = -1;
-    if (text_unsigned(environment("TROUPE_CONTROL", ""), 0, INT_MAX, &fd) == 0)
-        program->control_fd = (int)fd;
-    if (program->control_fd >= 0)
-        fcntl(program->control_fd, F_SETFD, FD_CLOEXEC);
     if (strcmp(environment("LISTEN_FDS", "0"), "1") != 0)
         die(1, "started without a mailbox: LISTEN_FDS is not 1");
     fcntl(FD_MAILBOX, F_SETFD, FD_CLOEXEC);
@@ -239,11 +202,8 @@ static void start_watchers(struct program *program)
     ev_signal_init(&program->interrupt, on_term, SIGINT);
     program->interrupt.data = program;
     ev_signal_start(program->loop, &program->interrupt);
-    ev_init(&program->control, on_control);
-    if (program->control_fd < 0)
-        return;
-    ev_io_set(&program->control, program->control_fd, EV_READ);
-    ev_io_start(program->loop, &program->control);
+    orders_init(&program->orders, on_stop_order, program);
+    orders_start(&program->orders, program->loop);
 }
 
 int main(int argc, char **argv)
@@ -265,7 +225,7 @@ int main(int argc, char **argv)
     if (!program.server)
         die(1, "the mailbox: %s", strerror(errno));
     start_watchers(&program);
-    say(&program, "READY\n");
+    orders_say(&program.orders, "READY\n");
     ev_run(program.loop, 0);
     store_server_destroy(program.server);
     store_close(program.store);
