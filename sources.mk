@@ -143,7 +143,7 @@ UNIT_TESTS += reserve_test
 reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free,--wrap=mmap,--wrap=munmap -lev
 
 # Talked to from the command line.
-TEST_MODULES += teller hearer grouper keeper
+TEST_MODULES += teller hearer grouper keeper waker
 
 # The pool's pure files.
 UNIT_TESTS += pool_args_test pool_queue_test pool_rate_test pool_route_test pool_stats_test
@@ -238,11 +238,16 @@ placement_test_LIBS := -lmbedcrypto
 UNIT_TESTS += placement_sim_test
 placement_sim_test_UNITS := tests/sim/agenda.c tests/sim/registry.c tests/sim/sites.c \
     cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
+# Which reminders are told by whom.
+UNIT_TESTS += reminders_test
+reminders_test_UNITS := cluster/reminders.c cluster/rendezvous.c cluster/memory.c
+reminders_test_LIBS := -lmbedcrypto
 SERVICES_SOURCES := cluster/lease.c cluster/ledger.c cluster/membership.c cluster/node_load.c cluster/place.c \
     cluster/placement.c cluster/places.c cluster/registry.c cluster/rendezvous.c cluster/services.c
+REMINDERS_SOURCES := cluster/delivery.c cluster/reminders.c cluster/reminding.c
 NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
     cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/reach.c \
-    cluster/switchboard.c cluster/visitors.c $(SERVICES_SOURCES)
+    cluster/switchboard.c cluster/visitors.c $(SERVICES_SOURCES) $(REMINDERS_SOURCES)
 NODE_LIBS    := -lnng -lmbedcrypto -lpthread
 
 # sys/store: the queue that the backends share, and the backends.
@@ -250,7 +255,7 @@ STORE_PARTS := workers/store_queue.c workers/store_sqlite.c workers/store_postgr
     workers/store_postgres_schema.c workers/store_redis.c workers/store_redis_scripts.c
 STORE_LIBS  := -lsqlite3 -lpq -lhiredis
 WORKER_PROGRAMS += store
-store_SOURCES := workers/store.c workers/store_serve.c $(STORE_PARTS)
+store_SOURCES := workers/store.c workers/store_herald.c workers/store_serve.c $(STORE_PARTS)
 store_LIBS    := $(STORE_LIBS)
 UNIT_TESTS += sqlite_store_test
 sqlite_store_test_UNITS := tests/unit/store_suite.c $(STORE_PARTS)

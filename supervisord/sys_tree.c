@@ -175,10 +175,11 @@ bool sys_tree_has_store(const struct spec_tree *tree)
     return tree->node.store || any_of_tree(tree, keeps_state);
 }
 
-/* Otherwise it is started when somebody first joins a group. */
+/* Where there is a store it tells reminders. Otherwise it is started when somebody first joins a group. */
 static bool needs_node(const struct spec_tree *tree)
 {
-    return tree->node.listen || tree->node.peers || any_of_tree(tree, names_groups);
+    return tree->node.listen || tree->node.peers || sys_tree_has_store(tree) ||
+           any_of_tree(tree, names_groups);
 }
 
 int sys_tree_node(const struct node *node, const struct spec_node *spec, struct buf *yaml,
