@@ -43,6 +43,8 @@ struct reminders {
     unsigned silences;
     uint32_t limit;
     int64_t look_ms;
+    int64_t set_us; /* by the wall clock, as it was told: then is looked whatever was found meanwhile, for
+                     * later ones are not told before */
 };
 
 static void sooner(struct reminders *reminders, int64_t when_ms)
@@ -390,9 +392,19 @@ void reminders_advanced(struct reminders *reminders, struct reminder *reminder,
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
-void reminders_set(struct reminders *reminders, int64_t due_us, struct reminders_time now)
+void reminders_set(struct reminders *reminders, int64_t due_us)
 {
-    sooner(reminders, moment_of(due_us, now));
+    if (due_us < reminders->set_us)
+        reminders->set_us = due_us;
+}
+
+static int64_t when_to_look(const struct reminders *reminders, struct reminders_time now)
+{
+    int64_t set_ms = reminders->set_us == NEVER ? NEVER : moment_of(reminders->set_us, now);
+
+    if (reminders->is_looking)
+        return NEVER;
+    return set_ms < reminders->look_ms ? set_ms : reminders->look_ms;
 }
 
 /* In company only what is due until the next look is of interest. */
@@ -402,6 +414,8 @@ static void look(struct reminders *reminders, const struct reminders_company *co
     reminders->is_looking = true;
     reminders->looks++;
     reminders->look_ms = NEVER;
+    if (reminders->set_us <= now.wall_us)
+        reminders->set_us = NEVER;
     reminders->hooks->look(reminders->data,
                            company->node ? now.wall_us + REMINDERS_COMPANY_MS * 1000LL : INT64_MAX,
                            reminders->limit);
@@ -415,13 +429,13 @@ void reminders_tick(struct reminders *reminders, const struct reminders_company 
     LIST_FOREACH(entry, &reminders->busy, in_busy)
     if (entry->state == TOLD && !entry->is_advancing && entry->again_ms <= now.mono_ms)
         advance(reminders, entry);
-    if (!reminders->is_looking && reminders->look_ms <= now.mono_ms)
+    if (when_to_look(reminders, now) <= now.mono_ms)
         look(reminders, company, now);
 }
 
 int64_t reminders_due_in_ms(const struct reminders *reminders, struct reminders_time now)
 {
-    int64_t when_ms = reminders->is_looking ? NEVER : reminders->look_ms;
+    int64_t when_ms = when_to_look(reminders, now);
     const struct entry *entry;
 
     LIST_FOREACH(entry, &reminders->busy, in_busy)
@@ -446,6 +460,7 @@ struct reminders *reminders_create(const struct reminders_hooks *hooks, void *da
     reminders->hooks = hooks;
     reminders->data = data;
     reminders->limit = REMINDERS_PAGE;
+    reminders->set_us = NEVER;
     LIST_INIT(&reminders->busy);
     return reminders;
 }

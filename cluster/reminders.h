@@ -81,7 +81,7 @@ const char *reminders_node(const struct reminders_company *company, const char *
 void reminders_tick(struct reminders *reminders, const struct reminders_company *company,
                     struct reminders_time now);
 /* One was set that is due then, or (0) nothing is known any more. */
-void reminders_set(struct reminders *reminders, int64_t due_us, struct reminders_time now);
+void reminders_set(struct reminders *reminders, int64_t due_us);
 /* rows: of CONTROL_REMINDER_DUE. */
 void reminders_found(struct reminders *reminders, const struct words *rows,
                      const struct reminders_company *company, struct reminders_time now);

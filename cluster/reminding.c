@@ -245,7 +245,7 @@ bool reminding_visit(struct reminding *reminding, const char *verb, const struct
         return true;
     }
     visit_reply(visit, NULL);
-    reminders_set(reminding->reminders, (int64_t)due_us, now());
+    reminders_set(reminding->reminders, (int64_t)due_us);
     set_timer(reminding);
     return true;
 }

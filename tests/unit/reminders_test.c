@@ -117,14 +117,17 @@ static void check_rest(void)
           "alone it asks for all that is to come");
     found();
     tap_is_int(due_in(), -1, "without any reminder it never wakes up");
-    reminders_set(reminders, now.wall_us + 7 * S, now);
+    reminders_set(reminders, now.wall_us + 7 * S);
     CHECK(due_in() >= 7000 && due_in() <= 7001, "one that is set is looked for at its time");
-    reminders_set(reminders, now.wall_us + 9 * S, now);
+    reminders_set(reminders, now.wall_us + 9 * S);
     CHECK(due_in() <= 7001, "a later one changes nothing");
-    reminders_set(reminders, 0, now);
+    pass(3000);
+    reminders_silent(reminders, false, now); /* as after a look that has found nothing */
+    CHECK(due_in() >= 4000 && due_in() <= 4001, "nor what is found meanwhile, for none later is told of");
+    reminders_set(reminders, 0);
     tap_is_int(due_in(), 0, "a store that has begun is looked at");
     CHECK(look(), "looks");
-    reminders_set(reminders, now.wall_us + 2 * S, now);
+    reminders_set(reminders, now.wall_us + 2 * S);
     found();
     CHECK(due_in() >= 2000 && due_in() <= 2001,
           "one that is set while it looks is not forgotten over what it finds");
@@ -169,19 +172,19 @@ static void check_stale_pages(void)
     row("1", "tick", now.wall_us, 0, 7);
     found();
     one = telling[0];
-    reminders_set(reminders, 0, now);
+    reminders_set(reminders, 0);
     look();
     row("1", "tick", now.wall_us, 0, 7);
     found();
     tap_is_int((long long)told, 0, "what is under way is not told a second time");
-    reminders_set(reminders, 0, now);
+    reminders_set(reminders, 0);
     look();
     reminders_told(reminders, one, NULL, now);
     reminders_advanced(reminders, one, LEDGER_DONE, now);
     row("1", "tick", now.wall_us, 0, 7);
     found();
     tap_is_int((long long)told, 0, "nor by a page that was read before its row was advanced");
-    reminders_set(reminders, 0, now);
+    reminders_set(reminders, 0);
     look();
     row("1", "tick", now.wall_us, 0, 9);
     found();
@@ -200,7 +203,7 @@ static void check_failures(void)
         reminders_told(reminders, telling[0], "down signal:KILL", now);
         tap_is_int((long long)advanced, 0, "of one that failed the row stands");
         tap_is_int(due_in(), ms, "and it is tried again after a rest that doubles");
-        reminders_set(reminders, 0, now);
+        reminders_set(reminders, 0);
         look();
         row("1", "tick", now.wall_us - S, 0, 7);
         row("2", "tick", now.wall_us, 0, 7);
@@ -210,11 +213,11 @@ static void check_failures(void)
         reminders_advanced(reminders, advancing[0], LEDGER_DONE, now);
         pass(ms);
     }
-    reminders_set(reminders, 0, now);
+    reminders_set(reminders, 0);
     look();
     found(); /* it was cleared */
     look();
-    reminders_set(reminders, 0, now);
+    reminders_set(reminders, 0);
     look();
     row("1", "tick", now.wall_us, 0, 8);
     found();
@@ -229,7 +232,7 @@ static void check_silence(void)
     look();
     reminders_silent(reminders, false, now);
     tap_is_int(due_in(), -1, "where there is no store nobody is asked again");
-    reminders_set(reminders, 0, now);
+    reminders_set(reminders, 0);
     for (int i = 0; i < 10; i++) {
         int64_t wanted[] = {1000, 2000, 4000, 5000};
 
@@ -305,7 +308,7 @@ static void check_hidden_rows(void)
     row("good", "tick", now.wall_us, 0, 1);
     found();
     tap_is_int((long long)told, 1, "which shows what was hidden");
-    reminders_set(reminders, 0, now);
+    reminders_set(reminders, 0);
     look();
     tap_is_int(looked_limit, REMINDERS_PAGE, "and when there is less, a small one");
 }
