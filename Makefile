@@ -138,13 +138,23 @@ $(BUILD)/tests/modules/%.so: $(BUILD)/obj/tests/modules/%.o $(BUILD)/lib/libtrou
 
 # What `make bench` measures with. The measured program is static: exec is what is timed, not ld.so.
 TALK_PARTS  := $(patsubst %,$(BUILD)/tests/bench/%,pingpong ends driver.so target.so hunter.so mortal.so \
-    relay joiner.so births summoner.so)
+    relay joiner.so births summoner.so saver.so rows)
 BENCH_PARTS := $(patsubst %,$(BUILD)/tests/bench/%,limit race stamp stamper.so) $(TALK_PARTS)
+
+# Nodes of a later version: one that still speaks the present one, and one that does not any more.
+LATER_NODES := $(addprefix $(BUILD)/tests/helpers/troupe-node-,next later)
+$(BUILD)/tests/helpers/troupe-node-next: NODE_VERSIONS := 1,2
+$(BUILD)/tests/helpers/troupe-node-later: NODE_VERSIONS := 2,2
+
+$(LATER_NODES): cluster/main.c $(call objects,$(filter-out cluster/main.c,$(NODE_SOURCES))) $(BUILD)/lib/libtroupe.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_CFLAGS) -DNODE_VERSIONS=$(NODE_VERSIONS) -o $@ $^ $(ALL_LDFLAGS) $(NODE_LIBS) $(LIB_LIBS)
 
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(CC) $(if $(filter stamp,$*),-static) -o $@ $^ $(ALL_LDFLAGS) $(if $(filter pingpong,$*),-lnng)
+	$(Q)$(CC) $(if $(filter stamp,$*),-static) -o $@ $^ $(ALL_LDFLAGS) $(if $(filter pingpong,$*),-lnng) $(if $(filter rows,$*),-lsqlite3)
 
 $(BUILD)/tests/bench/%.so: $(BUILD)/obj/tests/bench/%.o $(BUILD)/lib/libtroupe.so
 	@mkdir -p $(@D)
@@ -175,7 +185,7 @@ SPREAD = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)
 FAULT_BUILD ?= $(BUILD)-fault
 FAULT_PARTS := all test-parts
 
-test-parts: $(HELPER_BINARIES) $(TEST_MODULE_FILES) $(PRELOAD_FILES)
+test-parts: $(HELPER_BINARIES) $(LATER_NODES) $(TEST_MODULE_FILES) $(PRELOAD_FILES)
 tests: all test-parts $(UNIT_BINARIES) $(TALK_PARTS)
 bench-parts: $(BENCH_PARTS) $(BUILD)/tests/helpers/node_procs $(BUILD)/tests/helpers/stranger
 fuzzers: $(FUZZ_BINARIES)

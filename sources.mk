@@ -9,7 +9,7 @@ LIB_SOURCES += \
     lib/notify.c lib/nursery.c lib/parent.c lib/parent_peer.c lib/parent_socket.c lib/publish.c \
     lib/reply.c lib/seat.c lib/subscription.c lib/summons.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c \
     lib/yield.c
-LIB_SOURCES += lib/group.c lib/joining.c lib/table.c lib/views.c lib/reserve.c lib/control_right.c lib/url.c lib/store_url.c lib/shard.c lib/group_name.c
+LIB_SOURCES += lib/group.c lib/joining.c lib/table.c lib/views.c lib/reserve.c lib/control_right.c lib/url.c lib/store_url.c lib/shard.c lib/group_name.c lib/cookie.c lib/following.c
 LIB_SOURCES += lib/reminder.c lib/saving.c lib/state.c lib/storecall.c lib/ticks.c lib/verdict.c lib/withheld.c
 LIB_LIBS    := -lev -ltpl -lm -ldl
 
@@ -145,6 +145,11 @@ reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free,--wrap=mmap,--
 # Talked to from the command line.
 TEST_MODULES += teller hearer grouper keeper waker
 
+WORKER_MODULES += blackjack lobby
+blackjack_MODULE_SOURCES := workers/blackjack.c workers/blackjack_rules.c
+UNIT_TESTS += blackjack_rules_test
+blackjack_rules_test_UNITS := workers/blackjack_rules.c
+
 # The pool's pure files.
 UNIT_TESTS += pool_args_test pool_queue_test pool_rate_test pool_route_test pool_stats_test
 pool_args_test_UNITS  := workers/pool_args.c
@@ -184,7 +189,7 @@ TEST_MODULES += entity swarm
 TEST_MODULES += chatter greeter novice spawner
 
 # Where a node listens, and what groups are called.
-UNIT_TESTS += url_test store_url_test ticks_test group_name_test
+UNIT_TESTS += url_test store_url_test ticks_test group_name_test cookie_test
 
 # What sessions carry.
 UNIT_TESTS += channel_test
@@ -216,7 +221,9 @@ frames_fuzz_FUZZED = cluster/frames.c cluster/memory.c $(sp_fuzz_FUZZED)
 UNIT_TESTS += envelope_edit_test
 envelope_edit_test_UNITS := cluster/envelope_edit.c
 UNIT_TESTS += switchboard_test
-switchboard_test_UNITS := cluster/switchboard.c cluster/channel.c cluster/envelope_edit.c
+switchboard_test_UNITS := cluster/losses.c cluster/switchboard.c cluster/channel.c cluster/envelope_edit.c
+FUZZERS += channel_fuzz
+channel_fuzz_FUZZED = $(switchboard_test_UNITS) $(LIB_SOURCES)
 
 # A thousand nodes in one process, on a network that fails.
 UNIT_TESTS += cluster_sim_test
@@ -245,9 +252,16 @@ reminders_test_LIBS := -lmbedcrypto
 SERVICES_SOURCES := cluster/lease.c cluster/ledger.c cluster/membership.c cluster/node_load.c cluster/place.c \
     cluster/placement.c cluster/places.c cluster/registry.c cluster/rendezvous.c cluster/services.c
 REMINDERS_SOURCES := cluster/delivery.c cluster/reminders.c cluster/reminding.c
-NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
-    cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/reach.c \
-    cluster/switchboard.c cluster/visitors.c $(SERVICES_SOURCES) $(REMINDERS_SOURCES)
+# Guests of the gateway.
+UNIT_TESTS += gate_test errands_test
+gate_test_UNITS := cluster/gate.c cluster/sptcp.c
+errands_test_UNITS := cluster/errands.c cluster/memory.c
+FUZZERS += gate_fuzz
+gate_fuzz_FUZZED = cluster/gate.c cluster/sptcp.c lib/addr.c
+NODE_SOURCES := cluster/main.c cluster/last_port.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
+    cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/losses.c cluster/reach.c \
+    cluster/switchboard.c cluster/visitors.c \
+    cluster/gateway.c cluster/gate.c cluster/sptcp.c cluster/errands.c cluster/feeds.c $(SERVICES_SOURCES) $(REMINDERS_SOURCES)
 NODE_LIBS    := -lnng -lmbedcrypto -lpthread
 
 # sys/store: the queue that the backends share, and the backends.

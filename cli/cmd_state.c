@@ -243,10 +243,11 @@ static int collect(struct cli *cli, const char *service, const char *only, struc
     size_t count;
 
     do {
-        int status = storage_ask(cli, cli->args[1], CONTROL_STATE_LIST, "sssI",
-                                 (union wire_value[]){storage_text(service), storage_text(id),
-                                                      storage_text(name), {.i = 0}},
-                                 &answer);
+        int status =
+            storage_ask(cli, cli->args[1], CONTROL_STATE_LIST, "sssI",
+                        (union wire_value[]){
+                            storage_text(service), storage_text(id), storage_text(name), {.i = 0}},
+                        &answer);
 
         if (status)
             return status;
@@ -309,21 +310,25 @@ const struct verb verb_state = {
     .synopsis = "get|put|rm|list ADDRESS [NAME [VALUE]]",
     .line = "read and change what actors keep in the node's store",
     .text =
-        "`state get ADDRESS NAME` prints a value, byte for byte; with -o json also its version, the "
+        "`state get ADDRESS NAME` prints a value, byte for byte; with -o json also its version, "
+        "the "
         "schema it was saved by, its epoch and when it was saved. `state put ADDRESS NAME VALUE` "
         "replaces it, or begins it; `state rm ADDRESS NAME` removes it; `state list ADDRESS` lists "
         "what the actor keeps, or the children of a supervisor, whether they run or not.\n"
         "A running actor has loaded what there was: after put or rm its next save fails with "
         "`conflict`. Stop it first, or restart it then.\n"
-        "Ends with 3 when nothing is kept by that name, with 6 when the store does not answer, with 1 "
+        "Ends with 3 when nothing is kept by that name, with 6 when the store does not answer, "
+        "with 1 "
         "when it refuses: these are never taken for one another.",
-    .examples = "troupe state list shop/carts\twhat the children of shop/carts keep\n"
-                "troupe state get shop/carts/42 cart\tone value\n"
-                "troupe state get -o json shop/carts/42 cart\twith its version\n"
-                "troupe state put shop/carts/42 cart --file cart.bin\treplace it by a file's bytes\n"
-                "troupe state rm --if-version 7 shop/carts/42 cart\tunless it was saved since",
+    .examples =
+        "troupe state list shop/carts\twhat the children of shop/carts keep\n"
+        "troupe state get shop/carts/42 cart\tone value\n"
+        "troupe state get -o json shop/carts/42 cart\twith its version\n"
+        "troupe state put shop/carts/42 cart --file cart.bin\treplace it by a file's bytes\n"
+        "troupe state rm --if-version 7 shop/carts/42 cart\tunless it was saved since",
     .options = {{'f', "file", "FILE", "put: the value is what FILE holds; - is standard input"},
-                {0, "if-version", "N", "put, rm: only if this is its version; 0: only if there is none"},
+                {0, "if-version", "N",
+                 "put, rm: only if this is its version; 0: only if there is none"},
                 {0, "schema", "N", "put: it is of this schema; else of the module's present one"}},
     .min_args = 2,
     .max_args = 4,

@@ -28,8 +28,8 @@ int storage_row(struct cli *cli, const char *address, const char *name, struct s
     row->name = name;
     if (addr_is_part(name, strlen(name)))
         return 0;
-    return cli_fail(STATUS_USAGE, "%s: expected the name of a state: 1 to 64 letters, digits, _ . -",
-                    name);
+    return cli_fail(STATUS_USAGE,
+                    "%s: expected the name of a state: 1 to 64 letters, digits, _ . -", name);
 }
 
 static bool is_head(const struct answer *answer, const char *head)
@@ -50,8 +50,9 @@ static int explain(struct cli *cli, const char *what, const struct answer *answe
     if (is_head(answer, CONTROL_E_NOT_FOUND))
         return cli_fail(STATUS_NOPROC, "%s: nothing is kept", what);
     if (is_head(answer, CONTROL_E_CONFLICT))
-        return cli_fail(STATUS_NOT, strcmp(answer->text, "0") ? "%s: conflict: its version is %s"
-                                                              : "%s: conflict: nothing is kept",
+        return cli_fail(STATUS_NOT,
+                        strcmp(answer->text, "0") ? "%s: conflict: its version is %s"
+                                                  : "%s: conflict: nothing is kept",
                         what, answer->text);
     if (is_head(answer, CONTROL_E_UNREACHABLE))
         return cli_fail(STATUS_TIMEOUT, "%s: the store does not answer: %s", what,
@@ -62,10 +63,11 @@ static int explain(struct cli *cli, const char *what, const struct answer *answe
         return cli_fail(STATUS_TIMEOUT, "%s: " STORE " does not answer", what);
     if (answer->kind == ANSWER_CLOSED && strcmp(answer->text, CONTROL_E_NOPROC) == 0 &&
         rundir_is_alive(&cli->client.dir))
-        return cli_fail(STATUS_NOT,
-                        "%s: this node keeps no state: `store:` or a child with `state: true` in its "
-                        "config gives it a store",
-                        what);
+        return cli_fail(
+            STATUS_NOT,
+            "%s: this node keeps no state: `store:` or a child with `state: true` in its "
+            "config gives it a store",
+            what);
     return cli_answer_status(cli, what, answer);
 }
 
@@ -74,8 +76,7 @@ int storage_ask(struct cli *cli, const char *what, const char *verb, const char 
 {
     int status;
 
-    cli_check_memory(
-        client_call_values(&cli->client, STORE, verb, format, values, ASK_MS, answer));
+    cli_check_memory(client_call_values(&cli->client, STORE, verb, format, values, ASK_MS, answer));
     if (answer->kind == ANSWER_VALUES || answer->kind == ANSWER_WORDS)
         return 0;
     status = explain(cli, what, answer);

@@ -17,8 +17,8 @@ struct storage_row {
 /* Reads an address and a name. 0, or an exit status after having said why. */
 int storage_row(struct cli *cli, const char *address, const char *name, struct storage_row *row);
 
-/* One request with values, one answer: ANSWER_VALUES, or ANSWER_WORDS. what is named when it fails. 0 and
- * answer (to be finished), else an exit status after having said why. */
+/* One request with values, one answer: ANSWER_VALUES, or ANSWER_WORDS. what is named when it fails.
+ * 0 and answer (to be finished), else an exit status after having said why. */
 int storage_ask(struct cli *cli, const char *what, const char *verb, const char *format,
                 const union wire_value *values, struct answer *answer);
 

@@ -21,7 +21,7 @@
  * What a stranger learns. Whoever dials us: the versions that we speak. Whoever listens where we
  * dial: these, and one mac over two nonces, no name. With that mac it can try cookies at home, as
  * fast as it can hash: somebody has to give the first proof, and the dialer does, because it has
- * chosen whom to speak to, and anybody may dial. So a cookie must not be guessable: AUTH_KEY_MIN
+ * chosen whom to speak to, and anybody may dial. So a cookie must not be guessable: COOKIE_MIN
  * bytes at least, and they should be random ones.
  *
  * A side that has PROVEN the other asks its own rivals.h and then says auth_admit() or
@@ -46,7 +46,6 @@ enum {
     AUTH_LATE_MS = 5000,     /* for the proof, and again for both to admit */
     AUTH_CHALLENGE_MAX = 64,
     AUTH_HELLO_MAX = 128,
-    AUTH_KEY_MIN = 16,   /* bytes of a cookie */
     AUTH_FIRST_BYTE = 1, /* all messages of the handshake begin so, and nothing else may */
 };
 

@@ -35,6 +35,7 @@ struct exchange *exchange_create(struct peers *peers, struct groups *groups)
     exchange->peers = peers;
     exchange->groups = groups;
     exchange->last_source = EXCHANGE_SOURCES;
+    groups_bound_local(groups, EXCHANGE_OWN_MAX);
     return exchange;
 }
 

@@ -11,7 +11,10 @@
 #include "peers.h"
 
 enum {
-    EXCHANGE_MEMBERSHIPS_MAX = 1000000, /* of one peer */
+    EXCHANGE_OWN_MAX = 1000000, /* memberships of a node's actors; one more is `overloaded` */
+    /* What is taken of one peer: its snapshot may come in the place of another, and joins are told before
+     * leaves. */
+    EXCHANGE_MEMBERSHIPS_MAX = 2 * EXCHANGE_OWN_MAX,
     EXCHANGE_SOURCES = 1 << 20,         /* numbers of peers as sources of groups begin here */
 };
 

@@ -8,15 +8,33 @@
 #include <string.h>
 #include <uthash.h>
 
+struct fanout_waiter {
+    struct fanout_waiter *next;
+    uint64_t number, ref;
+};
+
 struct fanout_target {
     struct fanout *fanout;
     struct peer *peer;
+    struct fanout_waiter *waiters; /* for what is queued to be taken */
     UT_hash_handle hh;
     char path[]; /* the key */
 };
 
+static void tell_settled(struct fanout_target *target)
+{
+    struct fanout_waiter *waiter;
+
+    while ((waiter = target->waiters)) {
+        target->waiters = waiter->next;
+        target->fanout->settled(target->fanout->data, waiter->number, waiter->ref);
+        free(waiter);
+    }
+}
+
 static void forget(struct fanout_target *target)
 {
+    tell_settled(target);
     HASH_DEL(target->fanout->targets, target);
     free(target);
 }
@@ -31,11 +49,27 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 
 static void on_close(struct peer *peer, const char *why)
 {
+    struct fanout_target *target = peer_data(peer);
+    struct buf left = peer_leftover(peer);
+
     (void)why;
-    forget(peer_data(peer));
+    losses_add_frames(target->fanout->losses, &left);
+    buf_finish(&left);
+    forget(target);
 }
 
-static const struct peer_handlers handlers = {.on_envelope = on_envelope, .on_close = on_close};
+static void on_drain(struct peer *peer)
+{
+    struct fanout_target *target = peer_data(peer);
+
+    if (peer_queued(peer) == 0)
+        tell_settled(target);
+    else if (target->waiters)
+        peer_ask_drain(peer, 1);
+}
+
+static const struct peer_handlers handlers = {
+    .on_envelope = on_envelope, .on_close = on_close, .on_drain = on_drain};
 
 static struct fanout_target *dial(struct fanout *fanout, const char *path)
 {
@@ -78,9 +112,27 @@ void fanout_send(struct fanout *fanout, const char *member, const char *from,
         target = dial(fanout, path);
     copy.to = envelope_text(member);
     copy.from = envelope_text(from);
+    copy.blocked_count = 0;
     copy.flags &= (uint16_t)~ENVELOPE_WANTS_UNDELIVERED; /* nobody here could tell who sent it */
     if (!target || peer_send(target->peer, &copy, -1) < 0)
-        fanout->lost++;
+        losses_add(fanout->losses, 1);
+}
+
+void fanout_settle(struct fanout *fanout, const char *path, uint64_t number, uint64_t ref)
+{
+    struct fanout_target *target = find(fanout, path);
+    struct fanout_waiter *waiter =
+        target && peer_queued(target->peer) ? calloc(1, sizeof *waiter) : NULL;
+
+    if (!waiter) {
+        fanout->settled(fanout->data, number, ref);
+        return;
+    }
+    waiter->number = number;
+    waiter->ref = ref;
+    waiter->next = target->waiters;
+    target->waiters = waiter;
+    peer_ask_drain(target->peer, 1);
 }
 
 void fanout_finish(struct fanout *fanout)

@@ -13,6 +13,7 @@ struct groups *groups_create(const struct groups_handlers *handlers, void *data)
 
     groups->handlers = *handlers;
     groups->data = data;
+    groups->local_max = SIZE_MAX;
     return groups;
 }
 
@@ -85,6 +86,22 @@ void groups_open(struct groups *groups, uint64_t id, const char *node, const cha
     source->root = memory_text(root);
     source->max = max;
     HASH_ADD(hh, groups->sources, id, sizeof source->id, source);
+}
+
+void groups_bound_local(struct groups *groups, size_t max)
+{
+    groups->local_max = max;
+}
+
+/* Is there room for so many memberships, when the source had so many of all that there are? */
+static bool has_room(const struct groups *groups, const struct source *source, size_t had, size_t n)
+{
+    size_t others = groups->local_count - source->memberships;
+
+    if (n > source->max - had)
+        return false;
+    return !source->is_local ||
+           (others + had <= groups->local_max && n <= groups->local_max - others - had);
 }
 
 /* The last membership takes the actor with it. */
@@ -180,7 +197,7 @@ int groups_snapshot_add(struct groups *groups, uint64_t id, const char *scope, c
     if (!source || table_check_name(scope) < 0 || table_check_name(group) < 0 ||
         check_address(source, address) < 0)
         return -1;
-    if (count > source->max - source->staged)
+    if (!has_room(groups, source, source->staged, count))
         return fail(ENOSPC);
     if (!count)
         return 0;
@@ -246,7 +263,7 @@ int groups_join(struct groups *groups, uint64_t id, const char *scope, const cha
 
     if (!source || check_change(source, scope, name, addresses, n) < 0)
         return -1;
-    if (n > source->max - source->memberships)
+    if (!has_room(groups, source, source->memberships, n))
         return fail(ENOSPC);
     if (n == 0)
         return 0;

@@ -14,7 +14,7 @@
  *   ESRCH   no such source (not known any more)       EAGAIN  its snapshot has not come: dropped
  *   EINVAL  not a name of a scope or a group          EPERM   not an actor of this source
  * (`nolocal`) ENOENT  not joined                                ENOSPC  it has as many memberships
- * as it may have
+ * as it may have, or this node has
  */
 #ifndef TROUPE_CLUSTER_GROUPS_H
 #define TROUPE_CLUSTER_GROUPS_H
@@ -60,6 +60,8 @@ void groups_destroy(struct groups *groups);
  * this node's; root: the path they must be below ("": any); max: memberships it may have. */
 void groups_open(struct groups *groups, uint64_t source, const char *node, const char *root,
                  size_t max);
+/* All sources of this node together may have so many memberships: no more than other nodes take of it. */
+void groups_bound_local(struct groups *groups, size_t max);
 /* It has ended: its members leave. One that is not known is no error. */
 void groups_close(struct groups *groups, uint64_t source);
 

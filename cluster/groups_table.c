@@ -150,6 +150,8 @@ void table_set_count(struct groups *groups, struct membership *membership, size_
     }
     source->memberships += count - membership->count;
     groups->membership_count += count - membership->count;
+    if (is_local)
+        groups->local_count += count - membership->count;
     membership->count = count;
 }
 

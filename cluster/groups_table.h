@@ -87,6 +87,7 @@ struct groups {
     struct subscriber *subscribers;
     struct monitor *monitors;
     size_t group_count, actor_count, membership_count;
+    size_t local_count, local_max; /* memberships of this node's own actors */
     const struct groups_actor **list; /* room for one event's actors */
     size_t list_size;
 };

@@ -1,17 +1,21 @@
 /*
  * troupe-node, `sys/node` in the tree: this node's sessions with other nodes, and the groups. One
  * loop; nng's threads do no more than wake it (streams.h). What it sees goes to its standard output
- * as lines of logfmt: node.listen, node.up, node.down, node.refused.
+ * as lines of logfmt: node.listen, node.up, node.down, node.refused, node.lost, and of its guests
+ * gateway.listen, gateway.refused.
  */
 #include "ctl.h"
 #include "exchange.h"
+#include "gateway.h"
 #include "groups.h"
+#include "last_port.h"
 #include "logline.h"
 #include "mono.h"
 #include "peers.h"
 #include "reach.h"
 #include "settings.h"
 #include "streams.h"
+#include "url.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +29,11 @@
 
 enum { FD_MAILBOX = 3 }; /* LISTEN_FDS */
 enum { LEAVE_MS = 2000, LEAVE_LOOK_MS = 20 };
-enum { VERSION_MIN = 1, VERSION_MAX = 1 }; /* of what is spoken after the handshake */
+
+/* Of what is spoken after the handshake; the tests build nodes of later ones, too. */
+#ifndef NODE_VERSIONS
+#define NODE_VERSIONS 1, 1
+#endif
 
 struct program {
     struct settings settings;
@@ -35,7 +43,8 @@ struct program {
     struct peers *peers;
     struct groups *groups;
     struct exchange *exchange;
-    struct reach *reach; /* NULL: without a mailbox */
+    struct reach *reach;     /* NULL: without a mailbox */
+    struct gateway *gateway; /* NULL: none is wanted */
     char address[ADDR_TEXT_MAX + 1];
     ev_io control;
     ev_signal term, interrupt;
@@ -89,6 +98,8 @@ static void on_up(void *data, const struct auth_identity *peer, bool is_tls)
     exchange_up(program.exchange, peer, is_tls);
     if (program.reach)
         reach_up(program.reach, peer);
+    if (program.gateway)
+        gateway_on_node(program.gateway, peer->name, NULL);
 }
 
 static void on_down(void *data, const struct auth_identity *peer, const char *why)
@@ -103,6 +114,8 @@ static void on_down(void *data, const struct auth_identity *peer, const char *wh
     exchange_down(program.exchange, peer);
     if (program.reach)
         reach_down(program.reach, peer, why);
+    if (program.gateway)
+        gateway_on_node(program.gateway, peer->name, why);
 }
 
 static void on_refused(void *data, const char *remote, const char *name, const char *why,
@@ -116,6 +129,41 @@ static void on_refused(void *data, const char *remote, const char *name, const c
     logline_add(&line, "node", name);
     logline_add(&line, "by", is_told ? "peer" : "us");
     logline_add(&line, "reason", why);
+    write_line(&line);
+}
+
+static void on_guest_refused(void *data, const char *remote, const char *why)
+{
+    struct buf line = {0};
+
+    (void)data;
+    logline_begin(&line, "warn", program.settings.path, "gateway.refused");
+    if (*remote)
+        logline_add(&line, "remote", remote);
+    logline_add(&line, "reason", why);
+    write_line(&line);
+}
+
+static void on_more_refused(void *data, unsigned count)
+{
+    struct buf line = {0};
+    char number[16];
+
+    (void)data;
+    snprintf(number, sizeof number, "%u", count);
+    logline_begin(&line, "warn", program.settings.path, "gateway.refused");
+    logline_add(&line, "more", number);
+    write_line(&line);
+}
+
+static void on_lost(uint64_t messages)
+{
+    struct buf line = {0};
+    char number[24];
+
+    snprintf(number, sizeof number, "%" PRIu64, messages);
+    logline_begin(&line, "warn", program.settings.path, "node.lost");
+    logline_add(&line, "messages", number);
     write_line(&line);
 }
 
@@ -174,6 +222,38 @@ static void close_stream(void *data, uint64_t conn, bool last_words)
     (void)data;
     streams_close(program.streams, conn, last_words);
 }
+
+static uint64_t accepted(void *data, const char *remote, bool is_tls)
+{
+    (void)data;
+    return peers_accepted(program.peers, remote, is_tls);
+}
+
+static void connected(void *data, uint64_t conn)
+{
+    (void)data;
+    peers_connected(program.peers, conn);
+}
+
+static void received(void *data, uint64_t conn, const void *bytes, size_t size)
+{
+    (void)data;
+    peers_received(program.peers, conn, bytes, size);
+}
+
+static void written(void *data, uint64_t conn)
+{
+    (void)data;
+    peers_written(program.peers, conn);
+}
+
+static void ended(void *data, uint64_t conn, const char *why)
+{
+    (void)data;
+    peers_ended(program.peers, conn, why);
+}
+
+static const struct streams_handlers on_stream = {accepted, connected, received, written, ended};
 
 /* ---- the loop ---------------------------------------------------------------------------- */
 
@@ -287,24 +367,68 @@ static bool is_reachable(const char *url)
            !strstr(url, "//:");
 }
 
+static void say_listening(const char *event, const char *url)
+{
+    struct buf line = {0};
+
+    logline_begin(&line, "info", program.settings.path, event);
+    logline_add(&line, "url", url);
+    write_line(&line);
+}
+
+static uint16_t port_of(const char *text)
+{
+    struct url url;
+    const char *why;
+
+    return url_parse(text, &url, &why) == 0 ? url.port : 0;
+}
+
+/* The port that it had before, if it may have any: others know it. If somebody has it now, another is
+ * better than none. */
+static bool listen_again(char url[AUTH_URL_MAX + 1])
+{
+    const struct settings *settings = &program.settings;
+    uint16_t port = settings->run_dir ? last_port_read(settings->run_dir) : 0;
+    struct error ignored = {0};
+
+    if (!port)
+        return false;
+    snprintf(url, AUTH_URL_MAX + 1, "%.*s:%u", (int)(strrchr(settings->listen, ':') - settings->listen),
+             settings->listen, port);
+    return streams_listen(program.streams, url, &ignored) == 0;
+}
+
+static void listen_anywhere(char url[AUTH_URL_MAX + 1], struct error *err)
+{
+    const struct settings *settings = &program.settings;
+
+    if (listen_again(url))
+        return;
+    snprintf(url, AUTH_URL_MAX + 1, "%s", settings->listen);
+    if (streams_listen(program.streams, url, err) < 0)
+        die(EXIT_HOST, err);
+    if (settings->run_dir && last_port_write(settings->run_dir, port_of(url)) < 0)
+        fprintf(stderr, "node: the port is not remembered: %s\n", strerror(errno));
+}
+
 static void start_listening(struct error *err)
 {
     struct auth_identity *own = &program.self.identity;
     char url[AUTH_URL_MAX + 1] = "";
-    struct buf line = {0};
 
     if (!program.settings.listen)
         return;
     snprintf(url, sizeof url, "%s", program.settings.listen);
-    if (streams_listen(program.streams, url, err) < 0)
+    if (!port_of(url))
+        listen_anywhere(url, err);
+    else if (streams_listen(program.streams, url, err) < 0)
         die(EXIT_HOST, err);
     if (program.settings.advertise)
         snprintf(own->url, sizeof own->url, "%s", program.settings.advertise);
     else if (is_reachable(url))
         memcpy(own->url, url, sizeof own->url);
-    logline_begin(&line, "info", program.settings.path, "node.listen");
-    logline_add(&line, "url", url);
-    write_line(&line);
+    say_listening("node.listen", url);
 }
 
 static uint64_t some_number(void)
@@ -319,15 +443,16 @@ static uint64_t some_number(void)
 
 static void make_self(void)
 {
+    static const uint16_t versions[] = {NODE_VERSIONS}; /* from, to */
     const struct settings *settings = &program.settings;
     struct auth_identity *own = &program.self.identity;
 
     snprintf(own->name, sizeof own->name, "%s", settings->node);
     own->generation = settings->generation ? settings->generation : some_number();
     own->instance = some_number();
-    program.self.version_min = VERSION_MIN;
-    program.self.version_max = VERSION_MAX;
-    program.self.key = (struct mac_part){settings->cookie, settings->cookie_size};
+    program.self.version_min = versions[0];
+    program.self.version_max = versions[1];
+    program.self.key = (struct mac_part){settings->cookie.bytes, settings->cookie.size};
 }
 
 /* How many that leaves for connections: the sessions, their threads and what is linked take some, too. */
@@ -368,6 +493,7 @@ static void make_reach(void)
         .url = program.self.identity.url,
         .generation = program.self.identity.generation,
         .lease_ms = settings->lease_ms,
+        .on_lost = on_lost,
     };
     struct error err = {0};
     const char *incarnation = getenv("TROUPE_INCARNATION");
@@ -377,6 +503,34 @@ static void make_reach(void)
     program.reach = reach_create(&options);
     if (!program.reach)
         error_set_errno(&err, errno, "the mailbox"), die(EXIT_HOST, &err);
+}
+
+/* Of the descriptors, half are for processes here, a quarter for channels of other nodes (switchboard.h). */
+static void make_gateway(const struct streams_tls *tls, struct error *err)
+{
+    enum { PART = 8 }; /* for guests, and the same for the mailboxes that they speak to */
+    static const struct gateway_handlers on_guest = {on_guest_refused, on_more_refused};
+    const struct settings *settings = &program.settings;
+    struct gateway_options options = {
+        .loop = program.loop,
+        .run_dir = settings->run_dir,
+        .gate = {settings->node, settings->gateway_grant, settings->actors, settings->actor_count},
+        .publishers = settings->publishers,
+        .publisher_count = settings->publisher_count,
+        .peers = program.peers,
+        .descriptors = raise_descriptors() / PART,
+        .tls = *tls,
+        .handlers = &on_guest,
+    };
+    char url[AUTH_URL_MAX + 1];
+
+    if (!settings->gateway)
+        return;
+    snprintf(url, sizeof url, "%s", settings->gateway);
+    program.gateway = gateway_create(&options, url, err);
+    if (!program.gateway)
+        die(EXIT_HOST, err);
+    say_listening("gateway.listen", url);
 }
 
 static enum mesh_learning learning(const struct settings *settings)
@@ -402,13 +556,15 @@ static void make_parts(void)
     for (size_t i = 0; i < program.settings.peer_count; i++)
         peers_connect(program.peers, program.settings.peers[i]);
     if (program.streams)
-        streams_serve(program.streams, program.peers);
+        streams_serve(program.streams, &on_stream, NULL);
 }
 
 static void finish(void)
 {
     ev_prepare_stop(program.loop, &program.turn);
     ev_timer_stop(program.loop, &program.due);
+    gateway_destroy(program.gateway);
+    program.gateway = NULL;
     reach_destroy(program.reach);
     peers_flush(program.peers);
     peers_destroy(program.peers);
@@ -433,7 +589,7 @@ int main(int argc, char **argv)
                                                         : program.settings.cert};
     if (!program.loop)
         error_set_errno(&err, errno, "an event loop"), die(EXIT_HOST, &err);
-    if (program.settings.cookie_file) /* else nng and its threads are not needed */
+    if (program.settings.cookie_file) /* else nng and its threads are not needed for this */
         program.streams = streams_create(program.loop, &tls, &err);
     if (program.settings.cookie_file && !program.streams)
         die(EXIT_HOST, &err);
@@ -441,6 +597,7 @@ int main(int argc, char **argv)
     start_listening(&err);
     start_watchers(program.loop);
     make_parts();
+    make_gateway(&tls, &err);
     sigprocmask(SIG_SETMASK, &mask, NULL);
     say("READY\n");
     ev_run(program.loop, 0);

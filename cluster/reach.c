@@ -3,6 +3,7 @@
 #include "channel.h"
 #include "exchange_wire.h"
 #include "fanout.h"
+#include "losses.h"
 #include "mono.h"
 #include "outbound.h"
 #include "peer.h"
@@ -40,6 +41,7 @@ struct reach {
     struct fanout fanout;
     struct services *services; /* or NULL */
     struct reminding *reminding;
+    struct losses losses;
     struct link *links; /* by node */
     size_t full;        /* of them, whose queues are */
 };
@@ -321,6 +323,11 @@ bool reach_has_left(const struct reach *reach)
     return !reach->services || services_have_left(reach->services);
 }
 
+static void on_settled(void *data, uint64_t visitor, uint64_t ref)
+{
+    visitors_on_settled(data, visitor, ref);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static const struct visitors_hooks hooks = {.nodes = list_nodes,
@@ -337,8 +344,13 @@ struct reach *reach_create(const struct reach_options *options)
     if (!reach)
         return NULL;
     reach->options = *options;
-    reach->fanout =
-        (struct fanout){.loop = options->loop, .run_dir = options->run_dir, .self = options->self};
+    losses_init(&reach->losses, options->loop, options->on_lost);
+    reach->fanout = (struct fanout){.loop = options->loop,
+                                    .run_dir = options->run_dir,
+                                    .self = options->self,
+                                    .losses = &reach->losses,
+                                    .settled = on_settled,
+                                    .data = &reach->visitors};
     reach->visitors = (struct visitors){.node = options->node,
                                         .self = options->self,
                                         .rights = options->rights,
@@ -352,6 +364,7 @@ struct reach *reach_create(const struct reach_options *options)
                                         .rights = options->rights,
                                         .grant = options->grant,
                                         .hooks = {send_message, on_visit},
+                                        .losses = &reach->losses,
                                         .data = reach};
     if (switchboard_start(&reach->board, options->mailbox_fd, options->descriptors) < 0) {
         free(reach);
@@ -372,6 +385,7 @@ void reach_destroy(struct reach *reach)
     visitors_finish(&reach->visitors); /* their connections are of the switchboard's listener */
     switchboard_finish(&reach->board);
     fanout_finish(&reach->fanout);
+    losses_finish(&reach->losses);
     while (reach->links) {
         struct link *link = reach->links;
 

@@ -29,6 +29,7 @@ struct reach_options {
     const char *url;      /* of this node, "": nobody reaches it */
     uint64_t generation;
     int64_t lease_ms; /* 0: no services */
+    void (*on_lost)(uint64_t messages); /* so many more, since the last time (losses.h) */
 };
 
 /* NULL with errno. */

@@ -36,33 +36,24 @@ static int check_urls(const struct settings *settings, struct error *err)
         return -1;
     if (settings->advertise && check_url(settings, settings->advertise, err) < 0)
         return -1;
+    if (settings->gateway && check_url(settings, settings->gateway, err) < 0)
+        return -1;
     for (size_t i = 0; i < settings->peer_count; i++)
         if (check_url(settings, settings->peers[i], err) < 0)
             return -1;
     return 0;
 }
 
-/* Not for others to read, and too long to be guessed; one newline at the end does not count. */
 static int read_cookie(struct settings *settings, struct error *err)
 {
-    const char *file = settings->cookie_file;
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
-    struct stat status;
-    ssize_t size;
+    const char *why;
 
-    if (fd < 0 || fstat(fd, &status) < 0)
-        return error_set_errno(err, errno, "the cookie %s", file);
-    size = read(fd, settings->cookie, sizeof settings->cookie);
-    close(fd);
-    if (status.st_mode & (S_IRWXG | S_IRWXO))
-        return error_set(err, EPERM, "the cookie %s: others may read it; chmod 600", file);
-    if (size > 0 && settings->cookie[size - 1] == '\n')
-        size--;
-    if (size < AUTH_KEY_MIN || size > SETTINGS_COOKIE_MAX)
-        return error_set(err, EINVAL, "the cookie %s: expected %d to %d bytes", file, AUTH_KEY_MIN,
-                         SETTINGS_COOKIE_MAX);
-    settings->cookie_size = (size_t)size;
-    return 0;
+    if (cookie_read(settings->cookie_file, &settings->cookie, &why) == 0)
+        return 0;
+    return error_set(err, EINVAL,
+                     "the cookie %s: %s: expected a file of %d to %d bytes that only its owner may "
+                     "read (chmod 600)",
+                     settings->cookie_file, why, COOKIE_MIN, COOKIE_MAX);
 }
 
 /* nng takes one file of both; it is read anew for each connection. */
@@ -85,9 +76,9 @@ static int join_cert_and_key(struct settings *settings, struct error *err)
     return 0;
 }
 
-static int read_rights(struct settings *settings, const char *text, struct error *err)
+static int read_rights(unsigned *rights, const char *text, struct error *err)
 {
-    settings->grant = 0;
+    *rights = 0;
     while (*(text += strspn(text, " "))) {
         size_t length = strcspn(text, " ");
         unsigned i = 0;
@@ -96,8 +87,8 @@ static int read_rights(struct settings *settings, const char *text, struct error
                (strlen(rights_words[i]) != length || strncmp(rights_words[i], text, length)))
             i++;
         if (!rights_words[i])
-            return error_set(err, EINVAL, "--grant: expected words of look, send and control");
-        settings->grant |= 1U << i;
+            return error_set(err, EINVAL, "%s: expected words of look, send and control", text);
+        *rights |= 1U << i;
         text += length;
     }
     return 0;
@@ -115,6 +106,15 @@ static int read_uid(struct settings *settings, const char *text, struct error *e
     return 0;
 }
 
+static int add_text(const char **texts, size_t *count, size_t max, const char *what,
+                    struct error *err)
+{
+    if (*count == max)
+        return error_set(err, E2BIG, "more than %zu %s", max, what);
+    texts[(*count)++] = optarg;
+    return 0;
+}
+
 static int read_environment(struct settings *settings, struct error *err)
 {
     const char *generation = getenv("TROUPE_GENERATION"), *control = getenv("TROUPE_CONTROL");
@@ -128,7 +128,7 @@ static int read_environment(struct settings *settings, struct error *err)
         settings->generation = strtoull(generation, NULL, 16);
     settings->has_mailbox = getenv("LISTEN_FDS") && !strcmp(getenv("LISTEN_FDS"), "1");
     settings->run_dir = getenv("TROUPE_RUN");
-    if (settings->has_mailbox && !settings->run_dir)
+    if ((settings->has_mailbox || settings->gateway) && !settings->run_dir)
         return error_set(err, EINVAL, "TROUPE_RUN must say where the mailboxes are");
     settings->control_fd = -1;
     if (control && text_unsigned(control, 0, INT_MAX, &fd) == 0)
@@ -160,10 +160,7 @@ static int read_option(struct settings *settings, int option, struct error *err)
         settings->advertise = optarg;
         return 0;
     case 'p':
-        if (settings->peer_count == SETTINGS_PEERS_MAX)
-            return error_set(err, E2BIG, "more than %d peers", SETTINGS_PEERS_MAX);
-        settings->peers[settings->peer_count++] = optarg;
-        return 0;
+        return add_text(settings->peers, &settings->peer_count, SETTINGS_PEERS_MAX, "peers", err);
     case 'c':
         settings->ca = optarg;
         return 0;
@@ -174,7 +171,18 @@ static int read_option(struct settings *settings, int option, struct error *err)
         settings->key = optarg;
         return 0;
     case 'g':
-        return read_rights(settings, optarg, err);
+        return read_rights(&settings->grant, optarg, err);
+    case 'w':
+        settings->gateway = optarg;
+        return 0;
+    case 'G':
+        return read_rights(&settings->gateway_grant, optarg, err);
+    case 'A':
+        return add_text(settings->actors, &settings->actor_count, SETTINGS_GATEWAY_MAX,
+                        "patterns of actors", err);
+    case 'P':
+        return add_text(settings->publishers, &settings->publisher_count, SETTINGS_GATEWAY_MAX,
+                        "publishers", err);
     case 'u':
         return read_uid(settings, optarg, err);
     case 'i':
@@ -201,6 +209,10 @@ int settings_read(struct settings *settings, int argc, char **argv, struct error
         {"cert", required_argument, NULL, 't'},
         {"key", required_argument, NULL, 'y'},
         {"grant", required_argument, NULL, 'g'},
+        {"gateway", required_argument, NULL, 'w'},
+        {"gateway-grant", required_argument, NULL, 'G'},
+        {"gateway-actor", required_argument, NULL, 'A'},
+        {"gateway-publisher", required_argument, NULL, 'P'},
         {"uid", required_argument, NULL, 'u'},
         {"isolated", no_argument, NULL, 'i'},
         {"trusted-network", no_argument, NULL, 'n'},
@@ -210,6 +222,7 @@ int settings_read(struct settings *settings, int argc, char **argv, struct error
     int option;
 
     settings->grant = RIGHT_ALL;
+    settings->gateway_grant = RIGHT_SEND;
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)
         if (read_option(settings, option, err) < 0)
             return -1;

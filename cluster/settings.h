@@ -3,11 +3,13 @@
  *
  *   troupe-node [--cookie FILE] [--listen URL] [--advertise URL] [--peer URL]… [--isolated]
  *               [--ca FILE --cert FILE [--key FILE]] [--trusted-network] [--grant RIGHTS] [--uid N]…
- *               [--lease-ms N]
+ *               [--lease-ms N] [--gateway URL [--gateway-grant RIGHTS] [--gateway-actor PATTERN]…
+ *                              [--gateway-publisher PATH]…]
  *
  * Without a cookie it speaks to no other node, and keeps the groups of this one. --cert holds the key
  * as well where --key is not said. RIGHTS: words of look, send, control. --uid: who else may send.
  * --lease-ms: this node takes part in the running of services (services.h), by leases of that length.
+ * --gateway: where nng clients of other hosts are served (gateway.h), and what they may do.
  *
  * TROUPE_NODE is this node's name, TROUPE_GENERATION (hexadecimal) the root's random number,
  * TROUPE_CONTROL the control socket (PROTOCOL 4), LISTEN_FDS says whether descriptor 3 is its
@@ -18,12 +20,14 @@
 #define TROUPE_CLUSTER_SETTINGS_H
 
 #include "auth.h"
+#include "cookie.h"
 #include "error.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum { SETTINGS_COOKIE_MAX = 4096, SETTINGS_PEERS_MAX = 256, SETTINGS_UIDS_MAX = 256 };
+enum { SETTINGS_PEERS_MAX = 256, SETTINGS_UIDS_MAX = 256 };
+enum { SETTINGS_GATEWAY_MAX = 256 /* patterns; publishers */ };
 
 struct settings {
     const char *node, *path;
@@ -38,10 +42,13 @@ struct settings {
     size_t uid_count;
     const char *peers[SETTINGS_PEERS_MAX];
     size_t peer_count;
+    const char *gateway;    /* NULL: none */
+    unsigned gateway_grant; /* RIGHT_ bits */
+    const char *actors[SETTINGS_GATEWAY_MAX], *publishers[SETTINGS_GATEWAY_MAX];
+    size_t actor_count, publisher_count;
     bool is_isolated, is_trusted_network;
     int64_t lease_ms; /* 0: no services */
-    uint8_t cookie[SETTINGS_COOKIE_MAX + 2]; /* with a newline; and one more would be too long */
-    size_t cookie_size;
+    struct cookie cookie;
 };
 
 /* 0, or -1 with what is wrong. */

@@ -41,6 +41,7 @@ struct stream {
     nng_stream *nng;
     struct job dial, recv, send;
     struct buf pending, writing;
+    bool is_paused; /* nothing more is read for now */
     bool is_closed; /* to be freed when no job is busy and nobody is at work on it */
     unsigned depth;
     ev_timer last_words;
@@ -59,7 +60,8 @@ struct dialer {
 struct streams {
     struct ev_loop *loop;
     struct streams_tls tls;
-    struct peers *peers;
+    const struct streams_handlers *handlers; /* NULL: nobody is served */
+    void *data;
     nng_stream_listener *listener;
     struct job accept;
     bool is_listener_tls;
@@ -213,17 +215,31 @@ static void on_last_words(struct ev_loop *loop, ev_timer *timer, int events)
     close_now(container_of(timer, struct stream, last_words));
 }
 
+/* Of what is wrong with TLS nng says no more than that something is. */
+static const char *reason_of(int code)
+{
+    switch (code) {
+    case NNG_ECONNSHUT:
+    case NNG_ECLOSED:
+        return "end of stream";
+    case NNG_ECRYPTO:
+    case NNG_EPEERAUTH:
+        return "no TLS that both accept: clear text, or a certificate that is out of date, of another "
+               "authority or of another host";
+    default:
+        return nng_strerror(code);
+    }
+}
+
 /* It has ended by itself: who wants to know is told. */
 static void end(struct stream *stream, int code)
 {
     uint64_t conn = stream->conn;
-    struct peers *peers = stream->streams->peers;
+    struct streams *streams = stream->streams;
 
     close_now(stream);
     if (conn)
-        peers_ended(peers, conn,
-                    code == NNG_ECONNSHUT || code == NNG_ECLOSED ? "end of stream"
-                                                                 : nng_strerror(code));
+        streams->handlers->ended(streams->data, conn, reason_of(code));
 }
 
 static void set_iov(nng_aio *aio, void *at, size_t size)
@@ -236,6 +252,8 @@ static void set_iov(nng_aio *aio, void *at, size_t size)
 
 static void read_more(struct stream *stream)
 {
+    if (stream->recv.is_busy || stream->is_paused)
+        return;
     set_iov(stream->recv.aio, stream->in, sizeof stream->in);
     stream->recv.is_busy = true;
     nng_stream_recv(stream->nng, stream->recv.aio);
@@ -249,8 +267,11 @@ static void on_received(struct job *job)
     enter(stream);
     if (!stream->is_closed && code != 0)
         end(stream, code);
+    job->is_busy = true; /* so to speak: what was read is looked at */
     if (!stream->is_closed && stream->conn)
-        peers_received(stream->streams->peers, stream->conn, stream->in, nng_aio_count(job->aio));
+        stream->streams->handlers->received(stream->streams->data, stream->conn, stream->in,
+                                            nng_aio_count(job->aio));
+    job->is_busy = false;
     if (!stream->is_closed)
         read_more(stream);
     leave(stream);
@@ -286,7 +307,7 @@ static void on_sent(struct job *job)
         buf_consume(&stream->writing, nng_aio_count(job->aio));
         write_more(stream);
         if (!stream->send.is_busy && stream->conn)
-            peers_written(stream->streams->peers, stream->conn);
+            stream->streams->handlers->written(stream->streams->data, stream->conn);
     }
     leave(stream);
 }
@@ -393,7 +414,7 @@ static void on_dialled(struct job *job)
     else if (code != 0)
         end(stream, code);
     else
-        peers_connected(stream->streams->peers, stream->conn);
+        stream->streams->handlers->connected(stream->streams->data, stream->conn);
     if (!stream->is_closed) {
         read_more(stream);
         write_more(stream);
@@ -442,7 +463,7 @@ static void welcome(struct streams *streams, nng_stream *nng)
     uint64_t conn;
 
     write_remote(nng, streams->is_listener_tls, remote, sizeof remote);
-    conn = peers_accepted(streams->peers, remote, streams->is_listener_tls);
+    conn = streams->handlers->accepted(streams->data, remote, streams->is_listener_tls);
     if (!conn) {
         nng_stream_free(nng);
         return;
@@ -450,7 +471,7 @@ static void welcome(struct streams *streams, nng_stream *nng)
     stream = make_stream(streams, nng);
     know(stream, conn);
     enter(stream);
-    peers_connected(streams->peers, conn);
+    streams->handlers->connected(streams->data, conn);
     if (!stream->is_closed)
         read_more(stream);
     leave(stream);
@@ -468,7 +489,7 @@ static void on_accepted(struct job *job)
         return;
     }
     ev_timer_stop(streams->loop, &streams->accept_again);
-    if (!streams->peers) {
+    if (!streams->handlers) {
         nng_stream_free(nng_aio_get_output(job->aio, 0));
         return;
     }
@@ -515,20 +536,26 @@ int streams_listen(struct streams *streams, char url[AUTH_URL_MAX + 1], struct e
         code = listener_tls(streams, streams->listener);
     if (code == 0)
         code = nng_stream_listener_listen(streams->listener);
-    if (code != 0)
+    if (code != 0) {
+        if (streams->listener) /* it has never listened: nobody is in it */
+            nng_stream_listener_free(streams->listener);
+        streams->listener = NULL;
         return error_set(err, EIO, "%s: %s", url, nng_strerror(code));
+    }
     write_port(streams->listener, url);
     return 0;
 }
 
-void streams_serve(struct streams *streams, struct peers *peers)
+void streams_serve(struct streams *streams, const struct streams_handlers *handlers, void *data)
 {
-    streams->peers = peers;
+    streams->handlers = handlers;
+    streams->data = data;
     if (streams->listener)
         accept_more(streams);
 }
 
-/* ---- what peers ask for ------------------------------------------------------------------ */
+/* ---- what its owner asks for ------------------------------------------------------------------
+ */
 
 int64_t streams_now_ms(void *data)
 {
@@ -554,6 +581,24 @@ void streams_send(void *data, uint64_t conn, const void *bytes, size_t size)
     if (buf_append(&stream->pending, bytes, size) < 0)
         memory_fail();
     write_more(stream);
+}
+
+size_t streams_queued(const struct streams *streams, uint64_t conn)
+{
+    const struct stream *stream = find(streams, conn);
+
+    return stream ? buf_length(&stream->pending) + buf_length(&stream->writing) : 0;
+}
+
+void streams_pause(struct streams *streams, uint64_t conn, bool is_paused)
+{
+    struct stream *stream = find(streams, conn);
+
+    if (!stream || stream->is_paused == is_paused)
+        return;
+    stream->is_paused = is_paused;
+    if (!is_paused && stream->nng)
+        read_more(stream);
 }
 
 void streams_close(void *data, uint64_t conn, bool last_words)
@@ -608,7 +653,7 @@ void streams_destroy(struct streams *streams)
 {
     int64_t limit_ms = streams_now_ms(streams) + (int64_t)2 * LAST_WORDS_MS;
 
-    streams->peers = NULL;
+    streams->handlers = NULL;
     if (streams->listener)
         nng_stream_listener_close(streams->listener);
     for (struct stream *stream = streams->all, *next; stream; stream = next) {

@@ -405,11 +405,40 @@ static void on_mailbox_message(struct sp_conn *conn, const uint8_t *body, size_t
     tell_early(incoming);
 }
 
+/* A cast that the mailbox did not take. How calls ended the other asks by itself. */
+static void return_cast(struct incoming *incoming, const uint8_t *body, size_t size)
+{
+    uint8_t error[ENVELOPE_REFUSAL_MAX];
+    size_t length;
+
+    if (size < 2 || body[1] != ENVELOPE_CAST)
+        return;
+    length = envelope_refusal(body, size, "down unknown", error);
+    if (length)
+        send_whole(incoming->side, CHANNEL_BACK, incoming->id, error, length);
+    else
+        losses_add(incoming->side->board->losses, 1);
+}
+
+/* Before its HELLO the sender keeps everything itself. */
+static void return_leftover(struct incoming *incoming)
+{
+    struct buf left = sp_conn_leftover(incoming->conn);
+    const uint8_t *at = buf_length(&left) ? buf_front(&left) : NULL;
+    size_t size;
+
+    for (size_t n = buf_length(&left); n && sp_frame_size(at, n, &size) == 0; at += size, n -= size)
+        if (incoming->is_open)
+            return_cast(incoming, at + SP_FRAME_HEADER, size - SP_FRAME_HEADER);
+    buf_finish(&left);
+}
+
 static void on_mailbox_close(struct sp_conn *conn, const char *why)
 {
     struct incoming *incoming = sp_conn_data(conn);
 
     (void)conn;
+    return_leftover(incoming);
     tell_ended(incoming, incoming->is_open       ? "closed"
                          : strcmp(why, "noproc") ? "closed"
                                                  : "noproc");
@@ -525,8 +554,10 @@ static const char *take_forth(struct switchboard_side *side, const struct channe
 
     if (envelope_has_sender(frame->body, frame->size))
         return "a message in another's name";
-    if (!incoming) /* it has ended, and the other does not know yet */
+    if (!incoming) { /* it has ended, and the other does not know yet */
+        losses_add(side->board->losses, frame->size > 1 && frame->body[1] == ENVELOPE_CAST);
         return NULL;
+    }
     needed = envelope_right(frame->body, frame->size, &why);
     if (!needed || !(side->board->grant & needed)) {
         answer_refused(incoming, frame->body, frame->size, "denied");

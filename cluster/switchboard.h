@@ -6,12 +6,14 @@
  *
  * Who is local is known by SO_PEERCRED and may do what rights.h says; who comes from another node,
  * what the config grants to it (CLUSTER 1, Trust). What may not be done, or finds no room, is
- * answered by name.
+ * answered by name; what was taken over, and its mailbox ended, comes back to who asked for that, and
+ * else is counted (losses.h).
  */
 #ifndef TROUPE_CLUSTER_SWITCHBOARD_H
 #define TROUPE_CLUSTER_SWITCHBOARD_H
 
 #include "addr.h"
+#include "losses.h"
 #include "rights.h"
 #include "sp.h"
 
@@ -49,6 +51,7 @@ struct switchboard {
     struct rights rights;       /* of processes of this node */
     unsigned grant;             /* of those of other nodes */
     struct switchboard_hooks hooks;
+    struct losses *losses; /* borrowed */
     void *data;
     struct sp_listener *listener;
     struct switchboard_side *sides; /* by node */

@@ -15,7 +15,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
-enum { MEMBERSHIPS_MAX = 1000000 /* of one supervisor's children */ };
+enum { MEMBERSHIPS_MAX = 1000000 /* of one supervisor's children; of all of them: exchange.h */ };
 
 struct visitor {
     struct visitors *visitors;
@@ -320,6 +320,24 @@ struct delivery {
     const struct envelope *env;
 };
 
+/* Whom the sender has a way of its own to is left out (lib/following.h). */
+static bool is_left_out(const struct delivery *delivery, const char *member)
+{
+    const struct envelope *env = delivery->env;
+    struct addr addr;
+    const char *why;
+    uint64_t hash;
+
+    if (!env->blocked_count || addr_parse(member, &addr, &why) < 0)
+        return false;
+    snprintf(addr.node, sizeof addr.node, "%s", delivery->visitor->visitors->node);
+    hash = addr_hash(&addr);
+    for (unsigned i = 0; i < env->blocked_count; i++)
+        if (env->blocked[i] == hash)
+            return true;
+    return false;
+}
+
 static void deliver(void *data, const char *scope, const char *group, const struct groups_actor *actor,
                     size_t count)
 {
@@ -329,7 +347,28 @@ static void deliver(void *data, const char *scope, const char *group, const stru
     (void)scope;
     (void)group;
     (void)count; /* once, however often it has joined */
+    if (is_left_out(delivery, actor->address))
+        return;
     fanout_send(visitor->visitors->fanout, actor->address, peer_remote(visitor->peer), delivery->env);
+}
+
+/* A name that the switchboard vouches for: it has dialled us itself, for an actor of another node. */
+static bool is_from_elsewhere(const struct visitor *visitor)
+{
+    return peer_creds(visitor->peer)->pid == getpid();
+}
+
+/* Who is of this node sends to its members himself: here he could call himself anything, and members
+ * believe what sys/node says of a sender. */
+static void refuse_cast(const struct visitor *visitor, const struct envelope *env)
+{
+    static const char why[] = "denied a message to a group by way of sys/node, within its node";
+    struct envelope error = {.kind = ENVELOPE_ERROR,
+                             .type = env->type,
+                             .payload = why,
+                             .payload_size = sizeof why - 1};
+
+    peer_send(visitor->peer, &error, -1);
 }
 
 /* `to` is SCOPE:GROUP: from an actor of another node, for all members of this one. */
@@ -340,10 +379,27 @@ static void cast_to_group(const struct visitor *visitor, const struct envelope *
     struct group_name name;
     const char *why;
 
-    if (visitor->rights & RIGHT_SEND && envelope_text_copy(env->to, to, sizeof to) == 0 &&
+    if (!is_from_elsewhere(visitor))
+        refuse_cast(visitor, env);
+    else if (envelope_text_copy(env->to, to, sizeof to) == 0 &&
         group_name_parse(to, &name, &why) == 0)
         groups_members(visitor->visitors->groups, GROUPS_LOCAL, name.scope, name.group, deliver,
                        &delivery);
+}
+
+/* GROUP_SETTLED, the one call that there is. */
+static void take_call(const struct visit *visit, const struct envelope *env)
+{
+    struct fanout *fanout = visit->visitor->visitors->fanout;
+    char path[ADDR_PATH_MAX + 1];
+
+    if (!envelope_text_equals(env->type, GROUP_SETTLED) || env->payload_size >= sizeof path) {
+        peer_reply_error(visit->visitor->peer, visit->ref,
+                         "unknown_message sys/node takes control requests only");
+        return;
+    }
+    snprintf(path, sizeof path, "%.*s", (int)env->payload_size, (const char *)env->payload);
+    fanout_settle(fanout, path, visit->visitor->number, visit->ref);
 }
 
 /* ---- dispatch ------------------------------------------------------------------------------- */
@@ -398,7 +454,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     if (fd >= 0)
         close(fd);
     if (env->kind == ENVELOPE_CALL)
-        peer_reply_error(peer, env->ref, "unknown_message sys/node takes control requests only");
+        take_call(&visit, env);
     if (env->kind == ENVELOPE_CAST)
         cast_to_group(visit.visitor, env);
     if (env->kind != ENVELOPE_CONTROL)
@@ -457,6 +513,15 @@ void visitors_on_node(struct visitors *visitors, const char *node, const char *r
         if (visitor->node_ref)
             send_event(visitor, visitor->node_ref, reason ? EVENT_NODE_DOWN : EVENT_NODE_UP,
                        &words);
+}
+
+void visitors_on_settled(struct visitors *visitors, uint64_t number, uint64_t ref)
+{
+    const struct visitor *visitor = find(visitors, number);
+    const struct envelope answer = {.kind = ENVELOPE_REPLY, .ref = ref};
+
+    if (visitor)
+        peer_send(visitor->peer, &answer, -1);
 }
 
 /* ---- for others ------------------------------------------------------------------------------ */

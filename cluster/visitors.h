@@ -53,6 +53,8 @@ void visitors_finish(struct visitors *visitors);
 /* An event of groups.h, of the monitor of that subscriber, which is a visitor's number. */
 void visitors_on_group(struct visitors *visitors, uint64_t subscriber, uint64_t ref,
                        const struct groups_event *event);
+/* What fanout_settle() was asked for by that visitor. */
+void visitors_on_settled(struct visitors *visitors, uint64_t number, uint64_t ref);
 /* reason NULL: a session has begun. */
 void visitors_on_node(struct visitors *visitors, const char *node, const char *reason);
 

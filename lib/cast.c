@@ -49,8 +49,8 @@ int cast_payload(struct troupe *self, const char *to, const char *name, const st
     return 0;
 }
 
-int cast_to_group(struct troupe *self, const char *node, const char *group, const char *name,
-                  const struct payload *payload)
+int cast_to_group(struct troupe *self, const char *node, const char *group,
+                  const struct cast_except *except, const char *name, const struct payload *payload)
 {
     char to[ADDR_TEXT_MAX + 1];
     uint64_t incarnation;
@@ -59,9 +59,13 @@ int cast_to_group(struct troupe *self, const char *node, const char *group, cons
 
     snprintf(to, sizeof to, "%s@%s", PEER_NODE, node);
     contact = is_name(name) ? contact_of(self, to, &incarnation) : NULL;
-    if (!contact || fill(self, name, payload, &env) < 0 ||
-        contact_send_as(contact, group, &env) < 0)
+    if (!contact || fill(self, name, payload, &env) < 0)
         return -1;
+    env.blocked_count = (uint16_t)except->count;
+    memcpy(env.blocked, except->hashes, except->count * sizeof *except->hashes);
+    if (contact_send_as(contact, group, &env) < 0)
+        return -1;
+    contact->has_relayed = true;
     STATS_ADD(self, messages_out, 1);
     return 0;
 }

@@ -1,6 +1,7 @@
 #include "contact.h"
 
 #include "call.h"
+#include "following.h"
 #include "runtime.h"
 #include "subscription.h"
 #include "undelivered.h"
@@ -273,7 +274,7 @@ static int dial(struct contact *contact, const struct buf *leftover)
 /* Is there to be no connection yet? What is sent waits. */
 static bool is_held(const struct contact *contact)
 {
-    return contact->old || contact->summons || ev_is_active(&contact->redial);
+    return contact->old || contact->summons || contact->is_following || ev_is_active(&contact->redial);
 }
 
 static bool is_in_use(const struct contact *contact)
@@ -340,29 +341,53 @@ static struct contact *create(struct troupe *self, const char *path)
 {
     struct contact *contact = contact_make(self, path);
 
-    if (contact)
-        HASH_ADD_KEYPTR(hh, self->contacts.all, contact->path, strlen(path), contact);
+    if (!contact)
+        return NULL;
+    contact->must_follow = following_is_needed(self, path);
+    HASH_ADD_KEYPTR(hh, self->contacts.all, contact->path, strlen(path), contact);
     return contact;
+}
+
+/* PATH, or PATH@NODE when that is another. 0, or -1 with EINVAL. */
+static int read_path(const struct troupe *self, const char *to, char path[ADDR_TEXT_MAX + 1],
+                     uint64_t *incarnation)
+{
+    struct addr addr;
+    const char *why;
+
+    if (addr_parse(to, &addr, &why) < 0 || !*addr.path) {
+        errno = EINVAL;
+        return -1;
+    }
+    *incarnation = addr.incarnation;
+    addr.incarnation = 0;
+    if (!is_elsewhere(self, &addr))
+        *addr.node = '\0';
+    addr_format(&addr, path, ADDR_TEXT_MAX + 1);
+    return 0;
 }
 
 static struct contact *find(struct troupe *self, const char *to, uint64_t *incarnation)
 {
     char path[ADDR_TEXT_MAX + 1];
     struct contact *contact;
-    struct addr addr;
-    const char *why;
 
-    if (addr_parse(to, &addr, &why) < 0 || !*addr.path) {
-        errno = EINVAL;
+    if (read_path(self, to, path, incarnation) < 0)
         return NULL;
-    }
-    *incarnation = addr.incarnation;
-    addr.incarnation = 0;
-    if (!is_elsewhere(self, &addr))
-        *addr.node = '\0';
-    addr_format(&addr, path, sizeof path);
     HASH_FIND_STR(self->contacts.all, path, contact);
     return contact ? contact : create(self, path);
+}
+
+struct contact *contact_known(struct troupe *self, const char *to)
+{
+    char path[ADDR_TEXT_MAX + 1];
+    struct contact *contact;
+    uint64_t incarnation;
+
+    if (read_path(self, to, path, &incarnation) < 0)
+        return NULL;
+    HASH_FIND_STR(self->contacts.all, path, contact);
+    return contact;
 }
 
 struct contact *contact_of(struct troupe *self, const char *to, uint64_t *incarnation)
@@ -396,9 +421,33 @@ bool contact_is_dialled(const struct contact *contact)
     return contact->peer || is_held(contact);
 }
 
+static int follow(struct contact *contact)
+{
+    if (following_begin(contact) < 0)
+        return -1;
+    contact->must_follow = false;
+    contact->is_following = true;
+    return 0;
+}
+
+void contact_follow(struct contact *contact)
+{
+    struct troupe *self = contact->self;
+
+    contact->is_following = false;
+    agenda_hold(self);
+    if (buf_length(&contact->held) > 0)
+        contact_send_held(contact);
+    else if (dial(contact, NULL) < 0)
+        contact_fail(contact, &contact->held, "down unknown");
+    agenda_let_go(self);
+}
+
 int contact_connect(struct contact *contact)
 {
-    return contact_is_dialled(contact) ? 0 : dial(contact, NULL);
+    if (contact_is_dialled(contact))
+        return 0;
+    return contact->must_follow ? follow(contact) : dial(contact, NULL);
 }
 
 static int hold(struct contact *contact, const struct envelope *env, uint64_t *place)
@@ -412,9 +461,11 @@ static int hold(struct contact *contact, const struct envelope *env, uint64_t *p
 /* Behind what was sent before; *place is where it ends. */
 static int queue(struct contact *contact, const struct envelope *env, uint64_t *place)
 {
+    if (!is_held(contact) && contact_connect(contact) < 0)
+        return -1;
     if (is_held(contact))
         return hold(contact, env, place);
-    if (contact_connect(contact) < 0 || peer_send(contact->peer, env, -1) < 0)
+    if (peer_send(contact->peer, env, -1) < 0)
         return -1;
     *place = peer_place(contact->peer);
     return 0;

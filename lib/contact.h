@@ -61,6 +61,9 @@ struct contact {
     bool is_old;
     struct contact *successor; /* of an old one: whose `old` it is; NULL when that waits no more */
     LIST_ENTRY(contact) in_leaving;
+    bool must_follow;  /* following.h: it is new, and has not asked yet */
+    bool is_following; /* it has: until the answer what is sent is held */
+    bool has_relayed;  /* of a sys/node: messages to groups */
     unsigned visits; /* callbacks of its connection that are under way */
     char path[]; /* the key: PATH, or PATH@NODE when that is another node */
 };
@@ -84,12 +87,17 @@ void contacts_finish(struct troupe *self);
  * EINVAL (no address), ENOMEM. */
 struct contact *contact_of(struct troupe *self, const char *to, uint64_t *incarnation);
 
+/* The same, if there is one already; else NULL. */
+struct contact *contact_known(struct troupe *self, const char *to);
+
 /* Sends one envelope; its `to` and `from` are set here. With an incarnation, only that one takes it. Dials
  * when needed. place, when not NULL, gets where the frame ends in the connection's stream. 0; or -1 with
  * errno of sp_send(). */
 int contact_send(struct contact *contact, uint64_t incarnation, struct envelope *env, uint64_t *place);
 /* The same, and `to` is written as it stands: for a group, which sys/node knows (group.c). */
 int contact_send_as(struct contact *contact, const char *to, struct envelope *env);
+/* What it had to follow is settled: it may begin. */
+void contact_follow(struct contact *contact);
 /* Dials, if there is no connection. 0, or -1 with errno. */
 int contact_connect(struct contact *contact);
 /* Writes what is queued now. */

@@ -182,24 +182,71 @@ static void node_of(const char *member, char out[ADDR_PART_MAX + 1])
     snprintf(out, ADDR_PART_MAX + 1, "%.*s", (int)strcspn(node, "#"), node);
 }
 
-/* One message to the sys/node of each. The members are sorted by path, so that a node comes again
- * and again. */
+/* A message on its way to the members in one other node. */
+struct relaying {
+    struct troupe *self;
+    const char *group; /* SCOPE:GROUP */
+    const char *name;
+    const struct payload *payload;
+};
+
+static uint64_t hash_of(const char *member)
+{
+    struct addr addr = {0};
+    const char *why;
+
+    addr_parse(member, &addr, &why); /* sys/node has written it */
+    return addr_hash(&addr);
+}
+
+/* Those that this actor has a way of its own to get it by that: there it stays in order with all else that goes
+ * to them (following.h). The others by their sys/node, once. Of too many ways to be left out each member gets
+ * its own. */
+static int send_to_node(const struct relaying *relaying, const char *const *members, size_t count)
+{
+    struct cast_except except = {.count = 0};
+    char node[ADDR_PART_MAX + 1];
+    size_t known = 0, sent = 0;
+
+    for (size_t i = 0; i < count; i++)
+        known += contact_known(relaying->self, members[i]) != NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (known <= ENVELOPE_MAX_BLOCKED && !contact_known(relaying->self, members[i]))
+            continue;
+        if (known <= ENVELOPE_MAX_BLOCKED)
+            except.hashes[except.count++] = hash_of(members[i]);
+        sent += cast_payload(relaying->self, members[i], relaying->name, relaying->payload) == 0;
+    }
+    node_of(members[0], node);
+    if (known <= ENVELOPE_MAX_BLOCKED && known < count &&
+        cast_to_group(relaying->self, node, relaying->group, &except, relaying->name,
+                      relaying->payload) == 0)
+        sent += count - known;
+    return (int)sent;
+}
+
+static int compare_nodes(const void *left, const void *right)
+{
+    return strcmp(addr_node_part(*(const char *const *)left),
+                  addr_node_part(*(const char *const *)right));
+}
+
+/* Node by node. */
 static int send_elsewhere(struct troupe *self, const struct group_name *group,
-                          const struct audience_of_group *audience, const char *name,
+                          struct audience_of_group *audience, const char *name,
                           const struct payload *payload)
 {
-    char to[GROUP_TEXT_MAX + 1], node[ADDR_PART_MAX + 1];
+    char to[GROUP_TEXT_MAX + 1];
+    const struct relaying relaying = {self, to, name, payload};
     int sent = 0;
 
     snprintf(to, sizeof to, "%s:%s", group->scope, group->group);
-    for (size_t i = 0; i < audience->count; i++) {
-        size_t k = 0;
-
-        while (k < i && !is_same_node(audience->members[k], audience->members[i]))
-            k++;
-        node_of(audience->members[i], node);
-        if (k < i || cast_to_group(self, node, to, name, payload) == 0)
-            sent++;
+    qsort(audience->members, audience->count, sizeof *audience->members, compare_nodes);
+    for (size_t i = 0, end; i < audience->count; i = end) {
+        for (end = i + 1; end < audience->count &&
+                          is_same_node(audience->members[i], audience->members[end]);)
+            end++;
+        sent += send_to_node(&relaying, audience->members + i, end - i);
     }
     return sent;
 }

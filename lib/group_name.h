@@ -10,6 +10,10 @@
 
 #define GROUP_SCOPE "pg" /* the scope when none is said, as OTP's default */
 
+/* A CALL to a sys/node of another node, payload PATH: answered when the mailbox there has been given all messages
+ * to groups that came before on this connection. */
+#define GROUP_SETTLED ".settled"
+
 enum { GROUP_NAME_MAX = 200, GROUP_TEXT_MAX = ADDR_PART_MAX + 1 + GROUP_NAME_MAX };
 
 struct group_name {

@@ -20,7 +20,8 @@ static bool is_at_rest(const struct troupe *self)
 /* Microseconds that are left of the time without a message. */
 static int64_t left_us(const struct troupe *self)
 {
-    int64_t last_us = (int64_t)atomic_load_explicit(&self->stats->last_activity_us, memory_order_relaxed);
+    int64_t last_us =
+        (int64_t)atomic_load_explicit(&self->stats->last_activity_us, memory_order_relaxed);
 
     if (last_us < self->idle.since_us)
         last_us = self->idle.since_us;

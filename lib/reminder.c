@@ -25,8 +25,8 @@ static void on_answer(struct troupe *self, const char *failure, const struct tro
 }
 
 /* One that is not there has been cleared. */
-static void on_cleared(struct troupe *self, const char *failure, const struct troupe_message *answer,
-                       void *verdict)
+static void on_cleared(struct troupe *self, const char *failure,
+                       const struct troupe_message *answer, void *verdict)
 {
     if (failure && storecall_is(failure, CONTROL_E_NOT_FOUND))
         failure = NULL;
@@ -39,8 +39,8 @@ static union wire_value text_value(const char *text)
 }
 
 /* values: the first five are filled in. */
-static int ask(struct troupe *self, struct storecall *call, const char *name, union wire_value *values,
-               troupe_on_saved *on_saved, void *data)
+static int ask(struct troupe *self, struct storecall *call, const char *name,
+               union wire_value *values, troupe_on_saved *on_saved, void *data)
 {
     char service[ADDR_PATH_MAX + 1];
     const char *id;
@@ -74,8 +74,8 @@ static bool is_name(const char *name)
     return false;
 }
 
-int troupe_reminder_set(struct troupe *self, const char *name, const char *message, int64_t after_ms,
-                        int64_t period_ms, troupe_on_saved *on_saved, void *data)
+int troupe_reminder_set(struct troupe *self, const char *name, const char *message,
+                        int64_t after_ms, int64_t period_ms, troupe_on_saved *on_saved, void *data)
 {
     struct storecall call = {.verb = CONTROL_REMINDER_PUT, .format = "sssIIIIs", .done = on_answer};
     union wire_value values[8];
@@ -92,7 +92,8 @@ int troupe_reminder_set(struct troupe *self, const char *name, const char *messa
     return ask(self, &call, name, values, on_saved, data);
 }
 
-int troupe_reminder_clear(struct troupe *self, const char *name, troupe_on_saved *on_saved, void *data)
+int troupe_reminder_clear(struct troupe *self, const char *name, troupe_on_saved *on_saved,
+                          void *data)
 {
     struct storecall call = {.verb = CONTROL_REMINDER_RM, .format = "sssII", .done = on_cleared};
     union wire_value values[5];

@@ -91,7 +91,8 @@ void saving_forget(struct saving *saving, const void *data)
     forget(&saving->next.savers, data);
 }
 
-/* ---- one save, step by step ------------------------------------------------------------------- */
+/* ---- one save, step by step -------------------------------------------------------------------
+ */
 
 static void go(struct saving *saving);
 
@@ -201,7 +202,8 @@ static void put(struct saving *saving)
     values[3].i = (int64_t)saving->epoch;
     values[4].i = saving->version;
     values[5].i = saving->schema;
-    values[6].bytes.at = buf_length(&saving->now.bytes) ? (char *)buf_front(&saving->now.bytes) : "";
+    values[6].bytes.at =
+        buf_length(&saving->now.bytes) ? (char *)buf_front(&saving->now.bytes) : "";
     values[6].bytes.size = buf_length(&saving->now.bytes);
     if (ask(saving, CONTROL_STATE_PUT, "sssIIIB", values, false, on_put) < 0)
         settle(saving, errno == EAGAIN ? "overloaded" : "failed out of memory");
@@ -250,8 +252,8 @@ static void read_back(struct saving *saving)
 
     saving_row(saving->self, service, &id);
     if (ask(saving, CONTROL_STATE_GET, "sss",
-            (union wire_value[]){text_value(service), text_value(id), text_value(saving->name)}, true,
-            on_read) < 0)
+            (union wire_value[]){text_value(service), text_value(id), text_value(saving->name)},
+            true, on_read) < 0)
         settle(saving, errno == EAGAIN ? "overloaded" : "failed out of memory");
 }
 
@@ -264,7 +266,8 @@ static void go(struct saving *saving)
         put(saving);
 }
 
-/* ---- the interface ---------------------------------------------------------------------------- */
+/* ---- the interface ----------------------------------------------------------------------------
+ */
 
 static struct saver *add_saver(struct saving_value *value, saving_done *done, void *data)
 {

@@ -1,7 +1,8 @@
 /*
  * The saves of one row of state: one under way at a time, the newest value waits behind it, and
- * answers for those it has replaced. Compare-and-set: each is over the version that was accepted last.
- * When it is open whether one was accepted, the next first reads what there is. Private to the runtime.
+ * answers for those it has replaced. Compare-and-set: each is over the version that was accepted
+ * last. When it is open whether one was accepted, the next first reads what there is. Private to
+ * the runtime.
  */
 #ifndef TROUPE_SAVING_H
 #define TROUPE_SAVING_H
@@ -33,11 +34,11 @@ struct saving {
     const char *name;
     uint32_t schema;
     uint64_t epoch;
-    int64_t version;   /* of what was accepted last; 0: nothing yet */
-    struct buf kept;   /* … that */
-    struct buf tried;  /* may have been accepted as well, if is_open */
+    int64_t version;  /* of what was accepted last; 0: nothing yet */
+    struct buf kept;  /* … that */
+    struct buf tried; /* may have been accepted as well, if is_open */
     bool is_open;
-    bool is_busy;      /* `now` is with the store */
+    bool is_busy; /* `now` is with the store */
     bool has_next;
     struct saving_value now, next;
 };
@@ -52,8 +53,8 @@ void saving_set_kept(struct saving *saving, int64_t version, const void *bytes, 
 /* Is this another value than the last that was accepted? */
 bool saving_differs(const struct saving *saving, const struct buf *value);
 
-/* Saves; the bytes are taken over, also on failure. 0; or -1 with ENOMEM, EMSGSIZE: done is not called.
- * Else it is, exactly once, perhaps before this returns. */
+/* Saves; the bytes are taken over, also on failure. 0; or -1 with ENOMEM, EMSGSIZE: done is not
+ * called. Else it is, exactly once, perhaps before this returns. */
 int saving_start(struct saving *saving, struct buf *bytes, struct mono deadline, saving_done *done,
                  void *data);
 /* Does not tell this one. */

@@ -18,6 +18,7 @@ enum {
     LOAD_ABSENT_MS = 2000, /* so long a sys/store that is not there may be about to come */
     LOAD_AGAIN_MS = 50,
     SAVE_MS = 5000,
+    SAVE_BY_ITSELF_MS = 2000, /* no message is handled meanwhile */
 };
 
 struct troupe_image {
@@ -95,7 +96,8 @@ static int unpack(struct troupe *self, struct kept *kept, struct troupe_bytes va
     const struct troupe_stored *what = kept->what;
 
     if (what->load)
-        return what->load(self, value) == 0 ? 0 : fail(kept, "cannot read its %zu bytes", value.size);
+        return what->load(self, value) == 0 ? 0
+                                            : fail(kept, "cannot read its %zu bytes", value.size);
     if (value.size != what->size)
         return fail(kept, "%zu bytes, expected %zu", value.size, what->size);
     memcpy(memory_of(self, what), value.at, value.size);
@@ -120,7 +122,8 @@ static int migrate_once(struct troupe *self, struct kept *kept, uint32_t from, s
     return 0;
 }
 
-static int take_in(struct troupe *self, struct kept *kept, int64_t schema, struct troupe_bytes value)
+static int take_in(struct troupe *self, struct kept *kept, int64_t schema,
+                   struct troupe_bytes value)
 {
     const struct troupe_stored *what = kept->what;
     struct buf now = {0};
@@ -153,7 +156,8 @@ static struct kept *find(const struct troupe *self, const char *name)
     return NULL;
 }
 
-/* What was there is in `kept` as it came: a value of an older schema differs from what is made of it. */
+/* What was there is in `kept` as it came: a value of an older schema differs from what is made of
+ * it. */
 static void on_loaded(struct troupe *self, const char *failure, const struct troupe_message *answer,
                       void *data)
 {
@@ -267,10 +271,11 @@ static bool is_declared_well(struct troupe *self, char why[REASON_MAX])
 
         if (!addr_is_part(what->name, strlen(what->name)) || what->schema == 0 ||
             (!is_memory && (!what->save || !what->load))) {
-            snprintf(why, REASON_MAX,
-                     "error state %.64s: expected a name, a schema from 1, and a part of the actor's "
-                     "memory, or save and load",
-                     what->name);
+            snprintf(
+                why, REASON_MAX,
+                "error state %.64s: expected a name, a schema from 1, and a part of the actor's "
+                "memory, or save and load",
+                what->name);
             return false;
         }
     }
@@ -302,7 +307,8 @@ int state_begin(struct troupe *self)
     return self->ending ? -1 : 0;
 }
 
-/* ---- saving without being told to ---------------------------------------------------------------- */
+/* ---- saving without being told to
+ * ---------------------------------------------------------------- */
 
 /* What there is not yet is as init has left it. */
 void state_settle(struct troupe *self)
@@ -313,7 +319,8 @@ void state_settle(struct troupe *self)
     for (size_t i = 0; state && i < state->count; i++) {
         struct kept *kept = &state->rows[i];
 
-        if (!kept->what->every_message || kept->saving.version || pack(self, kept->what, &value) < 0)
+        if (!kept->what->every_message || kept->saving.version ||
+            pack(self, kept->what, &value) < 0)
             continue;
         saving_set_kept(&kept->saving, 0, buf_front(&value), buf_length(&value));
         buf_finish(&value);
@@ -331,16 +338,25 @@ struct withheld_list *state_withheld(struct troupe *self)
     return &self->keeping->withheld;
 }
 
-static void note_failure(struct troupe *self, const struct kept *kept, const char *failure)
+static void end_for(struct troupe *self, const char *failure)
 {
     char reason[REASON_MAX];
 
-    snprintf(self->keeping->failure, REASON_MAX, "state %.64s: %.180s", kept->what->name, failure);
-    if (!storecall_is(failure, CONTROL_E_CONFLICT))
-        return;
-    /* Somebody else has saved: what this one has in its memory is past. Its next life reads what there is. */
-    snprintf(reason, sizeof reason, "error %.240s", self->keeping->failure);
+    snprintf(reason, sizeof reason, "error %.240s", failure);
     actor_end(self, reason);
+}
+
+/* What its caller is told not to have happened has not: the memory is again what was accepted last.
+ * When somebody else has saved, that is past, too: this actor's next life reads what there is. */
+static void undo(struct troupe *self, struct kept *kept, const char *failure)
+{
+    struct state *state = self->keeping;
+    const struct buf *last = &kept->saving.kept;
+
+    snprintf(state->failure, REASON_MAX, "state %.64s: %.170s", kept->what->name, failure);
+    if (storecall_is(failure, CONTROL_E_CONFLICT) ||
+        unpack(self, kept, (struct troupe_bytes){buf_front(last), buf_length(last)}) < 0)
+        end_for(self, state->failure);
 }
 
 static void release(struct state *state, const char *failure)
@@ -363,7 +379,7 @@ static void let_go(struct troupe *self)
 static void on_kept(struct troupe *self, const char *failure, void *data)
 {
     if (failure)
-        note_failure(self, data, failure);
+        undo(self, data, failure);
     if (--self->keeping->pending == 0)
         let_go(self);
 }
@@ -373,10 +389,10 @@ static void save_changed(struct troupe *self, struct kept *kept, int64_t ms)
     struct buf value;
 
     if (pack(self, kept->what, &value) < 0) {
-        note_failure(self, kept, "out of memory");
+        undo(self, kept, "out of memory");
         return;
     }
-    if (!saving_differs(&kept->saving, &value) && !kept->saving.is_open) {
+    if (!saving_differs(&kept->saving, &value)) {
         buf_finish(&value);
         return;
     }
@@ -384,7 +400,7 @@ static void save_changed(struct troupe *self, struct kept *kept, int64_t ms)
     if (saving_start(&kept->saving, &value, mono_add_ms(mono_now(), ms), on_kept, kept) == 0)
         return;
     self->keeping->pending--;
-    note_failure(self, kept, errno == EMSGSIZE ? "more than 8 MiB" : "out of memory");
+    undo(self, kept, errno == EMSGSIZE ? "more than 8 MiB" : "out of memory");
 }
 
 static void save_all_changed(struct troupe *self, int64_t ms)
@@ -403,8 +419,9 @@ static void save_all_changed(struct troupe *self, int64_t ms)
 
 void state_look(struct troupe *self)
 {
-    if (self->keeping && self->keeping->is_automatic && self->serving && !self->saving && !self->ending)
-        save_all_changed(self, SAVE_MS);
+    if (self->keeping && self->keeping->is_automatic && self->serving && !self->saving &&
+        !self->ending)
+        save_all_changed(self, SAVE_BY_ITSELF_MS);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -458,7 +475,8 @@ void state_finish(struct troupe *self)
     self->keeping = NULL;
 }
 
-/* ---- the author's side -------------------------------------------------------------------------- */
+/* ---- the author's side --------------------------------------------------------------------------
+ */
 
 int troupe_state_save(struct troupe *self, const char *name, troupe_on_saved *on_saved, void *data)
 {
@@ -474,7 +492,8 @@ int troupe_state_save(struct troupe *self, const char *name, troupe_on_saved *on
         buf_finish(&value);
         return -1;
     }
-    if (saving_start(&kept->saving, &value, mono_add_ms(mono_now(), SAVE_MS), verdict_post, verdict) == 0)
+    if (saving_start(&kept->saving, &value, mono_add_ms(mono_now(), SAVE_MS), verdict_post,
+                     verdict) == 0)
         return 0;
     saved = errno;
     free(verdict);

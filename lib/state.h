@@ -1,6 +1,6 @@
 /*
- * What an actor keeps in the node's store (troupe.h 9): loaded before its init, saved when it says so or
- * after each function of its author that has changed it. Private to the runtime.
+ * What an actor keeps in the node's store (troupe.h 9): loaded before its init, saved when it says
+ * so or after each function of its author that has changed it. Private to the runtime.
  */
 #ifndef TROUPE_STATE_H
 #define TROUPE_STATE_H
@@ -11,7 +11,8 @@
 
 struct state; /* NULL in struct troupe: the actor keeps nothing */
 
-/* Loads all of it, waiting. 0; or -1: the actor is to end, and says which could not be loaded, and why. */
+/* Loads all of it, waiting. 0; or -1: the actor is to end, and says which could not be loaded, and
+ * why. */
 int state_begin(struct troupe *self);
 /* The author's init is over: what it has made of it is what later changes are measured by. */
 void state_settle(struct troupe *self);

@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ONE_OF                                                                                     \
-    "sqlite:, sqlite:FOLDER, postgres://…, redis://ADDRESS:PORT or redis:///SOCKET"
+#define ONE_OF "sqlite:, sqlite:FOLDER, postgres://…, redis://ADDRESS:PORT or redis:///SOCKET"
 
 static int refuse(const char **why, const char *expected)
 {

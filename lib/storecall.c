@@ -82,7 +82,8 @@ int storecall_ask(struct troupe *self, const struct storecall *call)
                             .may_go_again = call->may_go_again,
                             .done = call->done,
                             .data = call->data};
-    if (wire_pack_values(call->format, call->values, &asked->image) == 0 && transmit(self, asked) == 0)
+    if (wire_pack_values(call->format, call->values, &asked->image) == 0 &&
+        transmit(self, asked) == 0)
         return 0;
     saved = errno;
     drop(asked);
@@ -90,19 +91,22 @@ int storecall_ask(struct troupe *self, const struct storecall *call)
     return -1;
 }
 
-/* ---- failures ------------------------------------------------------------------------------------ */
+/* ---- failures
+ * ------------------------------------------------------------------------------------ */
 
 bool storecall_is(const char *failure, const char *head)
 {
     size_t length = strlen(head);
 
-    return strncmp(failure, head, length) == 0 && (failure[length] == '\0' || failure[length] == ' ');
+    return strncmp(failure, head, length) == 0 &&
+           (failure[length] == '\0' || failure[length] == ' ');
 }
 
 bool storecall_is_open(const char *failure)
 {
     return storecall_is(failure, "down") || storecall_is(failure, "timeout") ||
-           strncmp(failure, CONTROL_E_UNREACHABLE " sent", strlen(CONTROL_E_UNREACHABLE " sent")) == 0;
+           strncmp(failure, CONTROL_E_UNREACHABLE " sent", strlen(CONTROL_E_UNREACHABLE " sent")) ==
+               0;
 }
 
 /* Whether a write was sent is for machines. */
@@ -127,7 +131,8 @@ void storecall_explain(const char *failure, char out[REASON_MAX])
     if (storecall_is(failure, CONTROL_E_UNREACHABLE))
         snprintf(out, REASON_MAX, CONTROL_E_UNREACHABLE "%.200s", why_unreachable(failure));
     else if (storecall_is(failure, CONTROL_E_CONFLICT))
-        snprintf(out, REASON_MAX, CONTROL_E_CONFLICT); /* the version there is says nothing to them */
+        snprintf(out, REASON_MAX,
+                 CONTROL_E_CONFLICT); /* the version there is says nothing to them */
     else
         snprintf(out, REASON_MAX, "%.200s", failure);
 }

@@ -17,8 +17,8 @@
 #include <stdbool.h>
 
 /* Called between messages or while the actor is busy or waits: the runtime's own. */
-typedef void storecall_done(struct troupe *self, const char *failure, const struct troupe_message *answer,
-                            void *data);
+typedef void storecall_done(struct troupe *self, const char *failure,
+                            const struct troupe_message *answer, void *data);
 
 struct storecall {
     const char *verb, *format;
@@ -35,7 +35,8 @@ int storecall_ask(struct troupe *self, const struct storecall *call);
 /* Is it open whether a write was carried out? */
 bool storecall_is_open(const char *failure);
 bool storecall_is(const char *failure, const char *head);
-/* As the author and people hear it: `unreachable WHY` when the store, or sys/store, does not answer. */
+/* As the author and people hear it: `unreachable WHY` when the store, or sys/store, does not
+ * answer. */
 void storecall_explain(const char *failure, char out[REASON_MAX]);
 
 #endif

@@ -40,8 +40,16 @@ static void finish(struct summons *summons, const char *node, const char *failur
     summons_cancel(summons);
 }
 
+/* Who was asked for is known. */
+static const char *without_path(const char *text, const char *path)
+{
+    size_t length = strlen(path);
+
+    return strncmp(text, path, length) == 0 && text[length] == ':' ? text + length + 2 : text;
+}
+
 /* What the supervisor says, as callers hear it (SEMANTICS 6). */
-static void failure_of(const char *said, char out[REASON_MAX])
+static void failure_of(const char *said, const char *path, char out[REASON_MAX])
 {
     static const char *const heads[][2] = {
         {CONTROL_E_OVERLOADED " ", "overloaded "},
@@ -57,7 +65,7 @@ static void failure_of(const char *said, char out[REASON_MAX])
 
         if (strncmp(said, heads[i][0], length) != 0)
             continue;
-        snprintf(out, REASON_MAX, "%s%.240s", heads[i][1], said + length);
+        snprintf(out, REASON_MAX, "%s%.240s", heads[i][1], without_path(said + length, path));
         return;
     }
     snprintf(out, REASON_MAX, "noproc");
@@ -81,7 +89,7 @@ static void take_reply(struct summons *summons, const struct envelope *env)
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 {
     struct summons *summons = peer_data(peer);
-    char said[REASON_MAX], failure[REASON_MAX];
+    char said[ADDR_PATH_MAX + REASON_MAX], failure[REASON_MAX];
 
     if (fd >= 0)
         close(fd);
@@ -91,7 +99,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
         take_reply(summons, env);
     } else if (env->kind == ENVELOPE_ERROR) {
         snprintf(said, sizeof said, "%.*s", (int)env->payload_size, (const char *)env->payload);
-        failure_of(said, failure);
+        failure_of(said, summons->path, failure);
         finish(summons, "", failure);
     }
 }
@@ -149,8 +157,8 @@ static int find_mailbox(struct summons *summons)
     return 0;
 }
 
-struct summons *summons_send(struct ev_loop *loop, const char *run_dir, const char *path, const char *self,
-                             summons_done *done, void *data)
+struct summons *summons_send(struct ev_loop *loop, const char *run_dir, const char *path,
+                             const char *self, summons_done *done, void *data)
 {
     struct summons *summons = calloc(1, sizeof *summons);
     int saved;

@@ -414,7 +414,7 @@ TROUPE_EXPORT const char *troupe_leave(struct troupe *self, const char *group, u
 enum troupe_where { TROUPE_ALL_NODES, TROUPE_THIS_NODE };
 /* Visits the members (PATH@NODE#N), each as often as it has joined, those of this node first. Returns their
  * number; 0 also when there is no such group; or -1 with errno: EINVAL, ENOTCONN (sys/node is away),
- * ETIMEDOUT, EINTR (the actor is to end). */
+ * ETIMEDOUT, EINTR (the actor is to end), EACCES (an actor with a `user:` of its own may not look). */
 TROUPE_EXPORT int troupe_members(struct troupe *self, const char *group, enum troupe_where where,
                                  void (*visit)(const char *member, void *data), void *data);
 /* Visits the groups of a scope (NULL: `pg`) that have members. As above. */
@@ -426,7 +426,7 @@ typedef void troupe_on_group(struct troupe *self, enum troupe_group_event event,
                              const char *member, void *data);
 /* Hears who joins and leaves a group, or, by `SCOPE:`, any group of a scope: first those who are members now,
  * as joins, then each change in order. Runs between messages. Returns its number, or 0 with errno: EINVAL,
- * ENOMEM. */
+ * ENOMEM. An actor with a `user:` of its own may not look: it hears nothing. */
 TROUPE_EXPORT uint64_t troupe_watch_group(struct troupe *self, const char *group,
                                           troupe_on_group *on_change, void *data);
 /* No longer; on_change is not called after this. */
@@ -441,7 +441,8 @@ enum troupe_spread {
 };
 /* troupe_cast_group(self, group, spread, name, values…): a cast to members of a group. Who is in it is known
  * here and kept up to date: only the first time waits for it. Returns to how many it was sent; or -1 with
- * errno as troupe_cast(), or ENOTCONN. */
+ * errno as troupe_cast(), or ENOTCONN, or EACCES: an actor with a `user:` of its own may send to actors, but not
+ * look who is in a group. */
 #define troupe_cast_group(self, group, spread, ...)                                                \
     TROUPE_WITH_VALUES_4(troupe_cast_group_values, self, group, spread, __VA_ARGS__)
 
@@ -535,15 +536,16 @@ struct troupe_stored {
     uint32_t schema;  /* of what is saved from now on, from 1 */
     size_t offset, size;
     void (*save)(struct troupe *self, struct troupe_image *image);
-    /* Reads a value of this schema into the actor's memory; before init. 0, or -1: it cannot be read. */
+    /* Reads a value of this schema into the actor's memory, before init. 0, or -1: it cannot be read. */
     int (*load)(struct troupe *self, struct troupe_bytes value);
     /* Makes of a value of an older schema one of the next, and is called until it is this one. 0, or -1. */
     int (*migrate)(struct troupe *self, uint32_t schema, struct troupe_bytes value,
                    struct troupe_image *image);
     /* After each function of the author's that has changed it, it is saved by itself: no further message is
-     * handled, and answers wait, until it is accepted. When it is not, answers are `error state NAME:
-     * FAILURE` instead; what is in memory stays, and goes with the next save; after `conflict` the actor
-     * ends, for its next life to load what there is. Casts and events that were sent do not wait. */
+     * handled, and answers wait, until it is accepted. When it is not within 2 s, answers are `error state
+     * NAME: FAILURE` instead, and the value is put back (by load, if it has that) to what was accepted last;
+     * after `conflict` the actor ends, for its next life to load what there is. Casts and events that were
+     * sent do not wait. */
     bool every_message;
 };
 

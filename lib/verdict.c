@@ -30,8 +30,8 @@ struct verdict *verdict_create(troupe_on_saved *on_saved, void *data)
     struct verdict *verdict = calloc(1, sizeof *verdict);
 
     if (verdict)
-        *verdict =
-            (struct verdict){.owed = {.run = tell, .drop = drop}, .on_saved = on_saved, .data = data};
+        *verdict = (struct verdict){
+            .owed = {.run = tell, .drop = drop}, .on_saved = on_saved, .data = data};
     return verdict;
 }
 

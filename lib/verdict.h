@@ -1,6 +1,6 @@
 /*
- * What became of something that an author has asked for, told to a function of his when the actor is free
- * (troupe.h 9). Private to the runtime.
+ * What became of something that an author has asked for, told to a function of his when the actor
+ * is free (troupe.h 9). Private to the runtime.
  */
 #ifndef TROUPE_VERDICT_H
 #define TROUPE_VERDICT_H

@@ -218,6 +218,7 @@ static int take_snapshot(struct view *view, const struct words *words)
         failed = tell_difference(view, before, had, sorted, view->count);
     }
     view->is_told = true;
+    view->is_denied = false;
     free(sorted);
     while (had)
         free(before[--had].group);
@@ -269,7 +270,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     if (views->query && views->query->ref == env->ref)
         answer_query(views->query, env);
     else if (view && env->kind == ENVELOPE_ERROR)
-        view->is_told = true; /* refused: nobody is seen */
+        view->is_told = view->is_denied = true;
     else if (view && take_for_view(view, env) < 0)
         peer_break(peer);
     agenda_let_go(self);
@@ -414,10 +415,12 @@ struct view *views_look(struct troupe *self, const struct group_name *name)
         view = create(self, name, NULL, NULL);
     if (!view)
         return NULL;
-    if (view->is_told || agenda_wait_for(self, &view->is_told, ASK_MS))
-        return view;
-    errno = self->ending ? EINTR : ENOTCONN;
-    return NULL;
+    if (!view->is_told && !agenda_wait_for(self, &view->is_told, ASK_MS)) {
+        errno = self->ending ? EINTR : ENOTCONN;
+        return NULL;
+    }
+    errno = EACCES;
+    return view->is_denied ? NULL : view;
 }
 
 uint64_t troupe_watch_group(struct troupe *self, const char *group, troupe_on_group *on_change,

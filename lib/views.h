@@ -30,7 +30,8 @@ struct view {
     uint64_t number;
     uint64_t ref;           /* of its request on this connection; 0: none */
     struct group_name name; /* group "": the whole scope */
-    bool is_told;           /* its members, at least once */
+    bool is_told;           /* its members, at least once; or that they are not for us */
+    bool is_denied;         /* that */
     struct view_member *members;
     size_t count, size;
     troupe_on_group *on_change; /* NULL: nobody is told, it is looked at */
@@ -53,7 +54,7 @@ void views_finish(struct troupe *self);
 
 /* The view of exactly that group that nobody is told of, made at first use, and waited for, at most
  * for 5 s. NULL with errno: ENOTCONN (no sys/node, or it does not answer), ENOMEM, EINTR (the actor
- * is to end). */
+ * is to end), EACCES (its user may not look at groups). */
 struct view *views_look(struct troupe *self, const struct group_name *name);
 
 /* One question to sys/node, waited for. 0 and words, to be finished; or -1 with errno as above. */

@@ -21,7 +21,8 @@ static void destroy(struct withheld *withheld)
     free(withheld);
 }
 
-static int copy_values(struct withheld *withheld, const char *format, const union wire_value *values)
+static int copy_values(struct withheld *withheld, const char *format,
+                       const union wire_value *values)
 {
     struct wire_image image = {0};
     int result = 0;

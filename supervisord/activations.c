@@ -15,8 +15,8 @@
 
 enum { SECONDS = ACTIVATION_SECONDS };
 
-/* The counts of the service that this process is of, one for each shard; made by its front, or by itself when
- * there is none. */
+/* The counts of the service that this process is of, one for each shard; made by its front, or by
+ * itself when there is none. */
 static struct activation_counts *board;
 static unsigned board_size;
 
@@ -33,12 +33,14 @@ struct awaited {
     struct asker *first, **last;
 };
 
-static void on_claimed(struct supervisor *supervisor, const char *id, uint64_t epoch, const char *failure);
+static void on_claimed(struct supervisor *supervisor, const char *id, uint64_t epoch,
+                       const char *failure);
 
 static int make_board(unsigned shards)
 {
     board_size = shards ? shards : 1;
-    board = mmap(NULL, board_size * sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    board = mmap(NULL, board_size * sizeof *board, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (board != MAP_FAILED)
         return 0;
     board = NULL;
@@ -68,7 +70,8 @@ static int64_t now_ms(void)
     return mono_now().us / 1000;
 }
 
-/* ---- who waits ----------------------------------------------------------------------------------- */
+/* ---- who waits
+ * ----------------------------------------------------------------------------------- */
 
 static struct awaited *find_awaited(const struct activations *activations, const char *id)
 {
@@ -119,7 +122,8 @@ static bool wait_for(const struct request *request, const char *id)
     return true;
 }
 
-static void forget_peer(struct activations *activations, struct awaited *awaited, const struct peer *peer)
+static void forget_peer(struct activations *activations, struct awaited *awaited,
+                        const struct peer *peer)
 {
     struct asker **at = &awaited->first, *asker;
 
@@ -140,8 +144,7 @@ void activations_drop_peer(struct activations *activations, const struct peer *p
 {
     struct awaited *awaited, *next;
 
-    HASH_ITER(hh, activations->awaited, awaited, next)
-    {
+    HASH_ITER (hh, activations->awaited, awaited, next) {
         forget_peer(activations, awaited, peer);
     }
 }
@@ -150,8 +153,7 @@ void activations_finish(struct activations *activations)
 {
     struct awaited *awaited, *next;
 
-    HASH_ITER(hh, activations->awaited, awaited, next)
-    {
+    HASH_ITER (hh, activations->awaited, awaited, next) {
         drop_awaited(activations, awaited);
     }
     if (!activations->is_service)
@@ -160,7 +162,8 @@ void activations_finish(struct activations *activations)
     service_finish(&activations->service);
 }
 
-/* ---- answers ------------------------------------------------------------------------------------- */
+/* ---- answers
+ * ------------------------------------------------------------------------------------- */
 
 static void say_ready(const struct child *child, struct peer *peer, uint64_t ref)
 {
@@ -198,7 +201,8 @@ static void answer_error(struct activations *activations, const char *id, const 
     drop_awaited(activations, awaited);
 }
 
-/* ---- starting ------------------------------------------------------------------------------------ */
+/* ---- starting
+ * ------------------------------------------------------------------------------------ */
 
 static void count_activation(struct activation_counts *counts)
 {
@@ -256,7 +260,8 @@ static void start_in(struct child *child, int64_t delay_ms)
         fail_claim(child, "error store unreachable: sys/store is not there");
 }
 
-static void on_claimed(struct supervisor *supervisor, const char *id, uint64_t epoch, const char *failure)
+static void on_claimed(struct supervisor *supervisor, const char *id, uint64_t epoch,
+                       const char *failure)
 {
     struct child *child = supervisor_find(supervisor, id);
 
@@ -271,6 +276,15 @@ static void on_claimed(struct supervisor *supervisor, const char *id, uint64_t e
         start_now(child, child->claim_delay_ms);
     else
         fail_claim(child, failure);
+}
+
+/* Where services are shared, it needs another epoch: it comes when it is called. */
+void activations_restart(struct child *child)
+{
+    if (offers_are_on(&child->supervisor->offers))
+        let_go(child, false);
+    else
+        start_in(child, 0);
 }
 
 /* A child of that name, which starts in so many milliseconds. NULL: who waits has been told why not. */
@@ -328,8 +342,8 @@ static uint32_t live(void)
     return (uint32_t)sum;
 }
 
-/* Somebody waits for an id that is not there. It counts before it is looked whether it may, so that two shards do
- * not both take the last seat. */
+/* Somebody waits for an id that is not there. It counts before it is looked whether it may, so that
+ * two shards do not both take the last seat. */
 static void begin(struct activations *activations, const char *id)
 {
     struct service_answer answer;
@@ -462,7 +476,8 @@ void activations_ask(const struct request *request)
     /* else it is starting, or will be asked for again when what is ending is gone */
 }
 
-/* ---- what children report ------------------------------------------------------------------------ */
+/* ---- what children report
+ * ------------------------------------------------------------------------ */
 
 void activations_on_ready(struct child *child)
 {
@@ -509,8 +524,7 @@ static void start_again(struct child *child)
 {
     struct activations *activations = &child->supervisor->activations;
     struct service_answer answer =
-        service_ask(&activations->service, child_name(child),
-                    live() - 1, now_ms());
+        service_ask(&activations->service, child_name(child), live() - 1, now_ms());
 
     if (answer.verdict == SERVICE_POISON) {
         refuse_poison(activations, child_name(child), &answer);
@@ -563,7 +577,8 @@ void activations_on_forget(struct supervisor *supervisor, const char *id, uint64
         begin(activations, id);
 }
 
-/* ---- for people ---------------------------------------------------------------------------------- */
+/* ---- for people
+ * ---------------------------------------------------------------------------------- */
 
 /* Of the last whole seconds. */
 static double rate_of(const struct activation_counts *counts)

@@ -50,6 +50,9 @@ void activations_on_place(struct activations *activations, const char *id, const
 /* It is to be started with that epoch; not when there is no lease. */
 void activations_start(struct activations *activations, const char *id, uint64_t epoch, bool has_lease);
 
+/* A child that was ended to be started again is. */
+void activations_restart(struct child *child);
+
 /* What its children report. on_end: of an incarnation, or a try to start one, that nobody had stopped. */
 void activations_on_ready(struct child *child);
 /* Nothing of an incarnation is left, whoever ended it. */

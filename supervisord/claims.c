@@ -11,7 +11,8 @@
 #include <unistd.h>
 #include <uthash.h>
 
-enum { ASK_MS = 5000, STEPS_MOST = 8 };
+/* Shorter than a call waits by default, so that the caller hears why. */
+enum { ASK_MS = 3500, LIMIT_MS = 4000, STEPS_MOST = 8 };
 
 static const char mailbox[] = "sys/store";
 
@@ -64,22 +65,23 @@ static void on_limit(struct ev_loop *loop, ev_timer *timer, int revents)
 {
     (void)loop;
     (void)revents;
-    finish(container_of(timer, struct claim, limit), 0, "error store unreachable: no answer in time");
+    finish(container_of(timer, struct claim, limit), 0,
+           "error store unreachable: no answer in time");
 }
 
 void claims_finish(struct claims *claims)
 {
     struct claim *claim, *next;
 
-    HASH_ITER(hh, claims->asked, claim, next)
-    {
+    HASH_ITER (hh, claims->asked, claim, next) {
         drop(claim);
     }
     peer_close(claims->peer, true);
     claims->peer = NULL;
 }
 
-/* ---- asking -------------------------------------------------------------------------------------- */
+/* ---- asking
+ * -------------------------------------------------------------------------------------- */
 
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd);
 
@@ -91,8 +93,7 @@ static void on_close(struct peer *peer, const char *why)
 
     claims->peer = NULL;
     snprintf(text, sizeof text, "error store unreachable: sys/store: %.80s", why);
-    HASH_ITER(hh, claims->asked, claim, next)
-    {
+    HASH_ITER (hh, claims->asked, claim, next) {
         finish(claim, 0, text);
     }
 }
@@ -103,8 +104,9 @@ static int dial(struct claims *claims)
     struct supervisor *supervisor = claims->supervisor;
 
     if (!claims->peer)
-        claims->peer = peer_dial(supervisor->loop, supervisor->node->run_dir, mailbox, supervisor->self,
-                                 mono_add_ms(mono_now(), ASK_MS), &handlers, claims);
+        claims->peer =
+            peer_dial(supervisor->loop, supervisor->node->run_dir, mailbox, supervisor->self,
+                      mono_add_ms(mono_now(), ASK_MS), &handlers, claims);
     return claims->peer ? 0 : -1;
 }
 
@@ -116,15 +118,16 @@ static int say(struct claims *claims, uint64_t ref, const char *verb, const char
 
     if (dial(claims) < 0 || wire_pack_values(format, values, &image) < 0)
         return -1;
-    result = peer_send(claims->peer,
-                       &(struct envelope){.kind = ENVELOPE_CONTROL,
-                                          .flags = ENVELOPE_TYPED,
-                                          .ref = ref,
-                                          .deadline_us = (uint64_t)mono_add_ms(mono_now(), ASK_MS).us,
-                                          .type = envelope_text(verb),
-                                          .payload = image.data,
-                                          .payload_size = (uint32_t)image.size},
-                       -1);
+    result =
+        peer_send(claims->peer,
+                  &(struct envelope){.kind = ENVELOPE_CONTROL,
+                                     .flags = ENVELOPE_TYPED,
+                                     .ref = ref,
+                                     .deadline_us = (uint64_t)mono_add_ms(mono_now(), ASK_MS).us,
+                                     .type = envelope_text(verb),
+                                     .payload = image.data,
+                                     .payload_size = (uint32_t)image.size},
+                  -1);
     wire_image_finish(&image);
     return result;
 }
@@ -148,12 +151,18 @@ static int ask(struct claim *claim)
                                         text(""), text("")});
     case CLAIM_DECLARE:
         return say(claims, claim->ref, CONTROL_NODE_SET, "sssIs",
-                   (union wire_value[]){text(node->name), text(claim->generation), text(claim->state),
-                                        {.i = -1}, text("dead")});
+                   (union wire_value[]){text(node->name),
+                                        text(claim->generation),
+                                        text(claim->state),
+                                        {.i = -1},
+                                        text("dead")});
     default:
         return say(claims, claim->ref, CONTROL_PLACE_CLAIM, "ssssI",
-                   (union wire_value[]){text(claims->supervisor->path), text(claim->id), text(node->name),
-                                        text(generation), {.i = claim->own}});
+                   (union wire_value[]){text(claims->supervisor->path),
+                                        text(claim->id),
+                                        text(node->name),
+                                        text(generation),
+                                        {.i = claim->own}});
     }
 }
 
@@ -168,7 +177,7 @@ int claims_take(struct claims *claims, const char *id)
     claim->claims = claims;
     claim->ref = ++claims->last_ref;
     snprintf(claim->id, sizeof claim->id, "%s", id);
-    ev_timer_init(&claim->limit, on_limit, ASK_MS / 1000., 0.);
+    ev_timer_init(&claim->limit, on_limit, LIMIT_MS / 1000., 0.);
     HASH_ADD(hh, claims->asked, ref, sizeof claim->ref, claim);
     if (ask(claim) == 0) {
         ev_now_update(loop);
@@ -187,7 +196,8 @@ void claims_free(struct claims *claims, const char *id, uint64_t epoch)
         (union wire_value[]){text(claims->supervisor->path), text(id), {.i = (int64_t)epoch}});
 }
 
-/* ---- answers ------------------------------------------------------------------------------------- */
+/* ---- answers
+ * ------------------------------------------------------------------------------------- */
 
 static void go_on(struct claim *claim, enum claim_step step)
 {

@@ -21,8 +21,8 @@ static const char *const raws[] = {"on", "bytes", "off", NULL};
 static const char *const verifies[] = {"required", NULL};
 static const char *const placements[] = {"local", "random", "hash", "least", NULL};
 static const char *const connects[] = {"transitive", "isolated", NULL};
+static const char *const gateway_rights[] = {"look", "send", NULL}; /* as in rights.h */
 
-static const char later_gateway[] = "the gateway comes with a later version";
 static const char later_web[] = "web pages come with a later version";
 
 /* ---- a file ------------------------------------------------------------------------------ */
@@ -396,9 +396,13 @@ static const struct config_key node_keys[] = {
      .expected = "a list of look, send and control", .example = "[look, send, control]",
      .sample = SAMPLE_COMMENTED,
      .help = "What other nodes may do here: look at actors, send to them, start and stop them."},
-    {"gateway", TYPE_SECTION, .section = SECTION_GATEWAY, .later = later_gateway, .expected = "a map of listen and grant",
-     .sample = SAMPLE_COMMENTED, .example = "{listen: tcp://127.0.0.1:4740, grant: [send]}",
-     .help = "Where plain nng clients of other hosts may call actors by their addresses."},
+    {"gateway", TYPE_SECTION, .section = SECTION_GATEWAY,
+     .expected = "a map of listen, grant, actors and publishers", .sample = SAMPLE_COMMENTED,
+     .example = "{listen: tcp://127.0.0.1:4740, grant: [send], actors: [shop/counter]}",
+     .help = "Where plain nng clients of other hosts speak to actors. They call with REQ and cast "
+             "with PUSH, each message ADDRESS, TAB, MESSAGE, and a TAB before each argument; the "
+             "answer is + and the values, or ! and the reason. SUB hears ADDRESS, TAB, TOPIC, TAB, "
+             "values."},
     {"http", TYPE_TEXT, AT(http), .later = later_web, .expected = "host:port",
      .example = "127.0.0.1:8730", .sample = SAMPLE_COMMENTED,
      .help = "Where the pages are served."},
@@ -446,10 +450,21 @@ static const struct config_key tls_keys[] = {
 static const struct config_key gateway_keys[] = {
     {"listen", TYPE_URL, AT(gateway_listen), .required = true, .expected = A_URL,
      .example = "tcp://127.0.0.1:4740",
-     .help = "Where the gateway listens: REQ at this port, PUSH at the next, SUB at the one after."},
-    {"grant", TYPE_RIGHTS, AT(gateway_grant), .choices = rights_words, .fallback_words = "[send]",
-     .expected = "a list of look, send and control", .example = "[send]",
-     .help = "What its clients may do: send to actors, and look, which is to subscribe."},
+     .help = "Where the gateway listens, for REQ, PUSH and SUB alike. Port 0 is any that is free. "
+             "With tls+tcp:// clients must show a certificate that ca has signed."},
+    {"grant", TYPE_RIGHTS, AT(gateway_grant), .choices = gateway_rights, .fallback_words = "[send]",
+     .expected = "a list of look and send", .example = "[send]",
+     .help = "What its clients may do: send, which is to call and to cast; look, which is to "
+             "subscribe."},
+    {"actors", TYPE_PATTERNS, AT(gateway_actors), .fallback_words = "all of the applications",
+     .expected = "a list of paths, in which * ? [ ] may stand for what is within a part",
+     .example = "[shop/counter, \"shop/web/*\"]",
+     .help = "Whom they may send to, and nobody else. The node's own actors, in sys, are never "
+             "open to them."},
+    {"publishers", TYPE_PATHS, AT(gateway_publishers), .fallback_words = "none",
+     .expected = "a list of paths of actors", .example = "[shop/ticker]",
+     .help = "Whose publications they hear when they subscribe, beside the nodes that come and go. "
+             "Needs look in grant."},
     {0},
 };
 

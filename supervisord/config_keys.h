@@ -38,6 +38,7 @@ enum config_type {
     TYPE_STORE,     /* where state is kept; a folder made absolute (char *) */
     TYPE_RIGHTS,    /* a list of words of `choices`, or one alone: bits, in their order (unsigned) */
     TYPE_PATHS,     /* a list of different paths in the tree, or one alone (char **) */
+    TYPE_PATTERNS,  /* the same, of patterns of paths (char **) */
     TYPE_GROUPS,    /* a list of different names of process groups, or one alone (char **) */
     TYPE_FOLDER,    /* an existing folder (char *, absolute) */
     TYPE_FILE_PATH, /* (char *, absolute) */

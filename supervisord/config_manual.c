@@ -203,6 +203,7 @@ static const struct {
     {SECTION_SERVICE, ".Ss Keys of service\n"},
     {SECTION_NODE, ".Sh KEYS OF THE NODE\n"},
     {SECTION_TLS, ".Ss Keys of tls\n"},
+    {SECTION_GATEWAY, ".Ss Keys of gateway\n"},
     {SECTION_LOG, ".Sh KEYS OF THE LOG\n"},
 };
 

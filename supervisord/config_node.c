@@ -1,6 +1,8 @@
 /* The node and the log: once for all files that are started together; and what must hold between
  * the node's keys. */
 #include "config_reader.h"
+#include "addr.h"
+#include "cookie.h"
 #include "rights.h"
 #include "store_url.h"
 #include "texts.h"
@@ -12,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { COOKIE_MIN = 16, COOKIE_MAX = 4096, PASSWORD_MAX = 255, PORT_MAX = 65535, GATEWAY_PORTS = 3 };
+enum { PASSWORD_MAX = 255, GATEWAY_LIST_MAX = 256 };
 
 /* ---- addresses and rights -------------------------------------------------------------------- */
 
@@ -69,7 +71,7 @@ static void add_right(struct reader *reader, const struct config_key *key,
             return;
         }
     if (text)
-        complain_of_text(reader, text, "one of look, send and control");
+        complain_of_text(reader, text, key->expected);
 }
 
 /* An empty list grants nothing. */
@@ -108,6 +110,37 @@ void read_store(struct reader *reader, const struct config_key *key, const struc
         keep_store(reader, &url, text, at);
 }
 
+static void add_pattern(struct reader *reader, const struct config_key *key,
+                        const struct config_node *node, void *at)
+{
+    const char *text = reader_text(reader, key, node), *why;
+    char ***patterns = at;
+    struct addr addr;
+    bool is_glob;
+
+    if (!text)
+        return;
+    if (addr_parse_glob(text, &addr, &is_glob, &why) < 0 || !*addr.path || *addr.node ||
+        addr.incarnation)
+        complain_of_text(reader, text, "a path, in which * ? [ ] may stand for what is within a part");
+    else if (addr_is_within(addr.path, "sys"))
+        complain_of_text(reader, text, "actors of applications");
+    else if (texts_contain(*patterns, text))
+        complain_of_text(reader, text, "each one once");
+    else
+        reader_append(reader, patterns, text);
+}
+
+/* An empty list would be none, and that is all: nobody means it so. */
+void read_patterns(struct reader *reader, const struct config_key *key,
+                   const struct config_node *node, void *at)
+{
+    if (node->kind == NODE_LIST && node->count == 0)
+        complain(reader, "nobody: expected %s", key->expected);
+    else
+        reader_each(reader, key, node, add_pattern, at);
+}
+
 /* ---- what must hold between the keys -------------------------------------------------------- */
 
 static void complain_at(struct reader *reader, const struct config_node *map, const char *key,
@@ -141,16 +174,17 @@ static void check_url(struct reader *reader, const struct config_node *map, cons
             text);
 }
 
-/* The other two sockets of the gateway have the next two ports. */
 static void check_gateway(struct reader *reader, const struct config_node *map)
 {
-    const char *text = reader->tree->node.gateway_listen, *why;
-    struct url url;
+    const struct spec_node *node = &reader->tree->node;
 
-    check_url(reader, map, "gateway", text);
-    if (text && url_parse(text, &url, &why) == 0 &&
-        (url.port == 0 || url.port > PORT_MAX - GATEWAY_PORTS + 1))
-        complain_at(reader, map, "gateway", "\"%.100s\": expected a port from 1 to 65533", text);
+    check_url(reader, map, "gateway", node->gateway_listen);
+    if (texts_count(node->gateway_actors) > GATEWAY_LIST_MAX ||
+        texts_count(node->gateway_publishers) > GATEWAY_LIST_MAX)
+        complain_at(reader, map, "gateway", "too long a list: expected %s", "256 paths at most");
+    if (texts_count(node->gateway_publishers) && !(node->gateway_grant & RIGHT_LOOK))
+        complain_at(reader, map, "gateway", "publishers that nobody may hear: expected %s",
+                    "look in grant");
 }
 
 /* A file of so many bytes that nobody else may read: NULL, or what it is instead. */
@@ -172,7 +206,8 @@ static const char *wrong_secret(const char *file, off_t min, off_t max)
 static void check_cookie(struct reader *reader, const struct config_node *map)
 {
     const struct spec_node *node = &reader->tree->node;
-    const char *wrong;
+    struct cookie cookie;
+    const char *why;
 
     if (!node->cookie_file) {
         if (node->listen || node->peers)
@@ -180,12 +215,10 @@ static void check_cookie(struct reader *reader, const struct config_node *map)
                         "the path of a file, beside listen and peers");
         return;
     }
-    wrong = reader->context->text_only ? NULL : wrong_secret(node->cookie_file, COOKIE_MIN, COOKIE_MAX);
-    if (wrong)
+    if (!reader->context->text_only && cookie_read(node->cookie_file, &cookie, &why) < 0)
         complain_at(
             reader, map, "cookie_file",
-            "%s: expected a file of 16 to 4096 bytes that only its owner may read (chmod 600)",
-            wrong);
+            "%s: expected a file of 16 to 4096 bytes that only its owner may read (chmod 600)", why);
 }
 
 static void check_file(struct reader *reader, const struct config_node *map, const char *file)

@@ -262,6 +262,7 @@ static read_value *const readers[TYPE_COUNT_OF_TYPES] = {
     [TYPE_URLS] = read_urls,
     [TYPE_STORE] = read_store,
     [TYPE_RIGHTS] = read_rights,
+    [TYPE_PATTERNS] = read_patterns,
     [TYPE_PATHS] = read_paths,
     [TYPE_FOLDER] = read_folder,
     [TYPE_FILE_PATH] = read_file_path,

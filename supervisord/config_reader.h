@@ -117,7 +117,7 @@ read_value read_exec, read_folder, read_args, read_env, read_env_file, read_user
 read_value read_map, read_backoff, read_ready, read_mailbox, read_module, read_supervisor,
     read_service, read_children, read_template;
 /* config_node.c */
-read_value read_url, read_urls, read_rights, read_store, read_node, read_log;
+read_value read_url, read_urls, read_rights, read_patterns, read_store, read_node, read_log;
 
 /* config_process.c: is there a program of that name, for this child? */
 void check_program(struct reader *reader, const struct spec *child, const char *program);

@@ -3,6 +3,7 @@
 #include "sharding.h"
 #include "texts.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,8 +43,9 @@ static void check_max(struct reader *reader, const struct config_node *map, uint
     if (reader->context->text_only || max <= most)
         return;
     enter_key(reader, &scope, map, "max");
-    complain(reader, "%u: more than %llu descriptors of one process carry: expected at most %llu", max,
-             (unsigned long long)(most + DESCRIPTORS_BESIDES), (unsigned long long)most);
+    complain(reader,
+             "%u: more than the descriptors of one process carry: expected at most %" PRIu64, max,
+             most);
     reader_leave(reader);
 }
 
@@ -111,7 +113,10 @@ static int add_shards(const struct spec *child, struct spec_supervisor *front, u
 /* More actors than one supervisor holds well are spread over several. */
 static int spread(struct spec_supervisor *service)
 {
-    struct spec plain = {.kind = SPEC_SERVICE, .shutdown_ms = SHUTDOWN_INFINITY, .start_timeout_ms = 30000, .umask = -1};
+    struct spec plain = {.kind = SPEC_SERVICE,
+                         .shutdown_ms = SHUTDOWN_INFINITY,
+                         .start_timeout_ms = 30000,
+                         .umask = -1};
     unsigned count = shards_for(service->service->max);
     int result;
 
@@ -121,7 +126,9 @@ static int spread(struct spec_supervisor *service)
     plain.groups = texts_create();
     plain.args = texts_create();
     plain.env = texts_create();
-    result = plain.link && plain.groups && plain.args && plain.env ? add_shards(&plain, service, count) : -1;
+    result = plain.link && plain.groups && plain.args && plain.env
+                 ? add_shards(&plain, service, count)
+                 : -1;
     plain.supervisor = NULL;
     spec_finish(&plain);
     if (result < 0)

@@ -167,13 +167,23 @@ static void retry_later(struct memberships *memberships)
     ev_timer_start(memberships->supervisor->loop, &memberships->retry);
 }
 
-/* A node that was not told to speak to others starts its sys/node when somebody first needs it. */
+/* Whatever it is: the next try to reach sys/node shows whether it is there. */
+static void on_node_answer(struct question *question, const struct envelope *env, const char *why)
+{
+    (void)env;
+    (void)why;
+    question_forget(question);
+}
+
+/* A node that was not told to speak to others starts its sys/node when somebody first needs it; asked
+ * again with each try, for the first may have failed. */
 static void want_node(struct memberships *memberships)
 {
-    if (memberships->is_node_wanted)
-        return;
-    memberships->is_node_wanted = true;
-    fellows_tell(&memberships->supervisor->fellows, "", CONTROL_WANT_NODE, NULL);
+    struct question *question = &memberships->node;
+
+    question->on_answer = on_node_answer;
+    if (!question->fellow)
+        fellows_ask(&memberships->supervisor->fellows, "", CONTROL_WANT_NODE, NULL, question);
 }
 
 static void on_close(struct peer *peer, const char *why)
@@ -196,12 +206,14 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 
     if (fd >= 0)
         close(fd);
-    memberships->wait_ms = 0;
     if (env->kind == ENVELOPE_CONTROL_REPLY) {
+        memberships->wait_ms = 0;
         answer_all(memberships, env->ref, NULL);
     } else if (env->kind == ENVELOPE_ERROR && env->ref) {
         backplane_refusal(env, reason);
         answer_all(memberships, env->ref, reason);
+        if (env->ref == memberships->snapshot) /* it has nothing of ours: all that is left again */
+            peer_break(peer);
     }
 }
 
@@ -254,6 +266,7 @@ static void dial(struct memberships *memberships)
         retry_later(memberships);
         return;
     }
+    memberships->snapshot = ref;
     DL_FOREACH(memberships->wishes, wish)
     wish->ref = ref;
 }
@@ -434,6 +447,7 @@ void memberships_finish(struct memberships *memberships)
     while (memberships->wishes)
         forget_wish(memberships, memberships->wishes);
     ev_timer_stop(memberships->supervisor->loop, &memberships->retry);
+    question_forget(&memberships->node);
     peer_close(memberships->peer, true);
     memberships->peer = NULL;
 }

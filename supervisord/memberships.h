@@ -9,6 +9,7 @@
 #define TROUPE_MEMBERSHIPS_H
 
 #include "ctl.h"
+#include "fellows.h"
 #include "group_name.h"
 #include "mono.h"
 #include "wire.h"
@@ -31,11 +32,12 @@ struct membership {
 struct memberships {
     struct supervisor *supervisor;
     struct peer *peer;         /* to sys/node; NULL: there is no way to it now */
+    uint64_t snapshot;         /* the request with which all was told on it */
     struct group_wish *wishes; /* JOINs and LEAVEs that sys/node has not confirmed, oldest first */
     size_t parties;            /* that are members of something */
     size_t bytes;              /* that a snapshot of all takes, at most */
     size_t total;              /* memberships, each as often as it was joined */
-    bool is_node_wanted;       /* the root was asked to start sys/node */
+    struct question node;      /* to the root, to start sys/node */
     ev_timer retry;
     int64_t wait_ms; /* before the next try */
 };

@@ -13,6 +13,12 @@
 
 static const char shutdown_text[] = "shutdown ";
 
+/* Are its children actors of a service? A front's are shards. */
+static bool makes_instances(const struct supervisor *supervisor)
+{
+    return supervisor->activations.is_service && !supervisor->shards.count;
+}
+
 static bool was_defeated(const struct child *child, const char *reason)
 {
     return spec_supervises(child->spec) && reason_is_defeat(reason);
@@ -145,7 +151,10 @@ static void settle_ordered(struct child *child)
             child->slot->restarts_total++;
             child->asked_by_person = true;
             child->not_before = (struct mono){0};
-            child->due = true;
+            if (makes_instances(supervisor))
+                activations_restart(child);
+            else
+                child->due = true;
             break;
         }
         rest(child, REST_EXITED);
@@ -253,7 +262,7 @@ void supervisor_on_end(struct child *child, const char *reason)
     activations_on_gone(child, reason);
     if (ordered)
         settle_ordered(child);
-    else if (supervisor->activations.is_service && !supervisor->shards.count)
+    else if (makes_instances(supervisor))
         activations_on_end(child, reason);
     else if (child->ignored)
         settle_ignored(child);

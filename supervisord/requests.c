@@ -108,7 +108,7 @@ void requests_on_ready(struct requests *requests, struct child *child)
 void requests_on_down(struct requests *requests, struct child *child)
 {
     answer_waiters(requests, child, 1U << WISH_DOWN, answer_path, NULL);
-    if (!child->due)
+    if (!child->due && !child->is_claiming)
         answer_waiters(requests, child, 1U << WISH_READY, answer_stopped, "the start was cancelled");
 }
 

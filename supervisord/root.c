@@ -38,7 +38,7 @@ static struct {
     char *notify_socket; /* the service manager's */
     int starter_fd;      /* `troupe up`, which waits for our end or has gone; -1: there is none */
     struct application *applications;
-    bool has_node;  /* sys/node was asked for when nothing in the files had asked for it */
+    struct question node_question, store_question; /* to `sys`, to add what nothing in the files had asked for */
     bool has_store; /* sys/store is there, or was asked for */
 } root;
 
@@ -239,36 +239,47 @@ static void note_users(const struct spec_tree *tree)
 typedef int write_child(const struct node *node, const struct spec_node *spec, struct buf *yaml,
                         struct buf *messages);
 
+/* Whatever it is: who still finds nobody there asks again. */
+static void on_sys_answer(struct question *question, const struct envelope *env, const char *why)
+{
+    (void)env;
+    (void)why;
+    question_forget(question);
+}
+
 /* Asked of `sys`, as a person would add a child to a supervisor. */
-static int add_to_sys(char *path, write_child *write, struct buf *messages)
+static int add_to_sys(char *path, write_child *write, struct question *question, struct buf *messages)
 {
     char cwd[] = "/";
     struct buf yaml = {0};
-    int result = write(&root.node, &root.tree.node, &yaml, messages);
+    int result;
 
+    if (question->fellow)
+        return 0;
+    result = write(&root.node, &root.tree.node, &yaml, messages);
     if (result == 0) {
         struct words words = {3, (char *[]){(char *)buf_front(&yaml), path, cwd}};
 
-        fellows_tell(&root.supervisor.fellows, "sys", CONTROL_ADD, &words);
+        question->on_answer = on_sys_answer;
+        result = fellows_ask(&root.supervisor.fellows, "sys", CONTROL_ADD, &words, question);
     }
     buf_finish(&yaml);
     return result;
 }
 
-/* 0, or -1 with messages. */
+/* 0, or -1 with messages. A supervisor asks whenever it finds no sys/node. */
 static int want_node(struct buf *messages)
 {
     char path[] = "sys/node";
 
-    root.has_node = root.has_node || add_to_sys(path, sys_tree_node, messages) == 0;
-    return root.has_node ? 0 : -1;
+    return add_to_sys(path, sys_tree_node, &root.node_question, messages);
 }
 
 static int want_store(struct buf *messages)
 {
     char path[] = "sys/store";
 
-    root.has_store = root.has_store || add_to_sys(path, sys_tree_store, messages) == 0;
+    root.has_store = add_to_sys(path, sys_tree_store, &root.store_question, messages) == 0;
     return root.has_store ? want_node(messages) : -1; /* which tells reminders */
 }
 

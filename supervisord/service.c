@@ -34,8 +34,7 @@ void service_finish(struct service *service)
 {
     struct failing *failing, *next;
 
-    HASH_ITER(hh, service->failing, failing, next)
-    {
+    HASH_ITER (hh, service->failing, failing, next) {
         forget(service, failing);
     }
 }
@@ -58,16 +57,15 @@ struct service_answer service_ask(const struct service *service, const char *id,
     return answer;
 }
 
-/* They are in the order in which they were made, which is nearly that of their ends: so a few steps a
- * failure keep the table as small as what fails. */
+/* They are in the order in which they were made, which is nearly that of their ends: so a few steps
+ * a failure keep the table as small as what fails. */
 static void forget_some(struct service *service, int64_t now_ms)
 {
     enum { STEPS = 4 };
     struct failing *failing, *next;
     int steps = 0;
 
-    HASH_ITER(hh, service->failing, failing, next)
-    {
+    HASH_ITER (hh, service->failing, failing, next) {
         if (steps++ == STEPS)
             return;
         if (failing->forget_ms <= now_ms)
@@ -115,9 +113,8 @@ void service_failed(struct service *service, const char *id, const char *reason,
         intensity_finish(&failing->failures); /* it begins anew */
         intensity_init(&failing->failures, spec->intensity, spec->period_ms);
     }
-    failing->forget_ms =
-        later_of(now_ms + later_of(spec->period_ms, spec->backoff.reset_after_ms),
-                 failing->poison_until_ms);
+    failing->forget_ms = later_of(now_ms + later_of(spec->period_ms, spec->backoff.reset_after_ms),
+                                  failing->poison_until_ms);
 }
 
 bool service_restarts(const struct service_end *end)

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- which --------------------------------------------------------------------------------------- */
+/* ---- which
+ * --------------------------------------------------------------------------------------- */
 
 bool shards_have(const struct supervisor *supervisor, const char *path)
 {
@@ -22,7 +23,8 @@ bool shards_have(const struct supervisor *supervisor, const char *path)
     return shard_of(addr_name(plain), shards->of) == shards->index;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------------------- */
 
 void shards_init(struct shards *shards, struct supervisor *supervisor)
 {
@@ -41,7 +43,8 @@ void shards_init(struct shards *shards, struct supervisor *supervisor)
     shards->of = shards_for(spec->service->max);
 }
 
-/* ---- one question, passed on --------------------------------------------------------------------- */
+/* ---- one question, passed on
+ * --------------------------------------------------------------------- */
 
 struct relay {
     struct relay *next;
@@ -93,7 +96,8 @@ static struct relay *make_relay(struct shards *shards, const char *verb, unsigne
     return relay;
 }
 
-static void shard_path(const struct supervisor *supervisor, unsigned shard, char out[ADDR_PATH_MAX + 1])
+static void shard_path(const struct supervisor *supervisor, unsigned shard,
+                       char out[ADDR_PATH_MAX + 1])
 {
     snprintf(out, ADDR_PATH_MAX + 1, "%.490s/.%u", supervisor->path, shard);
 }
@@ -122,11 +126,12 @@ static bool ask_again(struct relay *relay)
     char *id = relay->id;
     const struct words words = {1, &id};
 
-    return *relay->id && relay->shards->supervisor->mode != SUPERVISOR_ENDING && ask(relay, &words) == 0;
+    return *relay->id && relay->shards->supervisor->mode != SUPERVISOR_ENDING &&
+           ask(relay, &words) == 0;
 }
 
-/* The shard has ended, and is started again. What had been asked for is asked for again; who watches or listens
- * hears of it as of any broken connection. */
+/* The shard has ended, and is started again. What had been asked for is asked for again; who
+ * watches or listens hears of it as of any broken connection. */
 static void on_lost(struct relay *relay, const char *why)
 {
     struct peer *peer = relay->peer;
@@ -207,7 +212,8 @@ static void unwatch(const struct request *request)
     request_done(request, "");
 }
 
-/* ---- all of them --------------------------------------------------------------------------------- */
+/* ---- all of them
+ * --------------------------------------------------------------------------------- */
 
 static bool is_wanted(const struct gathering *gathering, const struct row *row)
 {
@@ -310,7 +316,8 @@ static void gather(const struct request *request, const char *verb, const struct
         finish_gathering(shards, gathering);
 }
 
-/* ---- events -------------------------------------------------------------------------------------- */
+/* ---- events
+ * -------------------------------------------------------------------------------------- */
 
 static void on_event(struct question *question, const struct envelope *env, const char *why);
 
@@ -341,8 +348,8 @@ static void on_event(struct question *question, const struct envelope *env, cons
     }
 }
 
-/* Each shard's are listened to once, from the first who asks on; what is between an event and the rows that are
- * gathered meanwhile is told twice rather than never. */
+/* Each shard's are listened to once, from the first who asks on; what is between an event and the
+ * rows that are gathered meanwhile is told twice rather than never. */
 static void subscribe(const struct request *request)
 {
     struct shards *shards = &request->supervisor->shards;
@@ -358,7 +365,8 @@ static void subscribe(const struct request *request)
     gather(request, CONTROL_PS_BRIEF, NULL);
 }
 
-/* ---- dispatch ------------------------------------------------------------------------------------ */
+/* ---- dispatch
+ * ------------------------------------------------------------------------------------ */
 
 static const struct passed {
     const char *verb;
@@ -420,7 +428,8 @@ bool shards_take(const struct request *request, const char *verb)
     return true;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------- */
+/* ---- the end
+ * ------------------------------------------------------------------------------------- */
 
 void shards_drop_peer(struct shards *shards, const struct peer *peer)
 {

@@ -65,6 +65,8 @@ static void node_finish(struct spec_node *node)
     free(node->tls_cert);
     free(node->tls_key);
     free(node->gateway_listen);
+    texts_destroy(node->gateway_actors);
+    texts_destroy(node->gateway_publishers);
     free(node->http);
     free(node->store);
     free(node->store_password_file);

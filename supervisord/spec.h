@@ -147,6 +147,8 @@ struct spec_node {
     unsigned grant; /* RIGHT_ bits: what peers may do here */
     char *gateway_listen;
     unsigned gateway_grant;
+    char **gateway_actors;     /* patterns of paths; NULL: all of applications */
+    char **gateway_publishers; /* paths, or NULL */
     char *store; /* store_url.h; or NULL */
     char *store_password_file;
     bool store_unsafe;

@@ -82,6 +82,18 @@ static void add_rights(struct buf *yaml, const char *option, unsigned rights)
     add_option(yaml, option, value);
 }
 
+static void add_gateway(struct buf *yaml, const struct spec_node *spec)
+{
+    if (!spec->gateway_listen)
+        return;
+    add_option(yaml, "--gateway", spec->gateway_listen);
+    add_rights(yaml, "--gateway-grant", spec->gateway_grant);
+    for (char **actor = spec->gateway_actors; actor && *actor; actor++)
+        add_option(yaml, "--gateway-actor", *actor);
+    for (char **publisher = spec->gateway_publishers; publisher && *publisher; publisher++)
+        add_option(yaml, "--gateway-publisher", *publisher);
+}
+
 /* With 75 it says that the host refuses something (its port is taken): it tries again, which weighs on
  * nobody. With 78, that it was told nonsense (a certificate that is none): it stays down, and the rest of
  * the node goes on. */
@@ -105,6 +117,7 @@ static void write_node(const struct node *node, const struct spec_node *spec, co
         buf_printf(yaml, ", --lease-ms, '%lld'", (long long)spec->lease_ms);
     if (spec->given)
         add_rights(yaml, "--grant", spec->grant);
+    add_gateway(yaml, spec);
     for (size_t i = 0; i < node->rights.send_count; i++)
         buf_printf(yaml, ", --uid, '%u'", (unsigned)node->rights.send_uids[i]);
     buf_printf(yaml, "], env: {TROUPE_GENERATION: '%016llx'}, exit_codes: {75: restart_after 2s, 78: finish}}",
@@ -178,7 +191,7 @@ bool sys_tree_has_store(const struct spec_tree *tree)
 /* Where there is a store it tells reminders. Otherwise it is started when somebody first joins a group. */
 static bool needs_node(const struct spec_tree *tree)
 {
-    return tree->node.listen || tree->node.peers || sys_tree_has_store(tree) ||
+    return tree->node.listen || tree->node.peers || tree->node.gateway_listen || sys_tree_has_store(tree) ||
            any_of_tree(tree, names_groups);
 }
 

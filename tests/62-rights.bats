@@ -22,6 +22,7 @@ supervisor:
     - {name: one, module: talker, user: '$ONE_UID', restart: temporary}
     - {name: two, module: talker, user: '$TWO_UID', restart: temporary}
     - {name: three, module: talker, restart: temporary}
+    - {name: grouped, module: grouper, user: '$ONE_UID', restart: temporary}
     - {name: below, supervisor: {children: [{name: four, module: talker, user: '$TWO_UID', restart: temporary}]}}
 END
     node_up t.yaml
@@ -61,6 +62,19 @@ has_heard() { # ADDRESS TEXT
     wait_until 5 has_heard t/one "down t/below/four#1 signal:KILL"
     kill -KILL "$(pid_of t/three)"
     wait_until 5 has_heard t/one "down t/two#1 cascade t/three signal:KILL"
+}
+
+@test "an actor of another user joins groups, but may not look who is in them, nor send to those it cannot see" {
+    answers ok t/grouped join g 1
+    run troupe members g
+    assert_output --partial t/grouped
+    for what in "send g all hello" "send g one hello" "members g all" "groups pg all"; do
+        # shellcheck disable=SC2086 # a list of words
+        run ask t/grouped $what
+        assert_failure
+        assert_output --partial "Permission denied"
+    done
+    answers "" t/grouped heard
 }
 
 # What a process of that user hears that says this to a supervisor.

@@ -4,65 +4,13 @@
 # do to a port.
 
 load helper
+load alone
 
 setup() {
     troupe_setup
     require python3 openssl
-    declare -gA PIDS=() URLS=()
     PEST=$TOP/tests/helpers/peer_pest.py
-    printf 'a cookie of this test\n' >cookie
-    printf 'another one of these\n' >other
-    chmod 600 cookie other
-}
-
-# start NAME [OPTION…]: a node, listening on a free port of the loopback unless it is told where.
-start() {
-    local name=$1 listen=(--listen tcp://127.0.0.1:0) cookie=(--cookie cookie)
-
-    shift
-    [[ " $* " == *" --listen "* ]] && listen=()
-    [[ " $* " == *" --cookie "* ]] && cookie=()
-    TROUPE_NODE=${NODE_NAME:-$name} TROUPE_GENERATION=${GENERATION:-} \
-        in_background "$name" troupe-node "${cookie[@]}" "${listen[@]}" "$@"
-    PIDS[$name]=$!
-    wait_until 10 grep -q node.listen "$name.out"
-    URLS[$name]=$(url_of "$name")
-}
-
-url_of() {
-    sed -n 's/.*event=node.listen url=\([^ ]*\).*/\1/p' "$1.out" | head -n 1
-}
-
-port_of() {
-    echo "${URLS[$1]##*:}"
-}
-
-# saw NAME EVENT [KEY=VALUE…]: is there such a line in what that node printed?
-saw() {
-    local name=$1 event=$2 lines wanted
-
-    shift 2
-    lines=$(grep "event=$event " "$name.out")
-    for wanted in "$@"; do
-        lines=$(grep -F -- " $wanted" <<<"$lines")
-    done
-    [[ -n $lines ]]
-}
-
-times() { # NAME EVENT KEY=VALUE
-    grep "event=$2 " "$1.out" | grep -c -F -- " $3"
-}
-
-saw_times() { # NAME EVENT KEY=VALUE COUNT
-    (($(times "$1" "$2" "$3") >= $4))
-}
-
-assert_saw() {
-    wait_until 15 saw "$@"
-}
-
-kb_of() {
-    awk '/VmRSS/ { print $2 }' "/proc/${PIDS[$1]}/status"
+    cookies
 }
 
 # ---- sessions ------------------------------------------------------------------------------
@@ -249,27 +197,6 @@ all_know_all() { # NODES
 
 # ---- TLS --------------------------------------------------------------------------------------------
 
-# authority NAME; certificate AUTHORITY NAME HOST [DAYS]
-authority() {
-    openssl req -x509 -newkey rsa:2048 -nodes -keyout "$1.key" -out "$1.pem" -days 2 \
-        -subj "/CN=$1" 2>/dev/null
-}
-
-certificate() {
-    openssl req -newkey rsa:2048 -nodes -keyout "$2.key" -out "$2.csr" -subj "/CN=$3" 2>/dev/null
-    openssl x509 -req -in "$2.csr" -CA "$1.pem" -CAkey "$1.key" -CAcreateserial -days 2 \
-        -out "$2.crt" 2>/dev/null
-    cat "$2.crt" "$2.key" >"$2.pem"
-}
-
-start_tls() { # NAME CERTIFICATE AUTHORITY [OPTION…]
-    local name=$1 certificate=$2 authority=$3
-
-    shift 3
-    start "$name" --ca "$authority.pem" --cert "$certificate.pem" \
-        --listen "tls+tcp://127.0.0.1:$(free_port)" "$@"
-}
-
 @test "a session over TLS, with certificates on both sides" {
     authority good
     certificate good host 127.0.0.1
@@ -313,11 +240,11 @@ start_tls() { # NAME CERTIFICATE AUTHORITY [OPTION…]
     chmod 600 short long longest shortest
     run troupe-node --cookie other
     assert_failure
-    assert_output --partial "others may read it"
+    assert_output --partial "others may read or write it"
     for cookie in short long; do
         run troupe-node --cookie $cookie
         assert_failure
-        assert_output --partial "expected 16 to 4096 bytes"
+        assert_output --partial "expected a file of 16 to 4096 bytes"
     done
     for cookie in shortest longest; do
         start $cookie --cookie $cookie

@@ -100,6 +100,76 @@ shop/counter"
     wait_until 60 session_is east west up
 }
 
+# What the actors of east answer to nngcat on another host, with the certificate that the lab has made for that.
+guest() { # HOST PATTERN OPTION…: the message comes on standard input
+    local host=$1 pattern=$2 files=()
+
+    shift 2
+    [[ $GATEWAY == tcp://* ]] || files=(--cacert "$LAB_DIR/ca.pem" --cert "$LAB_DIR/$host/cert.pem"
+        --key "$LAB_DIR/$host/key.pem")
+    "$TOP/scripts/lab" exec "$host" timeout 15 nngcat "--$pattern" --dial "$GATEWAY" "${files[@]}" "$@" 3>&- 4>&-
+}
+
+# Gives east's config a gateway that opens its counter, and starts that host again.
+open_gateway() { # SCHEME
+    GATEWAY=$1://10.77.0.1:4740
+    lab kill east
+    sed -i "s|^  name: east|&\n  gateway: {listen: \"$GATEWAY\", grant: [look, send], actors: [shop/counter]}|" \
+        "$LAB_DIR/east/node.yaml"
+    lab boot east
+    wait_until 60 session_is west east up
+}
+
+answers() { # HOST EXPECTED MESSAGE
+    [[ $(printf '%b' "$3" | guest "$1" req --file - --raw) == "$2" ]]
+}
+
+serves_another_host() {
+    run answers west +5 'shop/counter\tadd\t5'
+    assert_success
+    run answers west '!denied' 'shop/heart\tadd\t5'
+    assert_success
+    printf 'shop/counter\tadd\t1' | guest west push --file -
+    wait_until 10 answers west +6 'shop/counter\tvalue'
+    in_background news guest west sub --quoted --subscribe sys/node
+    wait_until 15 grep -q -F 'sys/node\tup\twest' news.out
+}
+
+@test "nngcat on another host asks, pushes and subscribes through the gateway, over TLS" {
+    require nngcat
+    lab up 2
+    open_gateway tls+tcp
+    serves_another_host
+    # Without a certificate nobody is served, from there either.
+    run lab exec west timeout 3 nngcat --req --dial "$GATEWAY" --cacert "$LAB_DIR/ca.pem" \
+        --data "shop/counter	add	1" --raw
+    refute_output --regexp '^[+]'
+    run answers west +6 'shop/counter\tvalue'
+    assert_success
+}
+
+@test "a gateway in clear text serves another host of a trusted network" {
+    require nngcat
+    lab up 2 --tcp
+    open_gateway tcp
+    serves_another_host
+}
+
+@test "one host's flood of guests does not keep another's out" {
+    require nngcat python3
+    lab up 3 --tcp
+    open_gateway tcp
+    mkfifo hold
+    "$TOP/scripts/lab" exec north "$TOP/tests/helpers/guest_pest.py" 10.77.0.1:4740 idlers 10.77.0.3 2000 \
+        <hold >flood.out 2>&1 3>&- 4>&- &
+    register_pid $!
+    exec 8>hold
+    wait_until 30 grep -q "kept 256" flood.out
+    run answers west +5 'shop/counter\tadd\t5'
+    assert_success
+    exec 8>&-
+}
+
 @test "a slow wire is slow, a lossy one loses, and both are mended" {
     lab up 2
     wait_until 10 eval '(($(call_ms east) < 200))' # whatever else is on the machine

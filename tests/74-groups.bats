@@ -219,3 +219,43 @@ kill_actor() { # NODE ADDRESS
     wait_until 30 says east $'0\t' a members g all
     wait_until 30 says east $'1\tt/b@west#1' a members h all
 }
+
+# The numbers that an actor has heard in notes, and what it should have
+numbers() { # NODE ACTOR
+    at "$1" ask "t/$2" heard | tr '|' '\n' | awk '{ print $1 }'
+}
+
+has_heard_last() { # NODE ACTOR NUMBER
+    [[ $(numbers "$1" "$2" | tail -n 1) == "$3" ]]
+}
+
+heard_in_order() { # FROM NODE
+    local i stopped
+
+    for i in 1 2 3; do # the first time the direct way is new, then it is there
+        stopped=$(at "$2" pid_of t/a)
+        at "$2" ask t/a forget
+        kill -STOP "$stopped" # both ways are full of what it has not read when it goes on
+        assert_equal "$(at "$1" ask t/b mix g "t/a@$2" 400)" 400
+        kill -CONT "$stopped"
+        wait_until 10 has_heard_last "$2" a 400
+        assert_equal "$(numbers "$2" a)" "$(seq 400)"
+    done
+}
+
+@test "what goes to a group and to one of its members stays in order, in one node and between two, and nothing comes twice" {
+    two_nodes
+    assert_says east ok a join g 1
+    assert_says west ok a join g 1
+    wait_until 10 says west $'2\tt/a@west#1 | t/a@east#1' b members g all
+    heard_in_order west west
+    heard_in_order west east
+    assert_says west ok b join g 1 # a third one, whom no direct message goes to
+    at east ask t/b forget
+    assert_says east ok b join g 1
+    wait_until 10 says west 4 b send g all last
+    at east ask t/b forget
+    assert_equal "$(at west ask t/b mix g t/a@east 100)" 100
+    wait_until 10 has_heard_last east b 99
+    assert_equal "$(numbers east b)" "$(seq 20; seq 21 2 99)"
+}

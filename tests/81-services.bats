@@ -99,6 +99,9 @@ END
     [[ $(troupe call shop/carts/42 add apple 1) == 3 ]]
     kill -KILL "$(pid_of sys/store)"
     [[ $(troupe call shop/carts/42 add apple 1) == 4 ]]
+    before=$(incarnation_of shop/carts/42)
+    troupe restart shop/carts/42
+    [[ $(troupe call shop/carts/42 list) == 'apple 4' && $(incarnation_of shop/carts/42) -gt $before ]]
     node_down
     node_up carts.yaml
     [[ $(troupe call shop/carts/42 add apple 1) == 5 ]]
@@ -324,7 +327,7 @@ END
     run troupe check "$DIR/bad.yaml"
     [[ $status == 7 ]]
     ulimit -Hn | grep -qx unlimited || (($(ulimit -Hn) > 100255)) ||
-        [[ $output == *'shop/a: service: max: 100000: more than'*'descriptors'* ]]
+        [[ $output == *'shop/a: service: max: 100000: more than the descriptors'* ]]
     [[ $output == *'shop/b: service: module: "nowhere": no such module'* ]]
     [[ $output == *'shop/b: service: idle: "5": expected a time'* ]]
     [[ $output == *'shop/c: service: module: missing'* ]]
@@ -351,7 +354,7 @@ END
     wait "$one" && wait "$two"
     for name in one two; do
         tr ' ' '\n' <"$DIR/$name.out" | grep -qv '^answered=\|^down=' && false
-        [[ $(tr -s ' =' '\n\n' <"$DIR/$name.out" | awk '/^[0-9]+$/ { n += $1 } END { print n }') == 10000 ]]
+        [[ $(tr -s ' =' '\n' <"$DIR/$name.out" | awk '/^[0-9]+$/ { n += $1 } END { print n }') == 10000 ]]
     done
     [[ $(noted '^overlap') == 0 ]]
     [[ $(noted '^ready') -le 100 ]]
@@ -440,7 +443,7 @@ shard_pids() {
     wait "$one" && wait "$two"
     for name in one two; do
         tr ' ' '\n' <"$DIR/$name.out" | grep -qv '^answered=\|^down=' && false
-        [[ $(tr -s ' =' '\n\n' <"$DIR/$name.out" | awk '/^[0-9]+$/ { n += $1 } END { print n }') == 15000 ]]
+        [[ $(tr -s ' =' '\n' <"$DIR/$name.out" | awk '/^[0-9]+$/ { n += $1 } END { print n }') == 15000 ]]
     done
     [[ $(noted '^overlap') == 0 ]]
     [[ $(noted '^ready') -le 150 ]]

@@ -65,6 +65,13 @@ assert_rows() {
     wait_until 5 nothing_is_left
 }
 
+@test "every row of services is produced, and nothing of it is left" {
+    run bench services
+    assert_success
+    assert_rows 1 '^durable save, SQLite, 64 savers +SQLite [0-9.]+ k/s .* [0-9.]+ k/s +[0-9.]+ '
+    wait_until 5 nothing_is_left
+}
+
 @test "a bench without Erlang says so, and has its rows all the same" {
     mkdir bin
     ln -s /usr/bin/* bin

@@ -1,5 +1,5 @@
-/* A cart of a shop, one for each customer, as an actor of a service: it is there when somebody calls it
- * (etc/carts.yaml). */
+/* A cart of a shop, one for each customer, as an actor of a service: it is there when somebody
+ * calls it (etc/carts.yaml). */
 #include <troupe.h>
 
 #include <stdio.h>

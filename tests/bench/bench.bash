@@ -11,7 +11,7 @@ finish() {
     [[ -n $scratch ]] || return
     [[ -e $scratch/run/.supervisor ]] && timeout 60 troupe down >/dev/null 2>&1
     end_peers
-    rm -rf "$scratch"
+    rm -rf "$scratch" ${disk:+"$disk"}
 }
 
 end_peers() {

@@ -1,10 +1,11 @@
 /*
- * What a first call to something that is not there yet costs at least: a process is forked that binds a
- * socket, its asker connects, and is answered.
+ * What a first call to something that is not there yet costs at least: a process is forked that
+ * binds a socket, its asker connects, and is answered.
  *
  *   births one N       N of them, one after the other: prints the median in nanoseconds
  *   births many N M    N of them, M of which are under way at a time: prints how many a second
- *   births echo N MS C N processes that live and echo, called by C callers for so long: calls a second
+ *   births echo N MS C N processes that live and echo, called by C callers for so long: calls a
+ * second
  */
 #include "measure.h"
 

@@ -103,4 +103,5 @@ bench_services() {
     bench_live_calls
     bench_ten_thousand
     node_down
+    bench_saves
 }

@@ -1,4 +1,5 @@
-/* Calls actors of a service: ones that are not there yet, one by one or many at once, and ones that live. */
+/* Calls actors of a service: ones that are not there yet, one by one or many at once, and ones that
+ * live. */
 #include "measure.h"
 
 #include <troupe.h>
@@ -99,7 +100,8 @@ static void on_many(struct troupe *self, struct troupe_message *message)
         ask_next(self);
 }
 
-/* round PREFIX N MS SKIP: calls all of N, one after the other, for so long; replies how many calls. */
+/* round PREFIX N MS SKIP: calls all of N, one after the other, for so long; replies how many calls.
+ */
 static void on_round(struct troupe *self, struct troupe_message *message)
 {
     int64_t n = troupe_int(message, 1), i = troupe_int(message, 3), calls = 0, failed = 0;

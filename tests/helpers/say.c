@@ -114,7 +114,8 @@ static void wait_for_end(void)
 
 int main(int argc, char **argv)
 {
-    static const struct sp_handlers handlers = {on_open, on_answer, on_close, NULL};
+    static const struct sp_handlers handlers = {
+        .on_open = on_open, .on_message = on_answer, .on_close = on_close};
     bool call = argc > 1 && strcmp(argv[1], "-c") == 0;
     const char *run_dir = getenv("TROUPE_RUN");
     char **words = argv + 1 + call;

@@ -90,7 +90,8 @@ static void on_tick(struct ev_loop *l, ev_timer *w, int revents)
 
 static int serve(const char *dir, const char *name)
 {
-    static const struct sp_handlers handlers = {on_open, on_message, on_close, NULL};
+    static const struct sp_handlers handlers = {
+        .on_open = on_open, .on_message = on_message, .on_close = on_close};
     ev_timer tick;
     int fd = rundir_listen(dir, name);
 
@@ -190,7 +191,8 @@ static int protocol_of(const char *name)
 static int dial(const char *dir, const char *name, const char *protocol, const char *count,
                 const char *text)
 {
-    static const struct sp_handlers handlers = {on_connected, on_answer, on_lost, NULL};
+    static const struct sp_handlers handlers = {
+        .on_open = on_connected, .on_message = on_answer, .on_close = on_lost};
     int number = protocol_of(protocol);
     ev_timer look;
 

@@ -4,8 +4,10 @@
  *
  *   request VERB [WORD…]          a CONTROL envelope with the next ref, from 1
  *   event REF TYPE [WORD…]        an EVENT, which only who was asked may send
+ *   cast TO NAME                  a CAST with nothing in it, which wants to hear when it is refused
  *   flood N VERB [WORD…]          that request N times, as fast as it is taken; then prints
- * `flooded` deaf                          reads nothing any more
+ *                                 `flooded`
+ *   deaf                          reads nothing any more
  *
  * What comes back is printed, one envelope a line: `reply REF [WORD…]` (with `fd` first, when a
  * descriptor came along), `error REF TEXT`, `event REF TYPE [WORD…]`; `closed WHY` at the end. Ends
@@ -77,6 +79,16 @@ static void send_event(uint64_t ref, const char *type, const struct words *words
     wire_image_finish(&image);
 }
 
+static void send_cast(const char *to, const char *name)
+{
+    const struct envelope cast = {.kind = ENVELOPE_CAST,
+                                  .flags = ENVELOPE_WANTS_UNDELIVERED,
+                                  .to = envelope_text(to),
+                                  .type = envelope_text(name)};
+
+    peer_send(peer, &cast, -1);
+}
+
 /* One request at each turn of the loop that finds the outbox short. */
 static struct {
     struct ev_prepare each_turn;
@@ -127,7 +139,7 @@ static void obey(char *line)
     char *what = strsep(&line, "\t"), *first = strsep(&line, "\t"), *type = NULL, *word;
     struct words words = {0};
 
-    if (first && (!strcmp(what, "event") || !strcmp(what, "flood")))
+    if (first && (!strcmp(what, "event") || !strcmp(what, "flood") || !strcmp(what, "cast")))
         type = strsep(&line, "\t");
     while ((word = strsep(&line, "\t")))
         words_append(&words, word);
@@ -135,6 +147,8 @@ static void obey(char *line)
         peer_pause(peer, true);
     else if (type && !strcmp(what, "flood"))
         flood_begin(strtoul(first, NULL, 10), type, &words);
+    else if (type && !strcmp(what, "cast"))
+        send_cast(first, type);
     else if (type)
         send_event(strtoull(first, NULL, 10), type, &words);
     else if (first && !strcmp(what, "request"))

@@ -1,5 +1,6 @@
-/* An actor of a service that notes its lives in a file, and whose id says how it behaves: slow… takes its
- * time to start, poison… cannot, abort… crashes. Two of one id at a time would find each other's lock. */
+/* An actor of a service that notes its lives in a file, and whose id says how it behaves: slow…
+ * takes its time to start, poison… cannot, abort… crashes. Two of one id at a time would find each
+ * other's lock. */
 #include <troupe.h>
 
 #include <fcntl.h>
@@ -20,7 +21,8 @@ static void note(struct troupe *self, const char *what)
 {
     const char *file = troupe_arg(self, "notes");
     char line[256];
-    int n = snprintf(line, sizeof line, "%s %s %" PRIu64 "\n", what, troupe_id(self), troupe_epoch(self));
+    int n = snprintf(line, sizeof line, "%s %s %" PRIu64 "\n", what, troupe_id(self),
+                     troupe_epoch(self));
     int fd = file ? open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644) : -1;
 
     if (fd < 0)
@@ -93,8 +95,8 @@ static void on_hit(struct troupe *self, struct troupe_message *message)
 
 static void on_who(struct troupe *self, struct troupe_message *message)
 {
-    troupe_reply(message, troupe_id(self), (int64_t)troupe_epoch(self), (int64_t)troupe_incarnation(self),
-                 (int64_t)getpid());
+    troupe_reply(message, troupe_id(self), (int64_t)troupe_epoch(self),
+                 (int64_t)troupe_incarnation(self), (int64_t)getpid());
 }
 
 static void on_env(struct troupe *self, struct troupe_message *message)
@@ -133,7 +135,8 @@ static void on_rest(struct troupe *self, struct troupe_message *message)
     troupe_reply(message, troupe_int(message, 0));
 }
 
-/* Calls another, which may be itself, by a way that goes on: "shop/x shop/y" is told to shop/x with "shop/y". */
+/* Calls another, which may be itself, by a way that goes on: "shop/x shop/y" is told to shop/x with
+ * "shop/y". */
 static void on_through(struct troupe *self, struct troupe_message *message)
 {
     const char *way = troupe_text(message, 0), *space = strchr(way, ' ');

@@ -150,6 +150,38 @@ static void on_send(struct troupe *self, struct troupe_message *message)
         troupe_reply(message, sent);
 }
 
+static void on_pour(struct troupe *self, struct troupe_message *message)
+{
+    static char piece[65536];
+    size_t size = (size_t)troupe_int(message, 2) % sizeof piece;
+    int64_t n = 0;
+
+    memset(piece, 'x', size);
+    piece[size] = '\0';
+    while (n < troupe_int(message, 1) &&
+           troupe_cast_group(self, troupe_text(message, 0), TROUPE_TO_ALL, "note", piece) > 0)
+        n++;
+    troupe_reply(message, n);
+}
+
+/* Notes 1, 2, 3, … by turns to all of GROUP and to one of its members: to the group first, several large ones,
+ * more than the kernel takes for one that does not read. */
+static void on_mix(struct troupe *self, struct troupe_message *message)
+{
+    enum { TO_GROUP_FIRST = 20, LARGE = 30000 };
+    int64_t count = troupe_int(message, 2), sent = 0;
+    char number[LARGE + 1];
+
+    for (int64_t i = 1; i <= count; i++) {
+        snprintf(number, sizeof number, "%-*lld", i <= TO_GROUP_FIRST ? LARGE : 1, (long long)i);
+        if (i <= TO_GROUP_FIRST || i % 2)
+            sent += troupe_cast_group(self, troupe_text(message, 0), TROUPE_TO_ALL, "note", number) > 0;
+        else
+            sent += troupe_cast(self, troupe_text(message, 1), "note", number) == 0;
+    }
+    troupe_reply(message, sent);
+}
+
 static void on_note(struct troupe *self, struct troupe_message *message)
 {
     char text[1024];
@@ -182,6 +214,8 @@ static const struct troupe_handler messages[] = {
     {"watch", "s", "s", on_watch, "hears who joins and leaves GROUP"},
     {"unwatch", "", "", on_unwatch, "no longer"},
     {"send", "sss", "I", on_send, "sends to GROUP: all, one, a_node or nearest, TEXT"},
+    {"pour", "sII", "I", on_pour, "sends notes of SIZE bytes to all of GROUP, so many"},
+    {"mix", "ssI", "I", on_mix, "sends notes 1, 2 … N by turns to GROUP and to ADDRESS, a member"},
     {"note", "s", "", on_note, "remembers TEXT"},
     {"heard", "", "s", on_heard, "what it remembers"},
     {"forget", "", "", on_forget, "nothing any more"},

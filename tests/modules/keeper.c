@@ -1,5 +1,5 @@
-/* Keeps state in the store, in every way that there is: a number and a text that are saved at every message,
- * words that are saved when it is told to, and reminders. */
+/* Keeps state in the store, in every way that there is: a number and a text that are saved at every
+ * message, words that are saved when it is told to, and reminders. */
 #include <troupe.h>
 
 #include <signal.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 struct keeper {
-    int64_t number; /* kept at every message */
+    int64_t number;   /* kept at every message */
     char words[4096]; /* kept when told to */
     struct troupe_message *saver;
 };
@@ -59,7 +59,11 @@ static const struct troupe_stored kept[] = {
      .offset = offsetof(struct keeper, number),
      .size = sizeof(int64_t),
      .every_message = true},
-    {.name = "words", .schema = 3, .save = save_words, .load = load_words, .migrate = migrate_words},
+    {.name = "words",
+     .schema = 3,
+     .save = save_words,
+     .load = load_words,
+     .migrate = migrate_words},
     {0},
 };
 
@@ -132,8 +136,9 @@ static void on_remind(struct troupe *self, struct troupe_message *message)
 {
     struct troupe_message *waiting = troupe_keep(message);
 
-    if (waiting && troupe_reminder_set(self, troupe_text(message, 0), "reminded", troupe_int(message, 1),
-                                       troupe_int(message, 2), on_saved, waiting) < 0)
+    if (waiting &&
+        troupe_reminder_set(self, troupe_text(message, 0), "reminded", troupe_int(message, 1),
+                            troupe_int(message, 2), on_saved, waiting) < 0)
         troupe_fail(waiting, "not asked for");
 }
 
@@ -174,4 +179,5 @@ static const struct troupe_handler messages[] = {
     {0},
 };
 
-TROUPE_ACTOR(.state_size = sizeof(struct keeper), .init = init, .messages = messages, .state = kept);
+TROUPE_ACTOR(.state_size = sizeof(struct keeper), .init = init, .messages = messages,
+             .state = kept);

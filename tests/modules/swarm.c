@@ -1,5 +1,6 @@
-/* Callers in one process: so many at once, each of which calls one of so many ids again and again, with a
- * pause in between; tells how many calls were answered, and the rest by the first word of their failures. */
+/* Callers in one process: so many at once, each of which calls one of so many ids again and again,
+ * with a pause in between; tells how many calls were answered, and the rest by the first word of
+ * their failures. */
 #include <troupe.h>
 
 #include <inttypes.h>
@@ -47,8 +48,8 @@ static void tell(struct swarm *swarm)
     size_t length = 0;
 
     for (int i = 0; i < KINDS && *swarm->kinds[i].word; i++)
-        length += (size_t)snprintf(text + length, sizeof text - length, "%s%s=%" PRIu64, i ? " " : "",
-                                   swarm->kinds[i].word, swarm->kinds[i].count);
+        length += (size_t)snprintf(text + length, sizeof text - length, "%s%s=%" PRIu64,
+                                   i ? " " : "", swarm->kinds[i].word, swarm->kinds[i].count);
     troupe_reply(swarm->asker, text);
     free(swarm->callers);
     swarm->asker = NULL;
@@ -112,7 +113,8 @@ static void on_run(struct troupe *self, struct troupe_message *message)
 
 static const struct troupe_handler messages[] = {
     {"run", "ssIIIIII", "s", on_run,
-     "calls of PREFIX0 … the message NAME, by CALLERS, of IDS, ROUNDS times, with pauses of LO to HI "
+     "calls of PREFIX0 … the message NAME, by CALLERS, of IDS, ROUNDS times, with pauses of LO to "
+     "HI "
      "ms, each for TIMEOUT ms"},
     {0},
 };

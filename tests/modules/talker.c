@@ -111,6 +111,18 @@ static void on_flood(struct troupe *self, struct troupe_message *message)
     troupe_reply(message, n, strerror(errno));
 }
 
+static void on_pour(struct troupe *self, struct troupe_message *message)
+{
+    static char piece[65536];
+    size_t size = (size_t)troupe_int(message, 2) % (sizeof piece + 1);
+    int64_t n = 0;
+
+    while (n < troupe_int(message, 1) &&
+           troupe_cast(self, troupe_text(message, 0), "put", troupe_bytes_of(piece, size)) == 0)
+        n++;
+    troupe_reply(message, n);
+}
+
 /* Hangs, as a handler should not. */
 static void on_hang(struct troupe *self, struct troupe_message *message)
 {
@@ -220,6 +232,7 @@ static const struct troupe_handler messages[] = {
     {"many", "sss", "s", on_many, "calls value of three"},
     {"cast", "ssI", "s", on_cast, "casts NAME N to ADDRESS"},
     {"flood", "sI", "Is", on_flood, "casts put of SIZE bytes to ADDRESS until there is no room"},
+    {"pour", "sII", "I", on_pour, "casts put to ADDRESS, so many, of SIZE bytes"},
     {"hang", "I", "", on_hang, "sleeps for MS"},
     {"add", "I", "I", on_forward, "forwards to t/counter"},
     {"chain", "ss", "s", on_chain, "calls chain of the first with the second"},

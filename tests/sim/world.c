@@ -156,7 +156,7 @@ void host_leave(struct host *host, unsigned group, unsigned actor)
 /* Its supervisors say what they have, as to a sys/node that was restarted. */
 static void restore_members(struct host *host)
 {
-    groups_open(host->groups, OWN_SOURCE, "", "app", EXCHANGE_MEMBERSHIPS_MAX);
+    groups_open(host->groups, OWN_SOURCE, "", "app", EXCHANGE_OWN_MAX);
     groups_snapshot_begin(host->groups, OWN_SOURCE);
     for (unsigned group = 0; group < GROUPS; group++)
         for (unsigned actor = 0; actor < ACTORS; actor++)

@@ -1,5 +1,5 @@
-/* Epochs: never one twice, from several processes at once, across kills; and a file that is not ours to
- * guess at. */
+/* Epochs: never one twice, from several processes at once, across kills; and a file that is not
+ * ours to guess at. */
 #include "../../supervisord/epochs.h"
 #include "tap.h"
 
@@ -31,7 +31,8 @@ static void take_many(unsigned char *seen)
 
 static void check_processes(void)
 {
-    unsigned char *seen = mmap(NULL, SEEN_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    unsigned char *seen =
+        mmap(NULL, SEEN_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     unsigned taken = 0, twice = 0;
     pid_t pids[PROCESSES];
 
@@ -85,7 +86,8 @@ static void check_damage(void)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         write_file(wrong[i]);
         epochs_init(&epochs, folder);
-        CHECK(epochs_take(&epochs) == 0 && errno, "a file that holds no number is an error: %zu", i);
+        CHECK(epochs_take(&epochs) == 0 && errno, "a file that holds no number is an error: %zu",
+              i);
     }
     unlink(file);
     epochs_init(&epochs, "/nowhere/at/all");

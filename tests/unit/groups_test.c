@@ -569,6 +569,24 @@ static void check_bounds(void)
               groups_snapshot_add(groups, 9, "s", "g", "b", 1) < 0,
           "nor more in a snapshot");
     groups_close(groups, 9);
+    groups_bound_local(groups, 3);
+    groups_open(groups, 10, "", "other", 3);
+    sync_empty(10);
+    CHECK(join(HERE, "g", "app/a app/b") == 0 && join(10, "g", "other/a other/b") < 0 &&
+              errno == ENOSPC && join(10, "g", "other/a") == 0,
+          "all sources of this node together have as many as it may have");
+    CHECK(join(EAST, "g", "a b c d") == 0, "which is no bound for others");
+    groups_snapshot_begin(groups, 10);
+    CHECK(groups_snapshot_add(groups, 10, "s", "g", "other/a", 2) < 0 && errno == ENOSPC &&
+              groups_snapshot_add(groups, 10, "s", "g", "other/a", 1) == 0 &&
+              groups_snapshot_add(groups, 10, "s", "g", "other/b", 1) < 0,
+          "in a snapshot, too, in which its own do not count twice");
+    groups_snapshot_end(groups, 10);
+    leave(HERE, "g", "app/a app/b");
+    CHECK(join(10, "g", "other/a other/b") == 0, "who leaves makes room");
+    groups_close(groups, 10);
+    groups_bound_local(groups, SIZE_MAX);
+    leave(EAST, "g", "a b c d");
     CHECK(join(HERE, "", "app/a") < 0 && errno == EINVAL, "a group has a name");
     CHECK(join(HERE, "a b", "app/a") < 0 && errno == EINVAL, "without blanks");
     CHECK(join(HERE, "grüße", "app/a") == 0, "of any script");

@@ -1,5 +1,5 @@
-/* What a service decides: room, back-off and refusal of one id, which starts again; and a random history,
- * in which no id's failures weigh on another. */
+/* What a service decides: room, back-off and refusal of one id, which starts again; and a random
+ * history, in which no id's failures weigh on another. */
 #include "../../supervisord/service.h"
 #include "../../supervisord/sharding.h"
 #include "shard.h"
@@ -30,7 +30,8 @@ static void check_room(void)
     struct service service;
 
     service_init(&service, &spec);
-    tap_is_int(service_ask(&service, "a", 9, 0).verdict, SERVICE_START, "there is room for the last one");
+    tap_is_int(service_ask(&service, "a", 9, 0).verdict, SERVICE_START,
+               "there is room for the last one");
     tap_is_int(service_ask(&service, "a", 10, 0).verdict, SERVICE_FULL, "and for none more");
     service_finish(&service);
 }

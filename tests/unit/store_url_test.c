@@ -36,7 +36,8 @@ int main(void)
     tap_is_text(parsed("redis://[::1]"), "redis [::1]:6379", "and its port");
     tap_is_text(parsed("redis:///run/redis.sock"), "redis /run/redis.sock", "a socket");
 
-    tap_ok(is_refused("postgres://me:secret@host/x"), "a password is refused, anyone could list it");
+    tap_ok(is_refused("postgres://me:secret@host/x"),
+           "a password is refused, anyone could list it");
     tap_ok(is_refused("postgres://host/x?password=secret"), "also behind the question mark");
     tap_ok(!is_refused("postgres://[::1]:5433/x"), "a port is no password");
     tap_ok(is_refused("redis://:secret@127.0.0.1"), "and that of Redis");

@@ -84,6 +84,14 @@ static void on_turn(struct ev_loop *l, ev_prepare *prepare, int events)
     carry(&west, &east);
 }
 
+static struct losses losses;
+static uint64_t lost;
+
+static void on_lost(uint64_t messages)
+{
+    lost += messages;
+}
+
 static int visits;
 
 static void on_visit(void *data, struct sp_conn *conn, const uint8_t *hello, size_t size)
@@ -104,7 +112,8 @@ static void start(struct node *node)
                                        .node = node->name,
                                        .rights = {.node_uid = geteuid()},
                                        .grant = RIGHT_ALL,
-                                       .hooks = {send_message, on_visit}};
+                                       .hooks = {send_message, on_visit},
+                                       .losses = &losses};
     node->why = NULL;
     node->is_full = false;
     switchboard_start(&node->board, rundir_listen(node->run, "sys/node"), DESCRIPTORS);
@@ -303,6 +312,46 @@ static void test_full(void)
     end();
 }
 
+/* Casts of 32 kB, to a mailbox that does not read: some of them the kernel takes, others stay with us. */
+static void cast_to_deaf(uint16_t flags, int count)
+{
+    static char payload[32768];
+    struct envelope env = {.kind = ENVELOPE_CAST,
+                           .flags = flags,
+                           .type = envelope_text("add"),
+                           .payload = payload,
+                           .payload_size = sizeof payload};
+
+    begin(true);
+    dial("shop/db@west", "shop/a@east#1");
+    (void)UNTIL(client.opened);
+    peer_pause(actor.peer, true);
+    west.frames = 0;
+    for (int i = 0; i < count; i++)
+        peer_send(client.peer, &env, -1);
+    (void)UNTIL(west.frames == (size_t)count);
+    peer_close(actor.peer, false);
+    actor.peer = NULL;
+}
+
+static void test_mailbox_ends(void)
+{
+    enum { CASTS = 24 };
+
+    lost = 0;
+    cast_to_deaf(ENVELOPE_WANTS_UNDELIVERED, CASTS);
+    CHECK(UNTIL(client.closed) && client.envelopes > 0 && client.envelopes < CASTS,
+          "casts that a mailbox had not taken when it ended come back");
+    CHECK(client.kind == ENVELOPE_ERROR && client.ref == 0 && !strcmp(client.text, "down unknown"),
+          "by name");
+    end();
+    CHECK(lost == 0, "and are not counted as lost");
+    cast_to_deaf(0, CASTS);
+    CHECK(UNTIL(client.closed) && client.envelopes == 0, "who did not ask for that hears of none");
+    CHECK(UNTIL(lost > 0) && lost < CASTS, "but they are counted");
+    end();
+}
+
 /* Answers to somebody who reads none do not pile up, and are not left out unsaid. */
 static void test_deaf(void)
 {
@@ -424,16 +473,19 @@ int main(void)
         return 1;
     ev_prepare_init(&carrier, on_turn);
     ev_prepare_start(loop, &carrier);
+    losses_init(&losses, loop, on_lost);
     test_messages();
     test_names();
     test_nobody();
     test_session_lost();
     test_full();
+    test_mailbox_ends();
     test_deaf();
     test_hostile();
     test_channels_are_bounded();
     test_mutes();
     ev_prepare_stop(loop, &carrier);
+    losses_finish(&losses);
     place_leave();
     return tap_done();
 }
