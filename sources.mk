@@ -143,7 +143,7 @@ UNIT_TESTS += reserve_test
 reserve_test_LIBS := -Wl,--wrap=malloc,--wrap=realloc,--wrap=free,--wrap=mmap,--wrap=munmap -lev
 
 # Talked to from the command line.
-TEST_MODULES += teller hearer grouper keeper
+TEST_MODULES += teller hearer grouper keeper waker
 
 WORKER_MODULES += blackjack lobby
 blackjack_MODULE_SOURCES := workers/blackjack.c workers/blackjack_rules.c
@@ -245,8 +245,13 @@ placement_test_LIBS := -lmbedcrypto
 UNIT_TESTS += placement_sim_test
 placement_sim_test_UNITS := tests/sim/agenda.c tests/sim/registry.c tests/sim/sites.c \
     cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
+# Which reminders are told by whom.
+UNIT_TESTS += reminders_test
+reminders_test_UNITS := cluster/reminders.c cluster/rendezvous.c cluster/memory.c
+reminders_test_LIBS := -lmbedcrypto
 SERVICES_SOURCES := cluster/lease.c cluster/ledger.c cluster/membership.c cluster/node_load.c cluster/place.c \
     cluster/placement.c cluster/places.c cluster/registry.c cluster/rendezvous.c cluster/services.c
+REMINDERS_SOURCES := cluster/delivery.c cluster/reminders.c cluster/reminding.c
 # Guests of the gateway.
 UNIT_TESTS += gate_test errands_test
 gate_test_UNITS := cluster/gate.c cluster/sptcp.c
@@ -256,7 +261,7 @@ gate_fuzz_FUZZED = cluster/gate.c cluster/sptcp.c lib/addr.c
 NODE_SOURCES := cluster/main.c cluster/last_port.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
     cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/losses.c cluster/reach.c \
     cluster/switchboard.c cluster/visitors.c \
-    cluster/gateway.c cluster/gate.c cluster/sptcp.c cluster/errands.c cluster/feeds.c $(SERVICES_SOURCES)
+    cluster/gateway.c cluster/gate.c cluster/sptcp.c cluster/errands.c cluster/feeds.c $(SERVICES_SOURCES) $(REMINDERS_SOURCES)
 NODE_LIBS    := -lnng -lmbedcrypto -lpthread
 
 # sys/store: the queue that the backends share, and the backends.
@@ -264,7 +269,7 @@ STORE_PARTS := workers/store_queue.c workers/store_sqlite.c workers/store_postgr
     workers/store_postgres_schema.c workers/store_redis.c workers/store_redis_scripts.c
 STORE_LIBS  := -lsqlite3 -lpq -lhiredis
 WORKER_PROGRAMS += store
-store_SOURCES := workers/store.c workers/store_serve.c $(STORE_PARTS)
+store_SOURCES := workers/store.c workers/store_herald.c workers/store_serve.c $(STORE_PARTS)
 store_LIBS    := $(STORE_LIBS)
 UNIT_TESTS += sqlite_store_test
 sqlite_store_test_UNITS := tests/unit/store_suite.c $(STORE_PARTS)

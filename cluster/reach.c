@@ -6,6 +6,8 @@
 #include "losses.h"
 #include "mono.h"
 #include "outbound.h"
+#include "peer.h"
+#include "reminding.h"
 #include "services.h"
 #include "switchboard.h"
 #include "url.h"
@@ -38,6 +40,7 @@ struct reach {
     struct visitors visitors;
     struct fanout fanout;
     struct services *services; /* or NULL */
+    struct reminding *reminding;
     struct losses losses;
     struct link *links; /* by node */
     size_t full;        /* of them, whose queues are */
@@ -247,7 +250,8 @@ static bool on_request(void *data, const char *verb, const struct visit *visit)
 {
     const struct reach *reach = data;
 
-    return reach->services && services_visit(reach->services, verb, visit);
+    return reminding_visit(reach->reminding, verb, visit) ||
+           (reach->services && services_visit(reach->services, verb, visit));
 }
 
 static void on_gone(void *data, uint64_t number)
@@ -284,6 +288,28 @@ static void start_services(struct reach *reach)
             .send = send_to_node,
             .data = reach,
         });
+}
+
+static size_t list_rows(void *data, const struct node_row **rows)
+{
+    const struct reach *reach = data;
+
+    return services_nodes(reach->services, rows);
+}
+
+static void start_reminding(struct reach *reach)
+{
+    const struct reach_options *options = &reach->options;
+
+    reach->reminding = reminding_create(&(struct reminding_options){
+        .loop = options->loop,
+        .run_dir = options->run_dir,
+        .node = options->node,
+        .self = options->self,
+        .path = PEER_NODE,
+        .nodes = reach->services ? list_rows : NULL,
+        .data = reach,
+    });
 }
 
 void reach_leave(struct reach *reach)
@@ -345,6 +371,7 @@ struct reach *reach_create(const struct reach_options *options)
         return NULL;
     }
     start_services(reach);
+    start_reminding(reach);
     return reach;
 }
 
@@ -352,6 +379,7 @@ void reach_destroy(struct reach *reach)
 {
     if (!reach)
         return;
+    reminding_destroy(reach->reminding);
     services_destroy(reach->services);
     reach->services = NULL;
     visitors_finish(&reach->visitors); /* their connections are of the switchboard's listener */

@@ -282,6 +282,15 @@ void services_gone(struct services *services, uint64_t number)
     }
 }
 
+size_t services_nodes(const struct services *services, const struct node_row **rows)
+{
+    const struct membership *membership = registry_membership(services->registry);
+
+    *rows = NULL;
+    return membership_may_start(membership, mono_now().us / 1000) ? membership_rows(membership, rows)
+                                                                  : 0;
+}
+
 /* ---- what happens ---------------------------------------------------------------------------- */
 
 const char *services_message(struct services *services, const char *node, const uint8_t *bytes,

@@ -6,6 +6,7 @@
 #ifndef TROUPE_CLUSTER_SERVICES_H
 #define TROUPE_CLUSTER_SERVICES_H
 
+#include "membership.h"
 #include "visitors.h"
 
 struct services;
@@ -31,6 +32,9 @@ bool services_have_left(const struct services *services);
 
 /* A request that may be for us; false: it is not. */
 bool services_visit(struct services *services, const char *verb, const struct visit *visit);
+/* The nodes that share services, if this one is among them; 0: it is out. They stand until the next
+ * message. */
+size_t services_nodes(const struct services *services, const struct node_row **rows);
 /* A visitor's connection has ended. */
 void services_gone(struct services *services, uint64_t number);
 

@@ -131,6 +131,8 @@ enum { CONTROL_NODES_COLUMNS = 12 };
                                              * MESSAGE VERSION]…, by due */
 #define CONTROL_REMINDER_ADVANCE "reminder-advance" /* sssII SERVICE ID NAME VERSION DUE_US(0: it is over)
                                                      * → I VERSION */
+#define CONTROL_REMINDER_SET "reminder-set" /* DUE_US: to sys/node, from sys/store: one was set that is due sooner than
+                                             * all that it was told of; 0: sys/store has begun → words */
 #define CONTROL_NODE_INSERT "node-insert" /* ssssss NODE GENERATION STATE URL SERVICES LOAD → nothing */
 #define CONTROL_NODE_BEAT   "node-beat"   /* ssss NODE GENERATION STATE LOAD → I BEAT */
 #define CONTROL_NODE_SET    "node-set"    /* sssIs NODE GENERATION STATE BEAT WANTED → nothing */

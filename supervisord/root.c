@@ -280,7 +280,7 @@ static int want_store(struct buf *messages)
     char path[] = "sys/store";
 
     root.has_store = add_to_sys(path, sys_tree_store, &root.store_question, messages) == 0;
-    return root.has_store ? 0 : -1;
+    return root.has_store ? want_node(messages) : -1; /* which tells reminders */
 }
 
 /* That it is there already is no mistake. */

@@ -188,10 +188,10 @@ bool sys_tree_has_store(const struct spec_tree *tree)
     return tree->node.store || any_of_tree(tree, keeps_state);
 }
 
-/* Otherwise it is started when somebody first joins a group. */
+/* Where there is a store it tells reminders. Otherwise it is started when somebody first joins a group. */
 static bool needs_node(const struct spec_tree *tree)
 {
-    return tree->node.listen || tree->node.peers || tree->node.gateway_listen ||
+    return tree->node.listen || tree->node.peers || tree->node.gateway_listen || sys_tree_has_store(tree) ||
            any_of_tree(tree, names_groups);
 }
 

@@ -38,6 +38,7 @@ struct program {
     struct ev_loop *loop;
     struct store *store;
     struct store_server *server;
+    struct herald *herald;
     ev_signal term, interrupt;
     ev_timer stopping;
     struct mono stop_limit;
@@ -220,14 +221,19 @@ int main(int argc, char **argv)
     program.store = store_open(program.loop, &program.config, &err);
     if (!program.store)
         die(END_MISCONFIGURED, "%s", err.text);
+    program.herald = herald_create(program.loop, environment("TROUPE_RUN", NULL), program.self);
+    if (!program.herald)
+        die(1, "%s", strerror(errno));
     program.server = store_server_create(program.loop, FD_MAILBOX, program.self,
-                                         raise_descriptors(), program.store);
+                                         raise_descriptors(), program.store, program.herald);
     if (!program.server)
         die(1, "the mailbox: %s", strerror(errno));
+    herald_tell(program.herald, 0);
     start_watchers(&program);
     orders_say(&program.orders, "READY\n");
     ev_run(program.loop, 0);
     store_server_destroy(program.server);
     store_close(program.store);
+    herald_destroy(program.herald);
     return 0;
 }

@@ -26,12 +26,15 @@ struct client {
 struct asked {
     LIST_ENTRY(asked) entry;
     struct client *client;
+    struct herald *herald;
+    int64_t due; /* of a reminder that is put */
     const struct verb *verb;
     uint64_t ref;
 };
 
 struct store_server {
     struct store *store;
+    struct herald *herald;
     const char *self;
     struct sp_listener *listener;
     TAILQ_HEAD(client_list, client) clients;
@@ -349,6 +352,8 @@ static void on_answer(void *data, const struct store_answer *answer)
 {
     struct asked *asked = data;
 
+    if (asked->verb->op == STORE_REMINDER_PUT && answer->status == STORE_OK)
+        herald_tell(asked->herald, asked->due);
     if (asked->client) {
         LIST_REMOVE(asked, entry);
         reply(asked->client->peer, asked, answer);
@@ -372,6 +377,8 @@ static void submit(struct client *client, const struct verb *verb, const struct 
     if (asked && store_submit(client->server->store, request) == 0) {
         asked->client = client;
         asked->verb = verb;
+        asked->herald = client->server->herald;
+        asked->due = request->due;
         asked->ref = env->ref;
         LIST_INSERT_HEAD(&client->asked, asked, entry);
         return;
@@ -476,7 +483,8 @@ static bool on_open(struct sp_conn *conn)
  */
 
 struct store_server *store_server_create(struct ev_loop *loop, int listen_fd, const char *self,
-                                         unsigned max_conns, struct store *store)
+                                         unsigned max_conns, struct store *store,
+                                         struct herald *herald)
 {
     struct sp_limits limits = {.max_outbox = OUTBOX_BYTES, .max_conns = max_conns};
     struct sp_handlers handlers = peer_sp_handlers(on_open);
@@ -485,6 +493,7 @@ struct store_server *store_server_create(struct ev_loop *loop, int listen_fd, co
     if (!server)
         return NULL;
     server->store = store;
+    server->herald = herald;
     server->self = self;
     TAILQ_INIT(&server->clients);
     server->listener = sp_listen(loop, listen_fd, &limits, &handlers, server);
