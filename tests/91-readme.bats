@@ -69,7 +69,7 @@ before() { # COMMAND
 }
 
 after() { # COMMAND
-    [[ $1 != kill*shop/counter* ]] || wait_until 10 is_restarted shop/counter 1
+    [[ $1 != kill*shop/* ]] || wait_until 10 is_restarted shop/counter 1
 }
 
 # Each command, and whether it printed what it is to print.
