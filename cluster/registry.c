@@ -398,7 +398,7 @@ static void settle(struct registry *registry)
         beat(registry);
     if (orders.is_asking)
         ask_promises(registry, now);
-    if (registry->lease.until_ms > registry->told_ms) {
+    if (registry->lease.until_ms > registry->told_ms && lease_holds(&registry->lease, now)) {
         registry->told_ms = registry->lease.until_ms;
         hooks->on_lease(registry->options.data, registry->told_ms);
     }
