@@ -16,7 +16,7 @@ LIB_LIBS    := -lev -ltpl -lm -ldl
 CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c cli/client.c \
     cli/watch.c cli/actors.c cli/place.c cli/records.c cli/mesh.c cli/sessions.c cli/spread.c cli/target.c cli/columns.c cli/listing.c cli/event.c cli/output.c \
     cli/output_json.c cli/daemon.c cli/ending.c cli/tail.c cli/ended.c cli/mail.c cli/description.c \
-    cli/results.c cli/recipient.c cli/storage.c cli/errand.c cli/attachment.c cli/brood.c cli/command.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
+    cli/results.c cli/recipient.c cli/storage.c cli/whereabouts.c cli/errand.c cli/attachment.c cli/brood.c cli/command.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
     cli/cmd_ps.c cli/cmd_tree.c cli/cmd_status.c cli/cmd_why.c cli/cmd_log.c cli/cmd_events.c \
     cli/cmd_start.c cli/cmd_stop.c cli/cmd_restart.c cli/cmd_add.c cli/cmd_rm.c cli/cmd_wait.c \
     cli/cmd_describe.c cli/cmd_call.c cli/cmd_send.c cli/cmd_run.c cli/cmd_counts.c cli/cmd_nodes.c cli/cmd_connect.c \
@@ -228,7 +228,8 @@ UNIT_TESTS += lease_test
 lease_test_UNITS := cluster/lease.c cluster/memory.c
 UNIT_TESTS += membership_test
 membership_test_UNITS := cluster/lease.c cluster/membership.c cluster/memory.c
-UNIT_TESTS += node_load_test
+UNIT_TESTS += host_load_test node_load_test
+host_load_test_UNITS := cluster/host_load.c
 node_load_test_UNITS := cluster/node_load.c
 UNIT_TESTS += placing_test placement_test
 placing_test_UNITS := cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
@@ -238,7 +239,7 @@ placement_test_LIBS := -lmbedcrypto
 UNIT_TESTS += placement_sim_test
 placement_sim_test_UNITS := tests/sim/agenda.c tests/sim/registry.c tests/sim/sites.c \
     cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
-SERVICES_SOURCES := cluster/lease.c cluster/ledger.c cluster/membership.c cluster/node_load.c cluster/place.c \
+SERVICES_SOURCES := cluster/host_load.c cluster/lease.c cluster/ledger.c cluster/membership.c cluster/node_load.c cluster/place.c \
     cluster/placement.c cluster/places.c cluster/registry.c cluster/rendezvous.c cluster/services.c
 NODE_SOURCES := cluster/main.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
     cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/reach.c \

@@ -368,6 +368,7 @@ static void make_reach(void)
         .url = program.self.identity.url,
         .generation = program.self.identity.generation,
         .lease_ms = settings->lease_ms,
+        .limits = settings->limits,
     };
     struct error err = {0};
     const char *incarnation = getenv("TROUPE_INCARNATION");

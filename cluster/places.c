@@ -393,7 +393,8 @@ static bool has_room(const struct spot *spot)
 {
     const struct offer *offer = find_offer(spot->places, spot->service);
 
-    return source_of(offer, spot->id) && offer->instances < offer->max;
+    return source_of(offer, spot->id) && offer->instances < offer->max &&
+           registry_has_room(spot->places->registry);
 }
 
 /* It lives nowhere, and place.h would have us claim it. */

@@ -5,6 +5,7 @@
 #ifndef TROUPE_CLUSTER_REACH_H
 #define TROUPE_CLUSTER_REACH_H
 
+#include "host_load.h"
 #include "exchange.h"
 #include "groups.h"
 #include "peers.h"
@@ -29,6 +30,7 @@ struct reach_options {
     const char *url;      /* of this node, "": nobody reaches it */
     uint64_t generation;
     int64_t lease_ms; /* 0: no services */
+    struct host_limits limits;
 };
 
 /* NULL with errno. */

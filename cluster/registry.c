@@ -203,6 +203,8 @@ static void write_load(struct registry *registry, struct buf *out)
 {
     struct node_service services[MEMBERSHIP_SERVICES_MAX];
 
+    host_load_read(&registry->options.limits, &registry->self.memory_percent,
+                   &registry->self.load_percent);
     registry->self.services = services;
     registry->self.service_count =
         registry->options.hooks->offers(registry->options.data, services);
@@ -482,6 +484,11 @@ void registry_tell(struct registry *registry)
 {
     if (lease_holds(&registry->lease, now_ms()))
         beat(registry);
+}
+
+bool registry_has_room(const struct registry *registry)
+{
+    return registry->self.memory_percent < 100 && registry->self.load_percent < 100;
 }
 
 int64_t registry_lease_until_ms(const struct registry *registry)

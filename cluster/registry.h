@@ -10,6 +10,7 @@
 #ifndef TROUPE_CLUSTER_REGISTRY_H
 #define TROUPE_CLUSTER_REGISTRY_H
 
+#include "host_load.h"
 #include "ledger.h"
 #include "membership.h"
 
@@ -33,6 +34,7 @@ struct registry_options {
     const char *node, *url; /* borrowed */
     uint64_t generation;
     int64_t lease_ms;
+    struct host_limits limits;
     struct ledger *ledger;
     const struct registry_hooks *hooks;
     void *data;
@@ -59,6 +61,8 @@ uint64_t registry_generation(const struct registry *registry);
 void registry_read(struct registry *registry);
 /* What is offered here has changed: it is told with a beat at once. */
 void registry_tell(struct registry *registry);
+/* Is this host below what the node allows, as it was when our row was written last? */
+bool registry_has_room(const struct registry *registry);
 /* ms of mono_now(); 0: no instance may run. */
 int64_t registry_lease_until_ms(const struct registry *registry);
 

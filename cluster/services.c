@@ -340,6 +340,7 @@ struct services *services_create(const struct services_options *options)
         .url = options->url,
         .generation = options->generation,
         .lease_ms = options->lease_ms,
+        .limits = options->limits,
         .ledger = services->ledger,
         .hooks = &on_registry,
         .data = services,

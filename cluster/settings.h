@@ -3,11 +3,12 @@
  *
  *   troupe-node [--cookie FILE] [--listen URL] [--advertise URL] [--peer URL]… [--isolated]
  *               [--ca FILE --cert FILE [--key FILE]] [--trusted-network] [--grant RIGHTS] [--uid N]…
- *               [--lease-ms N]
+ *               [--lease-ms N] [--max-memory PERCENT] [--max-load N]
  *
  * Without a cookie it speaks to no other node, and keeps the groups of this one. --cert holds the key
  * as well where --key is not said. RIGHTS: words of look, send, control. --uid: who else may send.
- * --lease-ms: this node takes part in the running of services (services.h), by leases of that length.
+ * --lease-ms: this node takes part in the running of services (services.h), by leases of that length;
+ * --max-memory and --max-load: as long as the host is below that (host_load.h).
  *
  * TROUPE_NODE is this node's name, TROUPE_GENERATION (hexadecimal) the root's random number,
  * TROUPE_CONTROL the control socket (PROTOCOL 4), LISTEN_FDS says whether descriptor 3 is its
@@ -19,6 +20,7 @@
 
 #include "auth.h"
 #include "error.h"
+#include "host_load.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -40,6 +42,7 @@ struct settings {
     size_t peer_count;
     bool is_isolated, is_trusted_network;
     int64_t lease_ms; /* 0: no services */
+    struct host_limits limits;
     uint8_t cookie[SETTINGS_COOKIE_MAX + 2]; /* with a newline; and one more would be too long */
     size_t cookie_size;
 };
