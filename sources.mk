@@ -231,7 +231,11 @@ membership_test_UNITS := cluster/lease.c cluster/membership.c cluster/memory.c
 UNIT_TESTS += host_load_test node_load_test
 host_load_test_UNITS := cluster/host_load.c
 node_load_test_UNITS := cluster/node_load.c
-UNIT_TESTS += placing_test placement_test
+UNIT_TESTS += placing_test placement_test places_test
+places_test_UNITS := cluster/exchange_wire.c cluster/fields.c cluster/host_load.c cluster/lease.c cluster/membership.c \
+    cluster/memory.c cluster/node_load.c cluster/place.c cluster/placement.c cluster/places.c cluster/registry.c \
+    cluster/rendezvous.c
+places_test_LIBS := -lmbedcrypto
 placing_test_UNITS := cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
 placement_test_UNITS := cluster/placement.c cluster/rendezvous.c
 placement_test_LIBS := -lmbedcrypto

@@ -144,6 +144,8 @@ static void on_table(void *data, const struct ledger_answer *answer)
         take_table(registry, question, answer->rows);
         settle(registry);
         registry->options.hooks->on_table(registry->options.data);
+    } else if (is_current(question)) {
+        registry->options.hooks->on_silence(registry->options.data);
     }
     free(question);
 }

@@ -25,8 +25,9 @@ struct registry_hooks {
     void (*on_lease)(void *data, int64_t until_ms);
     /* None may, and none does: what was claimed is somebody else's. */
     void (*on_fenced)(void *data);
-    /* There is a new table of nodes. */
+    /* There is a new table of nodes; or one was asked for, and the store was unreachable. */
     void (*on_table)(void *data);
+    void (*on_silence)(void *data);
 };
 
 struct registry_options {
