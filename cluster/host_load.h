@@ -19,8 +19,8 @@ double host_load_memory(const char *meminfo);
 /* The load for each of so many processors, by the text of /proc/loadavg; 0 where it does not say.
  * Pure. */
 double host_load_load(const char *loadavg, long processors);
-/* `part` in percent of `allowed`, of which nothing is below 100 that has reached it; allowed 0: none,
- * and 0. Pure. */
+/* `part` in percent of `allowed`, of which nothing is below 100 that has reached it; allowed 0:
+ * none, and 0. Pure. */
 uint32_t host_load_percent(double part, double allowed);
 
 /* Both, now; what cannot be read is 0. */

@@ -62,7 +62,7 @@ struct places {
     struct spot *spots;
     struct want *wants; /* by number */
     uint64_t last_number;
-    uint64_t last_request; /* of spots that are forgotten: their answers may still come, and are nobody's */
+    uint64_t last_request; /* of spots that are forgotten: answers to them may still come */
     uint32_t last_hosting;
 };
 

@@ -32,7 +32,8 @@ struct places_hooks {
     bool (*send)(void *data, const char *node, const void *bytes, size_t size);
 };
 
-/* The registry calls places_on_table(), places_on_silence() and places_on_fenced(); texts and hooks are borrowed. */
+/* The registry calls places_on_table(), places_on_silence() and places_on_fenced(); texts and hooks
+ * are borrowed. */
 struct places *places_create(const char *node, struct ledger *ledger, struct registry *registry,
                              const struct places_hooks *hooks, void *data);
 /* What was asked is not answered any more. Takes NULL. */

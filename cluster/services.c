@@ -333,8 +333,8 @@ static void make_mark(const char *run_dir)
 
 struct services *services_create(const struct services_options *options)
 {
-    static const struct registry_hooks on_registry = {registry_send, offers, on_lease, on_fenced,
-                                                      on_table, on_silence};
+    static const struct registry_hooks on_registry = {registry_send, offers,   on_lease,
+                                                      on_fenced,     on_table, on_silence};
     static const struct places_hooks on_places = {start, places_send};
     struct services *services = memory_zeroed(sizeof *services);
 

@@ -25,7 +25,7 @@ static void apply_exit_code(struct child *child)
         }
 }
 
-/* By the kernel, at the end of its lease: another SIGKILL would have come before that (CLUSTER 4, L2). */
+/* By the kernel, at the end of its lease: another's SIGKILL would have come before (CLUSTER 4, L2). */
 static bool was_fenced(const struct child *child)
 {
     return WIFSIGNALED(child->wait_status) && WTERMSIG(child->wait_status) == SIGKILL &&

@@ -26,6 +26,8 @@ supervisor:
       service: {module: entity, args: {notes: $DIR/notes, locks: $DIR/locks, slow_ms: 1000}${1:+, $1}}
     - name: papers
       service: {module: publisher, placement: hash}
+    - name: leaflets
+      service: {module: publisher, placement: hash, idle: 500ms}
     - {name: listener, module: listener}
     - {name: talker, module: talker}
     - {name: swarm, module: swarm, replicas: 2}
@@ -239,6 +241,20 @@ is_heard() { # ID N
     assert_equal "$(paper_owner "$id")" east
 }
 
+@test "a subscription keeps no actor from its idle stop, on whichever node, and is told of it" {
+    local id
+
+    tree
+    company east west
+    for id in 1 2 3 4 5 6; do
+        at east troupe call shop/listener subscribe "shop/leaflets/$id" news 0
+    done
+    all_have_ended() {
+        [[ $(at east troupe call shop/listener heard) == "$(printf 'ended down shutdown idle | %.0s' 1 2 3 4 5)ended down shutdown idle" ]]
+    }
+    wait_until 15 all_have_ended
+}
+
 paper_owner() { # ID
     rows "select node from place where id = '$1' and service = 'shop/papers'"
 }
@@ -291,7 +307,7 @@ is_busy() {
 }
 
 @test "F6: the owner's host dies: what it had lives on the other, and was never twice" {
-    local id since
+    local id
 
     tree 'placement: hash'
     company east west

@@ -105,7 +105,7 @@ redis_answers() {
 }
 
 redis_rows() {
-    local key
+    local key id
 
     case $1 in
         node)
@@ -116,7 +116,8 @@ redis_rows() {
             ;;
         place)
             for key in $(redis_ask --scan --pattern 'troupe:place:{*}'); do
-                echo "$(sed 's/.*{\(.*\)}/\1/' <<<"$key") $(redis_ask hget "$key" node)"
+                id=${key#*\{}
+                echo "${id%\}*} $(redis_ask hget "$key" node)"
             done
             ;;
     esac
