@@ -16,7 +16,7 @@ LIB_LIBS    := -lev -ltpl -lm -ldl
 CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c cli/client.c \
     cli/watch.c cli/actors.c cli/place.c cli/records.c cli/mesh.c cli/sessions.c cli/spread.c cli/target.c cli/columns.c cli/listing.c cli/event.c cli/output.c \
     cli/output_json.c cli/daemon.c cli/ending.c cli/tail.c cli/ended.c cli/mail.c cli/description.c \
-    cli/results.c cli/recipient.c cli/storage.c cli/errand.c cli/attachment.c cli/brood.c cli/command.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
+    cli/results.c cli/recipient.c cli/storage.c cli/whereabouts.c cli/errand.c cli/attachment.c cli/brood.c cli/command.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
     cli/cmd_ps.c cli/cmd_tree.c cli/cmd_status.c cli/cmd_why.c cli/cmd_log.c cli/cmd_events.c \
     cli/cmd_start.c cli/cmd_stop.c cli/cmd_restart.c cli/cmd_add.c cli/cmd_rm.c cli/cmd_wait.c \
     cli/cmd_describe.c cli/cmd_call.c cli/cmd_send.c cli/cmd_run.c cli/cmd_counts.c cli/cmd_nodes.c cli/cmd_connect.c \
@@ -235,9 +235,14 @@ UNIT_TESTS += lease_test
 lease_test_UNITS := cluster/lease.c cluster/memory.c
 UNIT_TESTS += membership_test
 membership_test_UNITS := cluster/lease.c cluster/membership.c cluster/memory.c
-UNIT_TESTS += node_load_test
+UNIT_TESTS += host_load_test node_load_test
+host_load_test_UNITS := cluster/host_load.c
 node_load_test_UNITS := cluster/node_load.c
-UNIT_TESTS += placing_test placement_test
+UNIT_TESTS += placing_test placement_test places_test
+places_test_UNITS := cluster/exchange_wire.c cluster/fields.c cluster/host_load.c cluster/lease.c cluster/membership.c \
+    cluster/memory.c cluster/node_load.c cluster/place.c cluster/placement.c cluster/places.c cluster/registry.c \
+    cluster/rendezvous.c
+places_test_LIBS := -lmbedcrypto
 placing_test_UNITS := cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
 placement_test_UNITS := cluster/placement.c cluster/rendezvous.c
 placement_test_LIBS := -lmbedcrypto
@@ -249,7 +254,7 @@ placement_sim_test_UNITS := tests/sim/agenda.c tests/sim/registry.c tests/sim/si
 UNIT_TESTS += reminders_test
 reminders_test_UNITS := cluster/reminders.c cluster/rendezvous.c cluster/memory.c
 reminders_test_LIBS := -lmbedcrypto
-SERVICES_SOURCES := cluster/lease.c cluster/ledger.c cluster/membership.c cluster/node_load.c cluster/place.c \
+SERVICES_SOURCES := cluster/host_load.c cluster/lease.c cluster/ledger.c cluster/membership.c cluster/node_load.c cluster/place.c \
     cluster/placement.c cluster/places.c cluster/registry.c cluster/rendezvous.c cluster/services.c
 REMINDERS_SOURCES := cluster/delivery.c cluster/reminders.c cluster/reminding.c
 # Guests of the gateway.

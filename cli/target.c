@@ -4,6 +4,7 @@
 #include "control.h"
 #include "place.h"
 #include "text.h"
+#include "whereabouts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -75,7 +76,10 @@ int target_unknown(struct cli *cli, const char *path)
     struct actors actors;
     const char **paths;
     const char *nearest = NULL;
+    char node[ADDR_PART_MAX + 1];
 
+    if (whereabouts_find(cli, path, node) && !is_this_node(cli, node))
+        return cli_fail(STATUS_NOPROC, "%s: it is at %s: %s@%s", path, node, path, node);
     if (actors_collect(&cli->client, addr_node_part(path), true, &actors) == 0) {
         paths = cli_alloc((actors.count + 1) * sizeof *paths);
         for (size_t i = 0; i < actors.count; i++)

@@ -471,6 +471,7 @@ static void make_reach(void)
         .generation = program.self.identity.generation,
         .lease_ms = settings->lease_ms,
         .on_lost = on_lost,
+        .limits = settings->limits,
     };
     struct error err = {0};
     const char *incarnation = getenv("TROUPE_INCARNATION");

@@ -108,6 +108,7 @@ enum place_order place_claimed(struct place *place, uint64_t request, uint64_t e
 enum place_order place_failed(struct place *place, uint64_t request)
 {
     bool is_refusal = is_answer(place, PLACE_READING, request) ||
+                      is_answer(place, PLACE_JUDGING, request) ||
                       is_answer(place, PLACE_CLAIMING, request) ||
                       (is_answer(place, PLACE_FREEING, request) && place->is_wanted);
 

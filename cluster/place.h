@@ -75,7 +75,8 @@ enum place_order place_table(struct place *place, const struct membership *membe
 /* epoch: the new one; 0: the row was not as we had read it. */
 enum place_order place_claimed(struct place *place, uint64_t request, uint64_t epoch,
                                const struct membership *membership, int64_t now_ms);
-/* The store has not answered in time, or says that it cannot. */
+/* The store has not answered in time, or says that it cannot. While a table is waited for: could
+ * not give one; the request is then that of the row. */
 enum place_order place_failed(struct place *place, uint64_t request);
 /* The instance is ready. */
 enum place_order place_ready(struct place *place);

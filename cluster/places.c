@@ -62,6 +62,7 @@ struct places {
     struct spot *spots;
     struct want *wants; /* by number */
     uint64_t last_number;
+    uint64_t last_request; /* of spots that are forgotten: answers to them may still come */
     uint32_t last_hosting;
 };
 
@@ -121,6 +122,7 @@ static struct spot *find_or_make(struct places *places, const char *service, con
         return NULL;
     }
     spot->places = places;
+    spot->place.request = places->last_request;
     spot->id = spot->path + strlen(service) + 1;
     snprintf(spot->service, sizeof spot->service, "%s", service);
     HASH_ADD_STR(places->spots, path, spot);
@@ -138,6 +140,8 @@ static void forget_if_done(struct spot *spot)
         spot->has_looked = false;
     if (spot->wants || spot->hosting || spot->place.state != PLACE_IDLE)
         return;
+    if (spot->place.request > spot->places->last_request)
+        spot->places->last_request = spot->place.request;
     HASH_DEL(spot->places->spots, spot);
     free(spot);
 }
@@ -393,7 +397,8 @@ static bool has_room(const struct spot *spot)
 {
     const struct offer *offer = find_offer(spot->places, spot->service);
 
-    return source_of(offer, spot->id) && offer->instances < offer->max;
+    return source_of(offer, spot->id) && offer->instances < offer->max &&
+           registry_has_room(spot->places->registry);
 }
 
 /* It lives nowhere, and place.h would have us claim it. */
@@ -732,6 +737,20 @@ void places_on_table(struct places *places)
             obey(spot, place_want(&spot->place));
         else
             obey(spot, place_table(&spot->place, registry_membership(places->registry), now_ms()));
+    }
+}
+
+void places_on_silence(struct places *places)
+{
+    struct spot *spot, *next;
+
+    HASH_ITER (hh, places->spots, spot, next) {
+        if (spot->place.state == PLACE_JUDGING) {
+            obey(spot, place_failed(&spot->place, spot->place.request));
+        } else if (spot->has_looked && spot->place.state == PLACE_IDLE) {
+            spot->has_looked = false;
+            obey(spot, PLACE_UNREACHABLE);
+        }
     }
 }
 

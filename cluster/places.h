@@ -32,7 +32,8 @@ struct places_hooks {
     bool (*send)(void *data, const char *node, const void *bytes, size_t size);
 };
 
-/* The registry calls places_on_table() and places_on_fenced(); texts and hooks are borrowed. */
+/* The registry calls places_on_table(), places_on_silence() and places_on_fenced(); texts and hooks
+ * are borrowed. */
 struct places *places_create(const char *node, struct ledger *ledger, struct registry *registry,
                              const struct places_hooks *hooks, void *data);
 /* What was asked is not answered any more. Takes NULL. */
@@ -79,6 +80,8 @@ void places_forget(struct places *places, uint64_t number);
 const char *places_message(struct places *places, const char *node, const uint8_t *bytes,
                            size_t size);
 void places_on_table(struct places *places);
+/* The store could not be asked for a table: who waits for one hears so. */
+void places_on_silence(struct places *places);
 void places_on_fenced(struct places *places);
 void places_on_down(struct places *places, const char *node);
 /* Does nothing live or begin here? */

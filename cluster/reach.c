@@ -284,6 +284,7 @@ static void start_services(struct reach *reach)
             .self = options->self,
             .generation = options->generation,
             .lease_ms = options->lease_ms,
+            .limits = options->limits,
             .visitors = &reach->visitors,
             .send = send_to_node,
             .data = reach,

@@ -5,6 +5,7 @@
 #ifndef TROUPE_CLUSTER_REACH_H
 #define TROUPE_CLUSTER_REACH_H
 
+#include "host_load.h"
 #include "exchange.h"
 #include "groups.h"
 #include "peers.h"
@@ -30,6 +31,7 @@ struct reach_options {
     uint64_t generation;
     int64_t lease_ms; /* 0: no services */
     void (*on_lost)(uint64_t messages); /* so many more, since the last time (losses.h) */
+    struct host_limits limits;
 };
 
 /* NULL with errno. */

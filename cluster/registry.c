@@ -144,6 +144,8 @@ static void on_table(void *data, const struct ledger_answer *answer)
         take_table(registry, question, answer->rows);
         settle(registry);
         registry->options.hooks->on_table(registry->options.data);
+    } else if (is_current(question)) {
+        registry->options.hooks->on_silence(registry->options.data);
     }
     free(question);
 }
@@ -203,6 +205,8 @@ static void write_load(struct registry *registry, struct buf *out)
 {
     struct node_service services[MEMBERSHIP_SERVICES_MAX];
 
+    host_load_read(&registry->options.limits, &registry->self.memory_percent,
+                   &registry->self.load_percent);
     registry->self.services = services;
     registry->self.service_count =
         registry->options.hooks->offers(registry->options.data, services);
@@ -398,7 +402,7 @@ static void settle(struct registry *registry)
         beat(registry);
     if (orders.is_asking)
         ask_promises(registry, now);
-    if (registry->lease.until_ms > registry->told_ms) {
+    if (registry->lease.until_ms > registry->told_ms && lease_holds(&registry->lease, now)) {
         registry->told_ms = registry->lease.until_ms;
         hooks->on_lease(registry->options.data, registry->told_ms);
     }
@@ -482,6 +486,11 @@ void registry_tell(struct registry *registry)
 {
     if (lease_holds(&registry->lease, now_ms()))
         beat(registry);
+}
+
+bool registry_has_room(const struct registry *registry)
+{
+    return registry->self.memory_percent < 100 && registry->self.load_percent < 100;
 }
 
 int64_t registry_lease_until_ms(const struct registry *registry)

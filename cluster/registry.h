@@ -10,6 +10,7 @@
 #ifndef TROUPE_CLUSTER_REGISTRY_H
 #define TROUPE_CLUSTER_REGISTRY_H
 
+#include "host_load.h"
 #include "ledger.h"
 #include "membership.h"
 
@@ -24,8 +25,9 @@ struct registry_hooks {
     void (*on_lease)(void *data, int64_t until_ms);
     /* None may, and none does: what was claimed is somebody else's. */
     void (*on_fenced)(void *data);
-    /* There is a new table of nodes. */
+    /* There is a new table of nodes; or one was asked for, and the store was unreachable. */
     void (*on_table)(void *data);
+    void (*on_silence)(void *data);
 };
 
 struct registry_options {
@@ -33,6 +35,7 @@ struct registry_options {
     const char *node, *url; /* borrowed */
     uint64_t generation;
     int64_t lease_ms;
+    struct host_limits limits;
     struct ledger *ledger;
     const struct registry_hooks *hooks;
     void *data;
@@ -59,6 +62,8 @@ uint64_t registry_generation(const struct registry *registry);
 void registry_read(struct registry *registry);
 /* What is offered here has changed: it is told with a beat at once. */
 void registry_tell(struct registry *registry);
+/* Is this host below what the node allows, as it was when our row was written last? */
+bool registry_has_room(const struct registry *registry);
 /* ms of mono_now(); 0: no instance may run. */
 int64_t registry_lease_until_ms(const struct registry *registry);
 

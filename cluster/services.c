@@ -107,6 +107,13 @@ static void on_table(void *data)
     places_on_table(services->places);
 }
 
+static void on_silence(void *data)
+{
+    const struct services *services = data;
+
+    places_on_silence(services->places);
+}
+
 static void start(void *data, uint64_t source, const char *id, uint64_t epoch)
 {
     const struct services *services = data;
@@ -335,8 +342,8 @@ static void make_mark(const char *run_dir)
 
 struct services *services_create(const struct services_options *options)
 {
-    static const struct registry_hooks on_registry = {registry_send, offers, on_lease, on_fenced,
-                                                      on_table};
+    static const struct registry_hooks on_registry = {registry_send, offers,   on_lease,
+                                                      on_fenced,     on_table, on_silence};
     static const struct places_hooks on_places = {start, places_send};
     struct services *services = memory_zeroed(sizeof *services);
 
@@ -349,6 +356,7 @@ struct services *services_create(const struct services_options *options)
         .url = options->url,
         .generation = options->generation,
         .lease_ms = options->lease_ms,
+        .limits = options->limits,
         .ledger = services->ledger,
         .hooks = &on_registry,
         .data = services,

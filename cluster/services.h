@@ -6,6 +6,7 @@
 #ifndef TROUPE_CLUSTER_SERVICES_H
 #define TROUPE_CLUSTER_SERVICES_H
 
+#include "host_load.h"
 #include "membership.h"
 #include "visitors.h"
 
@@ -16,6 +17,7 @@ struct services_options {
     const char *run_dir, *node, *url, *self; /* borrowed, as all here */
     uint64_t generation;
     int64_t lease_ms;
+    struct host_limits limits;
     const struct visitors *visitors;
     bool (*send)(void *data, const char *node, const void *bytes, size_t size);
     void *data;

@@ -143,6 +143,27 @@ static int read_lease(struct settings *settings, const char *text, struct error 
     return 0;
 }
 
+static int read_max_memory(struct settings *settings, const char *text, struct error *err)
+{
+    uint64_t percent;
+
+    if (text_unsigned(text, 1, 100, &percent) < 0)
+        return error_set(err, EINVAL, "--max-memory %s: expected 1 to 100", text);
+    settings->limits.max_memory = (uint32_t)percent;
+    return 0;
+}
+
+static int read_max_load(struct settings *settings, const char *text, struct error *err)
+{
+    char *end;
+    double load = strtod(text, &end);
+
+    if (end == text || *end || !(load > 0))
+        return error_set(err, EINVAL, "--max-load %s: expected a number above 0", text);
+    settings->limits.max_load = load;
+    return 0;
+}
+
 static int read_option(struct settings *settings, int option, struct error *err)
 {
     switch (option) {
@@ -189,6 +210,10 @@ static int read_option(struct settings *settings, int option, struct error *err)
         return 0;
     case 'e':
         return read_lease(settings, optarg, err);
+    case 'm':
+        return read_max_memory(settings, optarg, err);
+    case 'o':
+        return read_max_load(settings, optarg, err);
     default:
         return error_set(err, EINVAL, "not an option");
     }
@@ -213,6 +238,8 @@ int settings_read(struct settings *settings, int argc, char **argv, struct error
         {"isolated", no_argument, NULL, 'i'},
         {"trusted-network", no_argument, NULL, 'n'},
         {"lease-ms", required_argument, NULL, 'e'},
+        {"max-memory", required_argument, NULL, 'm'},
+        {"max-load", required_argument, NULL, 'o'},
         {0},
     };
     int option;

@@ -3,12 +3,14 @@
  *
  *   troupe-node [--cookie FILE] [--listen URL] [--advertise URL] [--peer URL]… [--isolated]
  *               [--ca FILE --cert FILE [--key FILE]] [--trusted-network] [--grant RIGHTS] [--uid N]…
- *               [--lease-ms N] [--gateway URL [--gateway-grant RIGHTS] [--gateway-actor PATTERN]…
+ *               [--lease-ms N] [--max-memory PERCENT] [--max-load N]
+ *               [--gateway URL [--gateway-grant RIGHTS] [--gateway-actor PATTERN]…
  *                              [--gateway-publisher PATH]…]
  *
  * Without a cookie it speaks to no other node, and keeps the groups of this one. --cert holds the key
  * as well where --key is not said. RIGHTS: words of look, send, control. --uid: who else may send.
- * --lease-ms: this node takes part in the running of services (services.h), by leases of that length.
+ * --lease-ms: this node takes part in the running of services (services.h), by leases of that length;
+ * --max-memory and --max-load: as long as the host is below that (host_load.h).
  * --gateway: where nng clients of other hosts are served (gateway.h), and what they may do.
  *
  * TROUPE_NODE is this node's name, TROUPE_GENERATION (hexadecimal) the root's random number,
@@ -22,6 +24,7 @@
 #include "auth.h"
 #include "cookie.h"
 #include "error.h"
+#include "host_load.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -48,6 +51,7 @@ struct settings {
     bool is_isolated, is_trusted_network;
     int64_t lease_ms; /* 0: no services */
     struct cookie cookie;
+    struct host_limits limits;
 };
 
 /* 0, or -1 with what is wrong. */

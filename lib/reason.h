@@ -42,6 +42,9 @@ int reason_exit_status(const char *reason);
 /* Of a service's actor that stopped by itself because nobody sent it anything. */
 #define REASON_IDLE "shutdown idle"
 
+/* Of a service's supervisor whose lease has ended, and whose actors ended with it: nobody's failure. */
+#define REASON_FENCED "fenced"
+
 /* A supervisor's own end with more to say than `shutdown`: it has given up, or could not start. Only
  * its auto_shutdown is what it was meant to do. */
 bool reason_is_defeat(const char *reason);

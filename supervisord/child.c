@@ -1,5 +1,6 @@
 #include "child_parts.h"
 
+#include "fence.h"
 #include "spawn.h"
 #include "status.h"
 #include "supervisor.h"
@@ -137,6 +138,7 @@ static void spawn(struct child *child)
     char reason[REASON_MAX];
 
     forget_last_life(child);
+    fence_mark_clear(child->fence);
     child->started = mono_now();
     child->slot->incarnation = activations_number(child);
     if (!child->slot->incarnation)
@@ -420,6 +422,12 @@ static void skip_attached(struct child *child)
         child->slot->incarnation = gone->end.incarnation;
 }
 
+static bool has_fence(const struct child *child)
+{
+    return child->supervisor->node->is_clustered && spec_supervises(child->spec) &&
+           child->spec->supervisor->service;
+}
+
 struct child *child_create(struct supervisor *supervisor, const struct spec *spec,
                            struct spec *own_spec)
 {
@@ -441,6 +449,8 @@ struct child *child_create(struct supervisor *supervisor, const struct spec *spe
     child->slot = table_slot(supervisor->table, spec->name);
     if (!child->slot || (!child->slot->held && mailbox_bind(child) < 0) || pages_claim(child) < 0 ||
         logpipes_create(child) < 0)
+        goto fail;
+    if (has_fence(child) && !(child->fence = fence_mark_create()))
         goto fail;
     party_init(&child->party, &supervisor->backplane, &talk_party_kind, child->path);
     skip_attached(child);
@@ -479,6 +489,7 @@ void child_destroy(struct child *child, bool gone)
         if (child->supervisor->spec->template)
             table_release(child->supervisor->table, child->slot);
     }
+    fence_mark_destroy(child->fence);
     intensity_finish(&child->restarts);
     intensity_finish(&child->allowance);
     if (child->own_spec) {

@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct fence_mark;
 struct module;
 struct supervisor;
 
@@ -116,6 +117,7 @@ struct child {
     struct party party;  /* to links and monitors; holds what the control socket does not take yet */
 
     struct mono started, not_before;
+    struct fence_mark *fence; /* of a supervisor whose children live by a lease; else NULL */
     uint64_t epoch; /* that sys/node has given it (offers.h); 0: none, or it is told as gone */
     int64_t start_took_ms;
     struct backoff backoff;

@@ -426,6 +426,14 @@ static const struct config_key node_keys[] = {
      .help = "How long the services of this node may run without a word to the store, where nodes "
              "share one: after that its actors have ended, and others may take them over a fifth "
              "later. Nodes with store: and peers: or listen: share their services."},
+    {"max_memory", TYPE_COUNT, AT(max_memory), .min = 1, .max = 100, .fallback_words = "no limit",
+     .expected = "a number from 1 to 100", .example = "90", .sample = SAMPLE_COMMENTED,
+     .help = "So many percent of the host's memory may be taken; then other nodes are given what "
+             "would be started here, and where all are full it is overloaded. What lives goes on."},
+    {"max_load", TYPE_NUMBER, AT(max_load), .min = 0.01, .max = 1000, .fallback_words = "no limit",
+     .expected = "a number from 0.01 to 1000, such as 2 or 1.5", .example = "2",
+     .sample = SAMPLE_COMMENTED,
+     .help = "The same for the load of the last minute, divided by the number of processors."},
     {0},
 };
 

@@ -1,8 +1,10 @@
 #include "child_parts.h"
 
+#include "fence.h"
 #include "status.h"
 #include "supervisor.h"
 
+#include <signal.h>
 #include <sys/wait.h>
 
 static bool was_asked(const struct child *child)
@@ -23,12 +25,23 @@ static void apply_exit_code(struct child *child)
         }
 }
 
+/* By the kernel, at the end of its lease: another's SIGKILL would have come before (CLUSTER 4, L2). */
+static bool was_fenced(const struct child *child)
+{
+    return WIFSIGNALED(child->wait_status) && WTERMSIG(child->wait_status) == SIGKILL &&
+           !child->killed && fence_has_struck(child->fence);
+}
+
 /* The reason of the end (SEMANTICS 4): our own cause first, then what the kernel says of a violent
  * end, then what the child said itself, then its status. */
 static void reason_of_end(struct child *child, char reason[REASON_MAX])
 {
     if (child->order == ORDER_FAULT && *child->fault_reason) {
         reason_copy(child->fault_reason, "shutdown", reason);
+        return;
+    }
+    if (was_fenced(child)) {
+        reason_copy(REASON_FENCED, "", reason);
         return;
     }
     reason_of_status(child->wait_status, was_asked(child), child->spec->stop_signal, child->killed,

@@ -102,6 +102,19 @@ static void restart_child(struct child *child, const char *reason, bool counted)
     restart(supervisor, index_of(supervisor, child));
 }
 
+/* Its lease has ended: that is no failure, and counts as none. It waits for the next one. */
+static void restart_fenced(struct child *child)
+{
+    struct supervisor *supervisor = child->supervisor;
+
+    if (supervisor->mode == SUPERVISOR_ENDING)
+        return;
+    child->slot->restarts_total++;
+    child->rest = REST_NEW;
+    events_child_text(child, EVENT_CHILD_RESTART, "why", REASON_FENCED);
+    restart(supervisor, index_of(supervisor, child));
+}
+
 static void check_auto_shutdown(struct supervisor *supervisor, struct child *child)
 {
     if (supervisor->spec->auto_shutdown == AUTO_NEVER)
@@ -184,6 +197,11 @@ static bool is_cascade(const struct child *child)
     return child->order == ORDER_FAULT && !strncmp(child->fault_reason, "cascade ", 8);
 }
 
+static bool is_fenced(const char *reason)
+{
+    return strcmp(reason, REASON_FENCED) == 0;
+}
+
 /* An application that fails to start is its own affair, unless it is permanent (OTP). */
 static void fail_boot(struct child *child, const char *reason)
 {
@@ -264,6 +282,8 @@ void supervisor_on_end(struct child *child, const char *reason)
         settle_ordered(child);
     else if (makes_instances(supervisor))
         activations_on_end(child, reason);
+    else if (is_fenced(reason))
+        restart_fenced(child);
     else if (child->ignored)
         settle_ignored(child);
     else if (!child->was_ready)

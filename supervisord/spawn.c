@@ -402,12 +402,14 @@ static _Noreturn void become_supervisor(const struct birth *birth)
     if (!node || !supervisor || mailbox < 0 || control < 0 || lock < 0 || slots_reserve() < 0)
         report(BOOT_FD_SPARE, STEP_EXEC, 0);
     store_lend(false);
+    fence_mark_lend(child->fence, false);
     *node = *child->supervisor->node;
     node->lock_fd = lock;
     title_set("troupe: %s", child->path);
     if (supervisor_init(supervisor, node, child->path, birth->incarnation,
                         child->spec->supervisor, mailbox, control) < 0)
         report(BOOT_FD_SPARE, STEP_EXEC, 0);
+    supervisor->offers.fence.mark = child->fence;
     close(BOOT_FD_SPARE);
     slots_reserve();
     _exit(supervisor_run(supervisor));
@@ -566,6 +568,7 @@ static int twin_init(struct twin *twin, const struct child *child)
     twin->spec = (struct spec){0};
     if (spec_supervises(child->spec)) {
         store_lend(true);
+        fence_mark_lend(child->fence, true);
         return 0;
     }
     twin->child.spec = &twin->spec;
@@ -578,6 +581,7 @@ static void twin_finish(struct twin *twin)
         spec_finish(&twin->spec);
     else
         store_lend(false);
+    fence_mark_lend(twin->child.fence, false);
 }
 
 /* Forks, and be_born() in the child. */

@@ -153,6 +153,8 @@ struct spec_node {
     char *store_password_file;
     bool store_unsafe;
     int64_t lease_ms; /* of a node that shares services with others */
+    uint64_t max_memory; /* percent of the host's, above which none is placed here; 0: no limit */
+    double max_load; /* for each processor, the same */
     /* parsed, checked for form, and kept for later issues */
     char *http;
 };

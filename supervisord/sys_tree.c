@@ -94,6 +94,15 @@ static void add_gateway(struct buf *yaml, const struct spec_node *spec)
         add_option(yaml, "--gateway-publisher", *publisher);
 }
 
+static void write_limits(const struct spec_node *spec, struct buf *yaml)
+{
+    buf_printf(yaml, ", --lease-ms, '%lld'", (long long)spec->lease_ms);
+    if (spec->max_memory)
+        buf_printf(yaml, ", --max-memory, '%llu'", (unsigned long long)spec->max_memory);
+    if (spec->max_load > 0)
+        buf_printf(yaml, ", --max-load, '%.6f'", spec->max_load);
+}
+
 /* With 75 it says that the host refuses something (its port is taken): it tries again, which weighs on
  * nobody. With 78, that it was told nonsense (a certificate that is none): it stays down, and the rest of
  * the node goes on. */
@@ -114,7 +123,7 @@ static void write_node(const struct node *node, const struct spec_node *spec, co
     if (spec->trusted_network)
         buf_printf(yaml, ", --trusted-network");
     if (node->is_clustered)
-        buf_printf(yaml, ", --lease-ms, '%lld'", (long long)spec->lease_ms);
+        write_limits(spec, yaml);
     if (spec->given)
         add_rights(yaml, "--grant", spec->grant);
     add_gateway(yaml, spec);

@@ -5,6 +5,7 @@
 
 load helper
 load nodes
+load wires
 
 setup() {
     troupe_setup
@@ -23,6 +24,11 @@ supervisor:
   children:
     - name: things
       service: {module: entity, args: {notes: $DIR/notes, locks: $DIR/locks, slow_ms: 1000}${1:+, $1}}
+    - name: papers
+      service: {module: publisher, placement: hash}
+    - name: leaflets
+      service: {module: publisher, placement: hash, idle: 500ms}
+    - {name: listener, module: listener}
     - {name: talker, module: talker}
     - {name: swarm, module: swarm, replicas: 2}
 END
@@ -69,7 +75,7 @@ is_out() { # NODE
 }
 
 owner() { # ID
-    rows "select node from place where id = '$1'"
+    rows "select node from place where id = '$1' and service = 'shop/things'"
 }
 
 is_owner() { # ID NODE
@@ -80,7 +86,7 @@ is_owner() { # ID NODE
 id_of() { # NODE
     local i
 
-    for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+    for i in 10 20 30 40 50 60 70 80 90 100 110 120; do
         at east troupe call "shop/things/$i" hit >/dev/null
         [[ $(owner "$i") == "$1" ]] && echo "$i" && return
     done
@@ -128,7 +134,7 @@ never_two() {
     tree 'placement: hash'
     company east west
     id=$(id_of west)
-    at east troupe call --timeout 30s shop/swarm.1 run shop/things/ hit 10 1 1000 "$id" "$id" 5000 >out
+    at east troupe call --timeout 30s shop/swarm.1 run "shop/things/${id%0}" hit 10 1 1000 0 0 5000 >out
     run grep -o 'answered=[0-9]*' out
     assert_output "answered=10000"
     assert_equal "$(noted "^ready $id ")" 1
@@ -171,8 +177,130 @@ never_two() {
     assert_output --partial overloaded
 }
 
+@test "a host with less room than its node wants left takes no more actors; when no other has, it is overloaded by name" {
+    tree 'placement: local'
+    member east 'max_memory: 1'
+    member west
+    wait_until 15 are_in east west
+    hit east 1
+    is_owner 1 west
+    run rows "select load from node where name = 'east'"
+    assert_output --regexp ' memory=[1-9][0-9][0-9]+ '
+    at west troupe down
+    run hit east 2
+    assert_failure
+    assert_output --partial overloaded
+}
+
+has_heard() { # PATTERN
+    at east troupe call shop/listener heard | grep -q -- "$1"
+}
+
+# Of that id an event has been heard, published from west.
+is_heard() { # ID N
+    at west troupe call "shop/papers/$1" say news "$2" >/dev/null 2>&1
+    has_heard "news#[0-9]*=$2"
+}
+
+@test "F4, F5, F32: a subscriber is told by an actor of another node, which is started for it; of its end; and subscribes again" {
+    local id=
+
+    tree
+    company east west
+    for id in 1 2 3 4 5 6 7 8 9 10 11 12; do
+        # nobody has asked for it yet
+        at east troupe call shop/listener subscribe "shop/papers/$id" news 0
+        wait_until 10 is_placed "$id"
+        [[ $(paper_owner "$id") == west ]] && break
+    done
+    at west troupe call "shop/papers/$id" burst news 100 10
+    wait_until 10 has_heard 'news#100=100'
+    run at east troupe call shop/listener heard
+    refute_output --partial gap
+    # in order, as at the end of its idle time: who subscribes anew has it started again
+    at west troupe call "shop/papers/$id" quit "enough of it" || true
+    wait_until 10 has_heard 'ended down enough of it'
+    at east troupe call shop/listener subscribe "shop/papers/$id" news 0
+    wait_until 10 is_heard "$id" 777
+    # shellcheck disable=SC2046
+    kill -KILL $(all_of west)
+    wait_until 15 has_heard 'ended noconnection\|ended down noconnection'
+    wait_until 15 at east troupe call "shop/papers/$id" ping # west is declared dead
+    at east troupe call shop/listener subscribe "shop/papers/$id" news 0
+    is_heard_here() {
+        at east troupe call "shop/papers/$id" say news 888 && has_heard 'news#[0-9]*=888'
+    }
+    wait_until 10 is_heard_here
+    assert_equal "$(paper_owner "$id")" east
+}
+
+@test "a subscription keeps no actor from its idle stop, on whichever node, and is told of it" {
+    local id
+
+    tree
+    company east west
+    for id in 1 2 3 4 5 6; do
+        at east troupe call shop/listener subscribe "shop/leaflets/$id" news 0
+    done
+    all_have_ended() {
+        [[ $(at east troupe call shop/listener heard) == "$(printf 'ended down shutdown idle | %.0s' 1 2 3 4 5)ended down shutdown idle" ]]
+    }
+    wait_until 15 all_have_ended
+}
+
+paper_owner() { # ID
+    rows "select node from place where id = '$1' and service = 'shop/papers'"
+}
+
+is_placed() { # ID
+    [[ -n $(paper_owner "$1") ]]
+}
+
+@test "who asks after an actor that lives on another node is told where" {
+    local verb
+
+    tree 'placement: local'
+    company east west
+    hit west a
+    for verb in ps status why log stop; do
+        run at east troupe $verb shop/things/a
+        assert_failure 3
+        assert_output --partial "it is at west: shop/things/a@west"
+    done
+    at east troupe status shop/things/a@west
+    run at east troupe status shop/things/nobody
+    assert_failure 3
+    assert_output --partial "no such actor"
+}
+
+@test "a session breaks while both nodes live: who had called hears it, nobody is dead, and all goes on" {
+    local url
+
+    tree 'placement: local'
+    node east "store: \"sqlite:$DIR/store\"" "lease: $LEASE" 'connect: isolated'
+    url=$(url_of east)
+    wire between "${url##*:}"
+    node west "store: \"sqlite:$DIR/store\"" "lease: $LEASE" 'connect: isolated' \
+        "peers: ['tcp://127.0.0.1:${WIRE[between]}']"
+    wait_until 20 are_in east west
+    hit west w
+    in_background waiting at east troupe call --timeout 30s shop/things/w rest 15000
+    wait_until 10 is_busy
+    order between reset
+    wait_until 10 grep -q noconnection waiting.out
+    wait_until 20 is_answered west new
+    wait_until 20 is_answered east new
+    assert_equal "$(rows "select count(*) from node where state = 'dead'")" 0
+    assert_equal "$(noted '^ready w ')" 1
+    never_two
+}
+
+is_busy() {
+    (($(at west column_of in shop/things/w) > 1))
+}
+
 @test "F6: the owner's host dies: what it had lives on the other, and was never twice" {
-    local id since
+    local id
 
     tree 'placement: hash'
     company east west

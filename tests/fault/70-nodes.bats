@@ -7,6 +7,7 @@ bats_require_minimum_version 1.5.0
 
 load ../helper
 load ../nodes
+load ../wires
 load fault
 
 setup() {
@@ -35,24 +36,12 @@ YAML
     done
 }
 
-# wire NAME NODE: a wire to that node; its URL is in ${WIRE[NAME]}
-declare -A WIRE
-wire() {
+# node_wire NAME NODE: a wire to that node
+node_wire() {
     local url
 
     url=$(url_of "$2")
-    mkfifo "$DIR/$1.orders"
-    in_background "$1" python3 "$TOP/tests/helpers/cut_proxy.py" "${url##*:}" "$DIR/$1.orders"
-    wait_until 10 grep -q port "$DIR/$1.out"
-    WIRE[$1]=tcp://127.0.0.1:$(awk '/^port/ { print $2 }' "$DIR/$1.out")
-}
-
-order() { # WIRE WORD
-    local before
-
-    before=$(grep -c "^$2 " "$DIR/$1.out") || true
-    echo "$2" >"$DIR/$1.orders"
-    wait_until 10 eval "((\$(grep -c '^$2 ' '$DIR/$1.out') > $before))"
+    wire "$1" "${url##*:}"
 }
 
 talk_node() { # NAME OTHERS LINE…
@@ -119,8 +108,8 @@ nobody_restarted() { # NODE…
 # East, and west that reaches it by a wire
 two_by_wire() {
     talk_node east west 'connect: isolated'
-    wire wire east
-    talk_node west east 'connect: isolated' "peers: ['${WIRE[wire]}']"
+    node_wire wire east
+    talk_node west east 'connect: isolated' "peers: ['tcp://127.0.0.1:${WIRE[wire]}']"
     wait_until 20 are_connected east west
     for node in east west; do
         at $node ask t/g join all 1
@@ -173,8 +162,8 @@ two_by_wire() {
 
 @test "three nodes, one side of the triangle cut: the third sees all, and afterwards all agree" {
     talk_node a "b c" 'connect: isolated'
-    wire ab a
-    talk_node b "a c" 'connect: isolated' "peers: ['${WIRE[ab]}']"
+    node_wire ab a
+    talk_node b "a c" 'connect: isolated' "peers: ['tcp://127.0.0.1:${WIRE[ab]}']"
     talk_node c "a b" 'connect: isolated' "peers: ['$(url_of a)', '$(url_of b)']"
     wait_until 20 are_connected a b c
     for node in a b c; do
