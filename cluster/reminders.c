@@ -43,8 +43,8 @@ struct reminders {
     unsigned silences;
     uint32_t limit;
     int64_t look_ms;
-    int64_t set_us; /* by the wall clock, as it was told: then is looked whatever was found meanwhile, for
-                     * later ones are not told before */
+    int64_t set_us; /* by the wall clock, as it was told: then is looked whatever was found
+                     * meanwhile, for later ones are not told before */
 };
 
 static void sooner(struct reminders *reminders, int64_t when_ms)

@@ -123,7 +123,8 @@ static void check_rest(void)
     CHECK(due_in() <= 7001, "a later one changes nothing");
     pass(3000);
     reminders_silent(reminders, false, now); /* as after a look that has found nothing */
-    CHECK(due_in() >= 4000 && due_in() <= 4001, "nor what is found meanwhile, for none later is told of");
+    CHECK(due_in() >= 4000 && due_in() <= 4001,
+          "nor what is found meanwhile, for none later is told of");
     reminders_set(reminders, 0);
     tap_is_int(due_in(), 0, "a store that has begun is looked at");
     CHECK(look(), "looks");
