@@ -240,7 +240,7 @@ host_load_test_UNITS := cluster/host_load.c
 node_load_test_UNITS := cluster/node_load.c
 UNIT_TESTS += placing_test placement_test places_test
 places_test_UNITS := cluster/exchange_wire.c cluster/fields.c cluster/host_load.c cluster/lease.c cluster/membership.c \
-    cluster/memory.c cluster/node_load.c cluster/place.c cluster/placement.c cluster/places.c cluster/registry.c \
+    cluster/memory.c cluster/node_load.c cluster/node_lock.c cluster/place.c cluster/placement.c cluster/places.c cluster/registry.c \
     cluster/rendezvous.c
 places_test_LIBS := -lmbedcrypto
 placing_test_UNITS := cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
@@ -254,7 +254,7 @@ placement_sim_test_UNITS := tests/sim/agenda.c tests/sim/registry.c tests/sim/si
 UNIT_TESTS += reminders_test
 reminders_test_UNITS := cluster/reminders.c cluster/rendezvous.c cluster/memory.c
 reminders_test_LIBS := -lmbedcrypto
-SERVICES_SOURCES := cluster/host_load.c cluster/lease.c cluster/ledger.c cluster/membership.c cluster/node_load.c cluster/place.c \
+SERVICES_SOURCES := cluster/host_load.c cluster/lease.c cluster/ledger.c cluster/membership.c cluster/node_load.c cluster/node_lock.c cluster/place.c \
     cluster/placement.c cluster/places.c cluster/registry.c cluster/rendezvous.c cluster/services.c
 REMINDERS_SOURCES := cluster/delivery.c cluster/reminders.c cluster/reminding.c
 # Guests of the gateway.

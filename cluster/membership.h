@@ -23,6 +23,7 @@
 
 #include "auth.h"
 #include "lease.h"
+#include "node_lock.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,6 +48,7 @@ struct node_row {
     uint64_t beat;
     int64_t lease_ms;
     char url[AUTH_URL_MAX + 1];
+    char lock[NODE_LOCK_MAX + 1]; /* node_lock.h; "": it is not told */
     uint32_t memory_percent, load_percent; /* of what the node allows its services */
     const struct node_service *services;   /* of whom the row is from */
     size_t service_count;

@@ -11,6 +11,8 @@ int node_load_write(const struct node_row *row, struct buf *out)
     int result = buf_printf(out, "lease=%lld memory=%u load=%u", (long long)row->lease_ms,
                             row->memory_percent, row->load_percent);
 
+    if (result >= 0 && *row->lock)
+        result = buf_printf(out, " lock=%s", row->lock);
     for (size_t i = 0; result >= 0 && i < row->service_count; i++) {
         const struct node_service *service = &row->services[i];
 
@@ -47,6 +49,8 @@ static void read_word(struct node_row *row, char *word, struct node_service *roo
         row->load_percent = (uint32_t)strtoul(value, NULL, 10);
     else if (!strcmp(word, "lease"))
         row->lease_ms = strtoll(value, NULL, 10);
+    else if (!strcmp(word, "lock"))
+        snprintf(row->lock, sizeof row->lock, "%s", value);
     else
         read_service(row, word, value, room);
 }

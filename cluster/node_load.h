@@ -2,9 +2,9 @@
  * What a node says of itself in the `load` column of its row: how long its lease is, how full it
  * is, and what it offers. One line of words:
  *
- *     lease=5000 memory=12 load=30 shop/carts=3/100 shop/tables=0/50
+ *     lease=5000 memory=12 load=30 lock=BOOT:DEVICE:INODE:PATH shop/carts=3/100 shop/tables=0/50
  *
- * Numbers are ms, percent, and instances of at most so many. Pure.
+ * Numbers are ms, percent, and instances of at most so many; the lock is node_lock.h's. Pure.
  */
 #ifndef TROUPE_CLUSTER_NODE_LOAD_H
 #define TROUPE_CLUSTER_NODE_LOAD_H

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { TICKS = 10 /* in the length of a lease */ };
+enum { TICKS = 10 /* in the length of a lease */, LOOK_MS = 2000, LOOK_PACE_MS = 20 };
 
 struct registry {
     struct registry_options options;
@@ -22,8 +22,13 @@ struct registry {
     struct node_row self;
     struct lease lease;
     struct membership *membership;
+    bool must_beat;  /* when a table has come */
+    bool must_tell;  /* what is offered has changed, and no beat has said so */
     int64_t told_ms; /* until when on_lease was told last */
-    ev_timer tick;
+    ev_timer tick, look;
+    int64_t look_until_ms;
+    uint64_t *free; /* generations whose lock was free at the last look */
+    size_t free_count;
 };
 
 /* What the store was asked, until it answers. */
@@ -50,6 +55,7 @@ uint64_t registry_generation_of(const char *text)
 }
 
 static void settle(struct registry *registry);
+static void beat(struct registry *registry);
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
@@ -143,6 +149,8 @@ static void on_table(void *data, const struct ledger_answer *answer)
         settle(registry);
         take_table(registry, question, answer->rows);
         settle(registry);
+        if (registry->must_beat)
+            beat(registry);
         registry->options.hooks->on_table(registry->options.data);
     } else if (is_current(question)) {
         registry->options.hooks->on_silence(registry->options.data);
@@ -163,6 +171,21 @@ static void on_changed(void *data, const struct ledger_answer *answer)
     free(question);
 }
 
+/* A row in another state than we thought: a table tells in which, and then it beats. */
+static void take_beat(struct registry *registry, enum ledger_outcome outcome, int64_t sent_ms)
+{
+    if (outcome == LEDGER_DONE) {
+        lease_taken(&registry->lease, sent_ms, now_ms());
+        if (registry->must_tell)
+            beat(registry);
+    } else if (outcome == LEDGER_CONFLICT) {
+        registry->must_beat = true;
+        membership_read(registry->membership, now_ms());
+    } else if (outcome != LEDGER_UNREACHABLE) {
+        lease_lose(&registry->lease);
+    }
+}
+
 static void on_beaten(void *data, const struct ledger_answer *answer)
 {
     struct question *question = data;
@@ -170,13 +193,7 @@ static void on_beaten(void *data, const struct ledger_answer *answer)
 
     if (is_current(question)) {
         settle(registry);
-        if (answer->outcome == LEDGER_DONE)
-            lease_taken(&registry->lease, question->sent_ms, now_ms());
-        else if (answer->outcome ==
-                 LEDGER_CONFLICT) /* it is in another state: in which, a table tells */
-            membership_read(registry->membership, now_ms());
-        else if (answer->outcome != LEDGER_UNREACHABLE)
-            lease_lose(&registry->lease);
+        take_beat(registry, answer->outcome, question->sent_ms);
         settle(registry);
     }
     free(question);
@@ -248,6 +265,7 @@ static void beat(struct registry *registry)
     char generation[17];
     struct buf load = {0};
 
+    registry->must_beat = registry->must_tell = false;
     registry_generation_text(registry->self.generation, generation);
     write_load(registry, &load);
     ledger_ask(
@@ -355,6 +373,69 @@ static void on_ask(void *data, const struct membership_request *request)
     }
 }
 
+/* ---- who has ended on this host ---------------------------------------------------------------- */
+
+static bool was_free(const struct registry *registry, uint64_t generation)
+{
+    for (size_t i = 0; i < registry->free_count; i++)
+        if (registry->free[i] == generation)
+            return true;
+    return false;
+}
+
+/* Our lock is our root's: an older generation that had it is gone. Another's is believed to be free when it was
+ * so twice: the kernel gives it back a moment before it kills the children. */
+static bool is_gone(const struct registry *registry, const struct node_row *row, bool is_free)
+{
+    return !strcmp(row->lock, registry->self.lock) || (is_free && was_free(registry, row->generation));
+}
+
+static void look_at_locks(struct registry *registry)
+{
+    const struct node_row *rows;
+    size_t n = membership_rows(registry->membership, &rows), found = 0, gone_count = 0;
+    uint64_t *found_free = memory_resize(NULL, n + 1, sizeof *found_free);
+    uint64_t *gone = memory_resize(NULL, n + 1, sizeof *gone);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct node_row *row = &rows[i];
+        bool is_free;
+
+        if (!*row->lock || row->state == NODE_DEAD || row->state == NODE_LEFT ||
+            row->generation == registry->self.generation)
+            continue;
+        is_free = node_lock_is_free(row->lock);
+        if (is_gone(registry, row, is_free))
+            gone[gone_count++] = row->generation;
+        if (is_free)
+            found_free[found++] = row->generation;
+    }
+    free(registry->free);
+    registry->free = found_free;
+    registry->free_count = found;
+    for (size_t i = 0; i < gone_count; i++)
+        membership_released(registry->membership, gone[i], now_ms());
+    free(gone);
+}
+
+static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct registry *registry = container_of(timer, struct registry, look);
+
+    (void)events;
+    look_at_locks(registry);
+    settle(registry);
+    if (now_ms() >= registry->look_until_ms)
+        ev_timer_stop(loop, timer);
+}
+
+void registry_look(struct registry *registry)
+{
+    registry->look_until_ms = now_ms() + LOOK_MS;
+    if (!ev_is_active(&registry->look))
+        ev_timer_again(registry->options.loop, &registry->look);
+}
+
 /* ---- lives ----------------------------------------------------------------------------------- */
 
 static void begin_life(struct registry *registry, uint64_t generation)
@@ -415,6 +496,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     (void)loop;
     (void)events;
     settle(registry);
+    look_at_locks(registry);
     membership_tick(registry->membership, now_ms());
     settle(registry);
     if (!is_over(registry))
@@ -434,6 +516,8 @@ struct registry *registry_create(const struct registry_options *options)
     begin_life(registry, options->generation);
     ev_timer_init(&registry->tick, on_tick, 0., (double)options->lease_ms / TICKS / 1000);
     ev_timer_start(options->loop, &registry->tick);
+    ev_timer_init(&registry->look, on_look, 0., LOOK_PACE_MS / 1000.);
+    node_lock_text(options->run_dir, registry->self.lock);
     return registry;
 }
 
@@ -442,6 +526,8 @@ void registry_destroy(struct registry *registry)
     if (!registry)
         return;
     ev_timer_stop(registry->options.loop, &registry->tick);
+    ev_timer_stop(registry->options.loop, &registry->look);
+    free(registry->free);
     end_life(registry);
     free(registry);
 }
@@ -484,6 +570,7 @@ void registry_read(struct registry *registry)
 
 void registry_tell(struct registry *registry)
 {
+    registry->must_tell = true;
     if (lease_holds(&registry->lease, now_ms()))
         beat(registry);
 }

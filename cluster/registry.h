@@ -32,7 +32,7 @@ struct registry_hooks {
 
 struct registry_options {
     struct ev_loop *loop;
-    const char *node, *url; /* borrowed */
+    const char *node, *url, *run_dir; /* borrowed */
     uint64_t generation;
     int64_t lease_ms;
     struct host_limits limits;
@@ -60,6 +60,8 @@ bool registry_has_left(const struct registry *registry);
 const struct membership *registry_membership(const struct registry *registry);
 uint64_t registry_generation(const struct registry *registry);
 void registry_read(struct registry *registry);
+/* The session with some node has ended: if that was its end, on this host, it shows at once. */
+void registry_look(struct registry *registry);
 /* What is offered here has changed: it is told with a beat at once. */
 void registry_tell(struct registry *registry);
 /* Is this host below what the node allows, as it was when our row was written last? */

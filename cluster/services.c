@@ -311,6 +311,7 @@ const char *services_message(struct services *services, const char *node, const 
 void services_down(struct services *services, const char *node)
 {
     places_on_down(services->places, node);
+    registry_look(services->registry);
 }
 
 void services_leave(struct services *services)
@@ -353,6 +354,7 @@ struct services *services_create(const struct services_options *options)
     services->registry = registry_create(&(struct registry_options){
         .loop = options->loop,
         .node = options->node,
+        .run_dir = options->run_dir,
         .url = options->url,
         .generation = options->generation,
         .lease_ms = options->lease_ms,

@@ -82,15 +82,15 @@ is_owner() { # ID NODE
     [[ $(owner "$1") == "$2" ]]
 }
 
-# An id that the strategy `hash` gives to that node: the first of a few that were asked for.
+# An id that the strategy `hash` gives to that node. What it offers may have to be heard of first.
 id_of() { # NODE
-    local i
+    TRIED=0
+    wait_until 25 next_id_is_of "$1" >&2 && echo "$TRIED"
+}
 
-    for i in 10 20 30 40 50 60 70 80 90 100 110 120; do
-        at east troupe call "shop/things/$i" hit >/dev/null
-        [[ $(owner "$i") == "$1" ]] && echo "$i" && return
-    done
-    return 1
+next_id_is_of() { # NODE
+    TRIED=$((TRIED + 1))
+    at east troupe call "shop/things/$TRIED" hit >/dev/null 2>&1 && is_owner "$TRIED" "$1"
 }
 
 hit() { # NODE ID
@@ -309,6 +309,20 @@ is_busy() {
     run hit east "$id"
     assert_failure # at once, by name: nobody knows yet that it is dead
     assert_output --partial noconnection
+    wait_until 10 is_answered east "$id"
+    is_owner "$id" east
+    is_out west
+    never_two
+}
+
+@test "on one host nobody waits for the lease of a node that is gone: its lock is free" {
+    local id
+
+    LEASE=20s
+    tree 'placement: hash'
+    company east west
+    id=$(id_of west)
+    kill_host west
     wait_until 10 is_answered east "$id"
     is_owner "$id" east
     is_out west
