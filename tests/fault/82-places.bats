@@ -102,7 +102,7 @@ never_two() {
 all_of() { # NODE: every process of it
     local root
 
-    root=$(at "$1" ps -o ppid= -p "$(at "$1" pid_of sys)")
+    root=$(ps -o ppid= -p "$(at "$1" pid_of sys)" | tr -d ' ')
     echo "$(ps -o ppid= -p "$root") $root $(at "$1" troupe ps -o json | jq -r '.. | .pid? // empty')"
 }
 
