@@ -273,7 +273,8 @@ static void on_row(void *data, const struct ledger_answer *answer)
     else if (answer->outcome == LEDGER_UNREACHABLE)
         visitors_refuse(visitors, search->number, search->ref, "error the store is unreachable");
     else
-        visitors_refuse(visitors, search->number, search->ref, CONTROL_E_NOPROC " it lives nowhere");
+        visitors_refuse(visitors, search->number, search->ref,
+                        CONTROL_E_NOPROC " it lives nowhere");
     drop_guest(guest);
     free(search);
 }
@@ -288,10 +289,10 @@ static void do_where(struct services *services, const struct visit *visit)
     search = memory_zeroed(sizeof *search);
     *search = (struct search){services, visit_number(visit), visit->ref};
     ledger_ask(services->ledger,
-               &(struct ledger_request){CONTROL_PLACE_READ, "ss",
-                                        (union wire_value[]){ledger_text(visit->words[0]),
-                                                             ledger_text(visit->words[1])},
-                                        "ssI", on_row, search});
+               &(struct ledger_request){
+                   CONTROL_PLACE_READ, "ss",
+                   (union wire_value[]){ledger_text(visit->words[0]), ledger_text(visit->words[1])},
+                   "ssI", on_row, search});
 }
 
 static void do_placed(struct services *services, const struct visit *visit)

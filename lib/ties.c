@@ -250,12 +250,22 @@ static void write_where(const char *path, const char *node, char out[ADDR_TEXT_M
     snprintf(out, ADDR_TEXT_MAX + 1, "%s%s%s", path, *node ? "@" : "", node);
 }
 
+/* That nobody has it is for our supervisor to say; that it cannot be asked is something else. */
+static bool is_unknown(const char *failure)
+{
+    return failure && strcmp(failure, "noproc") != 0;
+}
+
 static void on_found(void *data, const char *node, const char *failure)
 {
     struct tie *tie = data;
     char where[ADDR_TEXT_MAX + 1];
 
     tie->search = NULL; /* it is freed when this returns */
+    if (is_unknown(failure)) {
+        owe(tie->self, tie->ref, tie->who, failure);
+        return;
+    }
     write_where(tie->who, failure ? "" : node, where);
     say(tie->self, CTL_MONITOR, tie->ref, where);
 }
@@ -317,6 +327,7 @@ static void say_link(struct troupe *self, enum ctl_verb verb, enum troupe_link m
 struct whither {
     bool is_known;
     char node[ADDR_PART_MAX + 1];
+    char failure[REASON_MAX];
 };
 
 static void on_whither(void *data, const char *node, const char *failure)
@@ -325,6 +336,8 @@ static void on_whither(void *data, const char *node, const char *failure)
 
     whither->is_known = true;
     snprintf(whither->node, sizeof whither->node, "%s", failure ? "" : node);
+    if (is_unknown(failure))
+        snprintf(whither->failure, sizeof whither->failure, "%s", failure);
 }
 
 static void find_node(struct troupe *self, const char *who, struct whither *whither)
@@ -350,14 +363,16 @@ static struct away **find_away(struct troupe *self, const char *path)
     return at;
 }
 
-/* For troupe_unlink(), which is told the path. */
+/* For troupe_unlink(), which is told the path. node "": it is here. */
 static void keep_away(struct troupe *self, const char *path, const char *node)
 {
-    struct away **at = find_away(self, path);
+    struct away **at = find_away(self, path), *before = *at;
 
-    if (!*at)
-        *at = calloc(1, sizeof **at);
-    if (!*at)
+    if (before) {
+        *at = before->next;
+        free(before);
+    }
+    if (!*node || !(*(at = find_away(self, path)) = calloc(1, sizeof **at)))
         return;
     snprintf((*at)->path, sizeof (*at)->path, "%s", path);
     snprintf((*at)->node, sizeof (*at)->node, "%s", node);
@@ -380,13 +395,17 @@ const char *troupe_link(struct troupe *self, enum troupe_link mode, const char *
     ties->linking = addr.path;
     ties->linked = false;
     find_node(self, who, &whither);
-    write_where(who, whither.node, where);
-    say_link(self, CTL_LINK, mode, where);
-    agenda_wait_for(self, &ties->linked, TIES_LINK_MS);
+    if (*whither.failure) {
+        link_answered(self, whither.failure);
+    } else {
+        write_where(who, whither.node, where);
+        say_link(self, CTL_LINK, mode, where);
+        agenda_wait_for(self, &ties->linked, TIES_LINK_MS);
+    }
     ties->linking = NULL;
     if (!ties->linked)
         return self->ending ? "refused ending" : "timeout";
-    if (!*ties->link_failure && *whither.node)
+    if (!*ties->link_failure)
         keep_away(self, who, whither.node);
     return *ties->link_failure ? ties->link_failure : NULL;
 }

@@ -86,7 +86,8 @@ all_of() { # NODE: every process of it
     local root
 
     root=$(ps -o ppid= -p "$(at "$1" pid_of sys)" | tr -d ' ')
-    echo "$(ps -o ppid= -p "$root") $root $(at "$1" troupe ps -o json | jq -r '.. | .pid? // empty')"
+    # the guard last: without it the root would begin an orderly end
+    echo "$root $(at "$1" troupe ps -o json | jq -r '.. | .pid? // empty') $(ps -o ppid= -p "$root")"
 }
 
 # An id that the strategy `hash` gives to that node: the first of a few that were asked for.
