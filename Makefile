@@ -194,8 +194,8 @@ fault-build:
 
 SCENARIOS := $(sort $(wildcard tests/*.bats tests/conformance/*.bats))
 FAULTS    := $(sort $(wildcard tests/fault/*.bats))
-# Half of a scenario's time goes by in waiting: more of them than cores run at a time.
-TEST_JOBS ?= $(shell echo $$(($(JOBS) * 3 / 2)))
+# More than half of a scenario's time goes by in waiting: twice as many as cores run at a time.
+TEST_JOBS ?= $(shell echo $$(($(JOBS) * 2)))
 RUN_TESTS  = BUILD=$(BUILD) FAULT_BUILD=$(abspath $(FAULT_BUILD)) SAN=$(SAN) \
              scripts/run-tests --logs $(BUILD)/test-logs --jobs $(TEST_JOBS)
 

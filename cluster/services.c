@@ -235,6 +235,66 @@ static void do_place(struct services *services, const struct visit *visit)
         guest->wanted = number;
 }
 
+/* Who asks may be gone before the store has answered. */
+struct search {
+    struct services *services;
+    uint64_t number, ref;
+};
+
+static struct guest *find_guest(const struct search *search)
+{
+    struct guest key = {.key = {search->number, search->ref}}, *guest;
+
+    HASH_FIND(hh, search->services->guests, &key.key, sizeof key.key, guest);
+    return guest;
+}
+
+static bool lives(const struct services *services, const union wire_value *row)
+{
+    uint64_t generation = registry_generation_of(row[1].bytes.at);
+
+    return generation && membership_judge(registry_membership(services->registry), row[0].bytes.at,
+                                          generation, UINT64_MAX) != MEMBERSHIP_GONE;
+}
+
+static void on_row(void *data, const struct ledger_answer *answer)
+{
+    struct search *search = data;
+    const struct visitors *visitors = search->services->options.visitors;
+    struct guest *guest = find_guest(search);
+
+    if (!guest) {
+        free(search);
+        return;
+    }
+    if (answer->outcome == LEDGER_DONE && lives(search->services, answer->values))
+        visitors_reply(visitors, search->number, search->ref,
+                       &(struct words){1, (char *[]){(char *)answer->values[0].bytes.at}});
+    else if (answer->outcome == LEDGER_UNREACHABLE)
+        visitors_refuse(visitors, search->number, search->ref, "error the store is unreachable");
+    else
+        visitors_refuse(visitors, search->number, search->ref,
+                        CONTROL_E_NOPROC " it lives nowhere");
+    drop_guest(guest);
+    free(search);
+}
+
+static void do_where(struct services *services, const struct visit *visit)
+{
+    struct search *search;
+
+    if (!visit_has_words(visit, 2, 2, "expected SERVICE ID"))
+        return;
+    add_guest(services, visit)->wanted = UINT64_MAX; /* it offers nothing */
+    search = memory_zeroed(sizeof *search);
+    *search = (struct search){services, visit_number(visit), visit->ref};
+    ledger_ask(services->ledger,
+               &(struct ledger_request){
+                   CONTROL_PLACE_READ, "ss",
+                   (union wire_value[]){ledger_text(visit->words[0]), ledger_text(visit->words[1])},
+                   "ssI", on_row, search});
+}
+
 static void do_placed(struct services *services, const struct visit *visit)
 {
     uint64_t epoch;
@@ -264,6 +324,7 @@ bool services_visit(struct services *services, const char *verb, const struct vi
         void (*act)(struct services *services, const struct visit *visit);
     } verbs[] = {{CONTROL_OFFER, do_offer},
                  {CONTROL_PLACE, do_place},
+                 {CONTROL_WHERE, do_where},
                  {CONTROL_PLACED, do_placed},
                  {CONTROL_VACATED, do_vacated}};
 

@@ -104,6 +104,8 @@ enum { CONTROL_NODES_COLUMNS = 12 };
 #define CONTROL_VACATED "vacated" /* ID EPOCH WHY: it could not be started, or has ended, and nothing is left
                                    * of it → words */
 #define EVENT_LEASE     "lease"   /* words UNTIL: nothing may run longer (ms of CLOCK_BOOTTIME) */
+#define CONTROL_WHERE   "where"   /* SERVICE ID → words NODE, which has it, or is about to; ERROR noproc: none. It
+                                   * is not started for that */
 #define CONTROL_PLACE   "place"   /* SERVICE ID → words NODE: it is ready there. ERROR: a failure of a call */
 
 /* ---- sys/store (mailbox: sys/store): rows (workers/store_backend.h), for the node's own processes ----

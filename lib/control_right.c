@@ -51,6 +51,7 @@ static const struct control_verb {
     {CONTROL_DISCONNECT, RIGHT_CONTROL, false},
     {CONTROL_OFFER, RIGHT_CONTROL, true},
     {CONTROL_PLACE, RIGHT_SEND, true},
+    {CONTROL_WHERE, RIGHT_LOOK, true},
     {CONTROL_PLACED, RIGHT_CONTROL, true},
     {CONTROL_VACATED, RIGHT_CONTROL, true},
     {CONTROL_LOG, RIGHT_LOOK, false},

@@ -8,6 +8,7 @@
 #include "rundir.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ struct summons {
     void *data;
     ev_timer again;
     bool is_of_node; /* sys/node is asked */
+    const char *verb;
     char path[ADDR_PATH_MAX + 1], service[ADDR_PATH_MAX + 1];
     char mailbox[ADDR_PATH_MAX + sizeof RUNDIR_SUPERVISOR + 2]; /* of whom is asked */
 };
@@ -129,8 +131,7 @@ static int ask(struct summons *summons)
                               (struct mono){0}, &handlers, summons);
     if (!summons->peer)
         return -1;
-    summons->ref = peer_request(
-        summons->peer, summons->is_of_node ? CONTROL_PLACE : CONTROL_ACTIVATE, &words, -1);
+    summons->ref = peer_request(summons->peer, summons->verb, &words, -1);
     return summons->ref ? 0 : -1;
 }
 
@@ -149,7 +150,7 @@ static int find_mailbox(struct summons *summons)
 {
     if (addr_parent(summons->path, summons->service, sizeof summons->service) < 0)
         return -1;
-    summons->is_of_node = !rundir_is_of_service(summons->run_dir, summons->path);
+    summons->is_of_node = strcmp(summons->verb, CONTROL_ACTIVATE) != 0;
     if (!summons->is_of_node)
         return addr_mailbox(summons->service, RUNDIR_SUPERVISOR, summons->mailbox,
                             sizeof summons->mailbox);
@@ -157,8 +158,8 @@ static int find_mailbox(struct summons *summons)
     return 0;
 }
 
-struct summons *summons_send(struct ev_loop *loop, const char *run_dir, const char *path,
-                             const char *self, summons_done *done, void *data)
+static struct summons *begin(struct ev_loop *loop, const char *run_dir, const char *path, const char *self,
+                             const char *verb, summons_done *done, void *data)
 {
     struct summons *summons = calloc(1, sizeof *summons);
     int saved;
@@ -168,6 +169,7 @@ struct summons *summons_send(struct ev_loop *loop, const char *run_dir, const ch
     summons->loop = loop;
     summons->run_dir = run_dir;
     summons->self = self;
+    summons->verb = verb;
     summons->done = done;
     summons->data = data;
     ev_init(&summons->again, on_again);
@@ -178,6 +180,32 @@ struct summons *summons_send(struct ev_loop *loop, const char *run_dir, const ch
     summons_cancel(summons);
     errno = saved;
     return NULL;
+}
+
+struct summons *summons_send(struct ev_loop *loop, const char *run_dir, const char *path, const char *self,
+                             summons_done *done, void *data)
+{
+    const char *verb = rundir_is_of_service(run_dir, path) ? CONTROL_ACTIVATE : CONTROL_PLACE;
+
+    return begin(loop, run_dir, path, self, verb, done, data);
+}
+
+bool summons_can_find(const char *run_dir, const char *path)
+{
+    char at[PATH_MAX];
+
+    snprintf(at, sizeof at, "%s/%s", run_dir, RUNDIR_PLACES);
+    if (*addr_node_part(path) || access(at, F_OK) < 0)
+        return false;
+    snprintf(at, sizeof at, "%s/%s", run_dir, path);
+    return access(at, F_OK) < 0 &&
+           (rundir_is_of_service(run_dir, path) || rundir_may_be_elsewhere(run_dir, path));
+}
+
+struct summons *summons_find(struct ev_loop *loop, const char *run_dir, const char *path, const char *self,
+                             summons_done *done, void *data)
+{
+    return begin(loop, run_dir, path, self, CONTROL_WHERE, done, data);
 }
 
 void summons_cancel(struct summons *summons)

@@ -24,6 +24,11 @@ bool summons_may_help(const char *run_dir, const char *path, const char *why);
 /* run_dir and self, the asker's address, outlive it. Never done before this returns. NULL with errno. */
 struct summons *summons_send(struct ev_loop *loop, const char *run_dir, const char *path, const char *self,
                              summons_done *done, void *data);
+/* May an actor of a service be at this path, on another node, as none of this one is there? */
+bool summons_can_find(const char *run_dir, const char *path);
+/* Asks where it is, and does not start it: done is told the node, or a failure. As summons_send(). */
+struct summons *summons_find(struct ev_loop *loop, const char *run_dir, const char *path, const char *self,
+                             summons_done *done, void *data);
 /* Takes NULL. */
 void summons_cancel(struct summons *summons);
 

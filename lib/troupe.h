@@ -338,7 +338,8 @@ TROUPE_EXPORT int troupe_lookup(struct troupe *self, const char *path, int64_t t
 /* ---- 5. Links ----------------------------------------------------------------------------- */
 
 /* Asks to hear of the end of `who` (present incarnation, or the next one when it is being restarted):
- * .down is called once. Each monitor counts by itself. Returns its number, or 0 with errno: EINVAL,
+ * .down is called once. An actor of a service is found by its path on whichever node it lives, and is not
+ * started for that; .down then names the node (PATH@NODE). Each monitor counts by itself. Returns its number, or 0 with errno: EINVAL,
  * ENOMEM, ENOTCONN (no supervisor to ask). */
 TROUPE_EXPORT uint64_t troupe_monitor(struct troupe *self, const char *who);
 /* No longer; .down is not called for it after this. */
@@ -348,7 +349,7 @@ TROUPE_EXPORT void troupe_demonitor(struct troupe *self, uint64_t monitor);
  * Modes add up; linking twice is once. */
 enum troupe_link { TROUPE_LINK_MONITOR = 1, TROUPE_LINK_NOTIFY = 2, TROUPE_LINK_PEER = 3 };
 
-/* Links to `who`, and waits until both supervisors know. NULL when it stands; else the failure
+/* Links to `who`, found as by troupe_monitor(), and waits until both supervisors know. NULL when it stands; else the failure
  * ("noproc", "refused to itself", "denied …", "noconnection"), valid until the next call. */
 TROUPE_EXPORT const char *troupe_link(struct troupe *self, enum troupe_link mode, const char *who);
 /* Takes these modes away again. */

@@ -224,7 +224,7 @@ is_heard() { # ID N
     wait_until 10 is_heard "$id" 777
     # shellcheck disable=SC2046
     kill -KILL $(all_of west)
-    wait_until 15 has_heard 'ended noconnection\|ended down noconnection'
+    wait_until 15 has_heard 'news#[0-9]*=777.* ended '
     wait_until 15 at east troupe call "shop/papers/$id" ping # west is declared dead
     at east troupe call shop/listener subscribe "shop/papers/$id" news 0
     is_heard_here() {
@@ -271,6 +271,45 @@ is_placed() { # ID
     run at east troupe status shop/things/nobody
     assert_failure 3
     assert_output --partial "no such actor"
+}
+
+has_seen_end() { # PATTERN
+    at east troupe call shop/talker heard | grep -q "down $1"
+}
+
+is_monitored() { # ID
+    at west troupe status "shop/things/$1" | grep -q '^monitored_by:.*shop/talker@east'
+}
+
+@test "links and monitors find an actor of a service by its path, wherever it lives, and start none" {
+    local pid
+
+    tree 'placement: local'
+    company east west
+    hit west a
+    hit west b
+    hit west c
+    hit west d
+    assert_equal "$(at east troupe call shop/talker monitor shop/things/a)" watched
+    assert_equal "$(at east troupe call shop/talker monitor shop/things/none)" watched
+    wait_until 10 has_seen_end 'shop/things/none noproc'
+    assert_equal "$(owner none)" ''
+    wait_until 10 is_monitored a
+    at west troupe call shop/things/a crash || true
+    wait_until 10 has_seen_end 'shop/things/a@west#[0-9]* signal:ABRT'
+    # a link that was taken back is none
+    assert_equal "$(at east troupe call shop/talker link shop/things/b)" linked
+    assert_equal "$(at east troupe call shop/talker unlink shop/things/b)" unlinked
+    assert_equal "$(at east troupe call shop/talker link shop/things/c)" linked
+    at west troupe call shop/things/b crash || true
+    at west troupe call shop/things/c crash || true
+    wait_until 10 is_gone_with shop/things/c
+    run at east troupe log -n 1000 shop
+    refute_output --partial "cascade shop/things/b"
+}
+
+is_gone_with() { # PATH
+    at east troupe why shop/talker | grep -q "cascade $1@west signal:ABRT"
 }
 
 @test "a session breaks while both nodes live: who had called hears it, nobody is dead, and all goes on" {

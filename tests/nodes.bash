@@ -68,8 +68,9 @@ are_connected() {
 all_of() {
     local root
 
-    root=$(at "$1" ps -o ppid= -p "$(at "$1" pid_of sys)")
-    echo "$(ps -o ppid= -p "$root") $root $(at "$1" troupe ps -o json | jq -r '.. | .pid? // empty')"
+    root=$(ps -o ppid= -p "$(at "$1" pid_of sys)" | tr -d ' ')
+    # the guard last: without it the root would begin an orderly end
+    echo "$root $(at "$1" troupe ps -o json | jq -r '.. | .pid? // empty') $(ps -o ppid= -p "$root")"
 }
 
 kill_host() {

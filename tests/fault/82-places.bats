@@ -28,6 +28,7 @@ supervisor:
     - name: kept
       service: {module: keeper, placement: local}
     - {name: swarm, module: swarm}
+    - {name: talker, module: talker}
 YAML
 }
 
@@ -102,8 +103,9 @@ never_two() {
 all_of() { # NODE: every process of it
     local root
 
-    root=$(at "$1" ps -o ppid= -p "$(at "$1" pid_of sys)")
-    echo "$(ps -o ppid= -p "$root") $root $(at "$1" troupe ps -o json | jq -r '.. | .pid? // empty')"
+    root=$(ps -o ppid= -p "$(at "$1" pid_of sys)" | tr -d ' ')
+    # the guard last: without it the root would begin an orderly end
+    echo "$root $(at "$1" troupe ps -o json | jq -r '.. | .pid? // empty') $(ps -o ppid= -p "$root")"
 }
 
 # For so long is the store away
@@ -129,6 +131,10 @@ store_is_away() {
     run hit east new
     assert_failure
     assert_output --partial 'unreachable'
+    # whether that one lives is not known, which is not the same as that it does not
+    assert_equal "$(at east ask shop/talker link shop/things/0)" 'error the store is unreachable'
+    assert_equal "$(at east ask shop/talker monitor shop/things/0)" watched
+    wait_until 10 is_told_in_east 'down shop/things/0 error the store is unreachable'
     holds_for "$AWAY_MS" both_are_answered
     run hit west new
     assert_failure
@@ -142,6 +148,10 @@ store_is_away() {
     nobody_is_dead
     assert_equal "$(epoch_of e) $(epoch_of 0)" "$e $w"
     never_two
+}
+
+is_told_in_east() { # TEXT
+    at east ask shop/talker heard | grep -q "$1"
 }
 
 has_heard_more_than() { # MESSAGES

@@ -208,6 +208,12 @@ static void on_link(struct troupe *self, struct troupe_message *message)
     troupe_reply(message, failure ? failure : "linked");
 }
 
+static void on_unlink(struct troupe *self, struct troupe_message *message)
+{
+    troupe_unlink(self, TROUPE_LINK_PEER, troupe_text(message, 0));
+    troupe_reply(message, "unlinked");
+}
+
 static void down(struct troupe *self, uint64_t monitor, const char *who, const char *reason)
 {
     char text[1200];
@@ -239,6 +245,7 @@ static const struct troupe_handler messages[] = {
     {"who", "", "us", on_who, "tells the user and the address of its sender"},
     {"monitor", "s", "s", on_monitor, "watches ADDRESS"},
     {"link", "s", "s", on_link, "links to ADDRESS, both ways"},
+    {"unlink", "s", "s", on_unlink, "takes that back"},
     {"later", "sI", "", on_later, "after MS, calls nothing of ADDRESS"},
     {"nothing", "", "", on_nothing, "is answered"},
     {"two", "ssI", "ss", on_two, "waits MS for the first to call back later, then for the second"},
