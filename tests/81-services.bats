@@ -248,6 +248,16 @@ END
     [[ $(ask shop/things/3 hit) == 1 ]]
 }
 
+@test "who was refused again and again hears why each time, and is served as soon as there is room" {
+    service_up 'max: 1'
+    ask shop/things/1 hit
+    for i in 1 2 3 4 5; do
+        [[ $(ask shop/talker call shop/things/2 0 hit) == '!overloaded'* ]]
+    done
+    troupe stop shop/things/1
+    [[ $(ask shop/talker call shop/things/2 0 hit) == 1 ]]
+}
+
 @test "a poison id is refused by name after a few failures, and no other id hears of it" {
     service_up 'intensity: 2, period: 30s, refuse: 2s, backoff: {initial: 10ms, max: 20ms}'
     ask shop/things/good hit
