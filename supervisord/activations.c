@@ -240,6 +240,7 @@ static void let_go(struct child *child, bool failed);
 static void fail_claim(struct child *child, const char *failure)
 {
     answer_error(&child->supervisor->activations, child_name(child), CONTROL_E_FAILED, failure);
+    requests_on_start_failure(&child->supervisor->requests, child, failure);
     let_go(child, true);
 }
 

@@ -108,6 +108,37 @@ END
     [[ $(troupe call shop/carts/7 list) == '' ]]
 }
 
+@test "who is stopped or restarted while its place is being claimed keeps what it saves after that" {
+    yaml carts.yaml <<END
+troupe: 1
+application: shop
+supervisor:
+  children:
+    - {name: carts, service: {module: cart, max: 100, state: true}}
+END
+    node_up carts.yaml
+    [[ $(troupe call shop/carts/1 add apple 1) == 1 ]]
+    for order in stop restart; do
+        kill -STOP "$(pid_of sys/store)"
+        in_background first troupe start "shop/carts/$order"
+        first=$!
+        is_claiming() { [[ -n $(troupe ps -o path "shop/carts/$order") ]]; }
+        wait_until 5 is_claiming
+        in_background "$order" troupe "$order" "shop/carts/$order"
+        second=$!
+        in_background third troupe call "shop/carts/$order" add apple 1
+        third=$!
+        pause 0.3 # all of that has been heard by then
+        [[ $(state_of "shop/carts/$order") != backoff ]]
+        kill -CONT "$(pid_of sys/store)"
+        wait "$first" || true
+        wait "$second" || true
+        wait "$third"
+        [[ $(troupe call "shop/carts/$order" add apple 1) == 2 ]]
+        [[ $(troupe services -o failures) == 0 ]]
+    done
+}
+
 @test "the example etc/carts.yaml is good" {
     troupe check "$BATS_TEST_DIRNAME/../etc/carts.yaml"
 }
