@@ -383,6 +383,12 @@ END
     [[ $(noted overlap) == 0 ]]
 }
 
+@test "an idle time that is shorter than the way of a message: who has started an actor reaches it" {
+    service_up 'idle: 1ms, max: 20'
+    [[ $(swarm 1 hit 20 20 50 0 5 10000) == answered=1000 ]]
+    [[ $(noted '^hit') == 1000 ]]
+}
+
 @test "SIGKILL of the service under 500 callers: one new life of each id at most, all callers hear" {
     service_up 'max: 300'
     in_background one swarm 1 hit 250 50 40 1 40 10000
