@@ -225,6 +225,32 @@ never_two() {
     never_two
 }
 
+@test "the supervisor of the owner is killed while it starts one: who asked from elsewhere hears, and may ask again" {
+    local id since one
+
+    tree 'placement: hash'
+    company east west
+    is_slow_at_west() { is_answered east "slow$1" && is_owner "slow$1" west; }
+    wait_until 10 is_answered west 0
+    for id in $(seq 20); do
+        is_slow_at_west "$id" && break
+    done
+    id=slow$id
+    is_owner "$id" west
+    at west troupe stop "shop/things/$id"
+    : >notes
+    in_background one at east troupe call --timeout 20s "shop/things/$id" hit
+    one=$!
+    is_starting() { [[ $(noted "^init $id ") == 1 ]]; }
+    wait_until 5 is_starting
+    since=$(now_ms)
+    kill -KILL "$(at west pid_of shop/things)"
+    wait "$one" || grep -q 'down' one.out
+    (($(now_ms) - since < 10000 * TEST_SCALE))
+    wait_until 10 is_answered east "$id"
+    never_two
+}
+
 @test "F33: a node that is taken down ends its actors in order, and others have them at once" {
     local id
 
