@@ -251,6 +251,26 @@ never_two() {
     never_two
 }
 
+@test "an outage of the store ends many services at once, and their application does not give up" {
+    local name pid pids
+
+    printf 'troupe: 1\napplication: shop\nsupervisor:\n  children:\n' >tree.yaml
+    for name in a b c d e f; do
+        echo "    - {name: $name, service: {module: cart, max: 10, state: true}}" >>tree.yaml
+    done
+    company east
+    answers() { at east troupe call shop/a/1 list; }
+    wait_until 10 answers
+    pids=$(for name in a b c d e f; do at east pid_of shop/$name; done)
+    kill -STOP "$(at east pid_of sys/store)"
+    for pid in $pids; do
+        wait_until 10 process_is_gone "$pid"
+    done
+    kill -CONT "$(at east pid_of sys/store)"
+    wait_until 10 answers
+    [[ $(at east state_of shop) == ready ]]
+}
+
 @test "F33: a node that is taken down ends its actors in order, and others have them at once" {
     local id
 
