@@ -271,6 +271,41 @@ never_two() {
     [[ $(at east state_of shop) == ready ]]
 }
 
+@test "what a client has sent to an actor of another node is not sent again when sys/node is killed" {
+    local call first second
+
+    LEASE=6s # nobody is fenced meanwhile
+    cat >tree.yaml <<END
+troupe: 1
+application: shop
+supervisor:
+  children:
+    - {name: carts, service: {module: cart, placement: local, max: 100, state: true}}
+END
+    company east west
+    is_listed() { at "$1" troupe call shop/carts/a list; }
+    wait_until 10 is_listed west
+    wait_until 10 is_listed east
+    taken() { at west troupe ps -o in shop/carts/a; }
+    first=$(taken)
+    is_listed east
+    second=$(taken)
+    kill -STOP "$(at west pid_of sys/store)" # so that its answer is withheld
+    in_background call at east troupe call --timeout 10s shop/carts/a add apple 1
+    call=$!
+    has_taken() { (($(taken) == 2 * second - first)); }
+    wait_until 5 has_taken
+    kill -STOP "$(at east pid_of sys/store)" # so that nobody is told where the actor is, before …
+    kill -KILL "$(at east pid_of sys/node)"
+    kill -CONT "$(at west pid_of sys/store)"
+    are_again() { (($(at west troupe log -n 10000 sys/node | grep -c event=node.up) == 2)); }
+    wait_until 10 are_again # … it can be reached
+    kill -CONT "$(at east pid_of sys/store)"
+    wait "$call" || true
+    wait_until 10 is_listed west
+    assert_equal "$(at west troupe call shop/carts/a list)" 'apple 1'
+}
+
 @test "F33: a node that is taken down ends its actors in order, and others have them at once" {
     local id
 
