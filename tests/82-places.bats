@@ -306,6 +306,20 @@ END
     assert_equal "$(at west troupe call shop/carts/a list)" 'apple 1'
 }
 
+@test "restart ends an actor in order, and another life of it begins, with another epoch" {
+    local first
+
+    tree 'placement: local'
+    company east
+    wait_until 10 is_answered east 1
+    first=$(at east troupe call shop/things/1 who | cut -f 2)
+    at east troupe restart shop/things/1
+    began_again() { [[ $(noted '^ready 1 ') == 2 ]]; }
+    wait_until 5 began_again
+    assert [ "$(at east troupe call shop/things/1 who | cut -f 2)" -gt "$first" ]
+    assert_equal "$(noted '^end.shutdown. 1 ')" 1
+}
+
 @test "F33: a node that is taken down ends its actors in order, and others have them at once" {
     local id
 
