@@ -441,6 +441,21 @@ shard_pids() {
     [[ $status == 3 ]]
 }
 
+@test "many: the path of a service may be as long as paths are" {
+    local i indent='    ' path=shop
+
+    printf 'troupe: 1\napplication: shop\nsupervisor:\n  children:\n' >deep.yaml
+    for i in 1 2 3 4 5 6 7; do # of 63 letters each
+        path+=/$(printf 's%062d' "$i")
+        printf '%s- name: %s\n%s  supervisor:\n%s    children:\n' "$indent" "${path##*/}" "$indent" "$indent"
+        indent+='      '
+    done >>deep.yaml
+    path+=/$(printf "v%0$((508 - ${#path} - 2))d" 0)
+    echo "$indent- {name: ${path##*/}, service: {module: cart, max: 601, state: true}}" >>deep.yaml
+    node_up deep.yaml
+    [[ ${#path} == 508 && $(troupe call "$path/1" add apple 1) == 1 && $(troupe call "$path/22" add apple 2) == 2 ]]
+}
+
 @test "many: a monitor hears the true end of an actor in whatever shard, and a link ends with it" {
     service_up "$many"
     for i in 1 2 3 4; do
