@@ -279,8 +279,8 @@ static void on_claimed(struct supervisor *supervisor, const char *id, uint64_t e
         fail_claim(child, failure);
 }
 
-/* Where services are shared, it needs another epoch, and perhaps another node: what is done here is its
- * end, and sys/node sees to its next life. */
+/* Where services are shared, it needs another epoch, and perhaps another node: what is done here is
+ * its end, and sys/node sees to its next life. */
 void activations_restart(struct child *child)
 {
     struct supervisor *supervisor = child->supervisor;
