@@ -163,7 +163,7 @@ static void on_lost(struct delivery *delivery, uint64_t written, const char *why
     if (delivery->is_over)
         return;
     delivery->closed += !is_read;
-    if (summon(delivery, why)) {
+    if (!is_read && summon(delivery, why)) {
         return;
     } else if (is_final(why)) {
         fail_with(delivery, why);

@@ -25,6 +25,8 @@ struct offer {
     char service[ADDR_PATH_MAX + 1];
 };
 
+static const char supervisor_ended[] = "down its service's supervisor has ended";
+
 /* Somebody who asks. */
 struct want {
     struct want *prev, *next;
@@ -534,6 +536,8 @@ static void end(struct spot *spot)
 
     if (!is_here(spot))
         return;
+    if (spot->place.state == PLACE_STARTING)
+        answer_all(spot, NULL, supervisor_ended);
     if (offer && offer->instances)
         offer->instances -= spot->place.state == PLACE_RUNNING;
     obey(spot, place_ended(&spot->place));
@@ -556,13 +560,21 @@ void places_offered(struct places *places, uint64_t source)
     registry_tell(places->registry);
 }
 
+/* What it was about to start will not be ready. Whether nothing is left of it is known when its
+ * successor offers. */
 void places_withdraw(struct places *places, uint64_t source)
 {
     unsigned shard;
     struct offer *offer = offer_of(places, source, &shard);
+    struct spot *spot, *next;
 
-    if (offer)
-        offer->sources[shard] = 0;
+    if (!offer)
+        return;
+    offer->sources[shard] = 0;
+    HASH_ITER (hh, places->spots, spot, next) {
+        if (is_under(spot, offer, shard) && spot->place.state == PLACE_STARTING)
+            answer_all(spot, NULL, supervisor_ended);
+    }
 }
 
 static struct spot *living(const struct places *places, uint64_t source, const char *id,
@@ -627,16 +639,24 @@ size_t places_offers(const struct places *places, struct node_service *out)
 /* ---- what is asked ------------------------------------------------------------------------------
  */
 
+/* Its supervisor was to start it, and has gone: until the next one has come, nobody can tell. */
+static bool is_orphaned(const struct spot *spot)
+{
+    return spot->place.state == PLACE_STARTING &&
+           !source_of(find_offer(spot->places, spot->service), spot->id);
+}
+
 static uint64_t want(struct places *places, const char *service, const char *id, bool is_host,
                      places_answered *on_answer, void *data)
 {
-    static const struct places_answer too_long = {NULL, "noproc too long a path"};
+    static const struct places_answer too_long = {NULL, "noproc too long a path"},
+                                      orphaned = {NULL, supervisor_ended};
     struct spot *spot = find_or_make(places, service, id);
     struct want *want;
     uint64_t number;
 
-    if (!spot) {
-        on_answer(data, &too_long);
+    if (!spot || is_orphaned(spot)) {
+        on_answer(data, spot ? &orphaned : &too_long);
         return 0;
     }
     want = memory_zeroed(sizeof *want);

@@ -65,6 +65,7 @@ static const char *failure_of(const char *why)
 /* Nobody was reached: nothing of all this will ever be handled. */
 static void fail_with(struct contact *contact, const struct buf *frames, const char *failure)
 {
+    contact->summoned = 0; /* who sends after this has not asked for it yet */
     undelivered_frames(contact->self, contact->path, frames, failure);
     call_fail_all(contact, failure);
     lookup_on_nobody(contact);

@@ -1,6 +1,7 @@
 /*
  * Idle stops: an actor of a service that nobody has sent anything for a while ends by itself, in order
- * (CLUSTER 4). It is idle when nothing waits, is kept, or is under way; its own timers do not count. No
+ * (CLUSTER 4). It is idle when nothing waits, is kept, or is under way; its own timers do not count. One
+ * that was sent nothing yet stays for a second at least: its first message is on its way. No
  * message is lost by it: what was written to it by then is handled yet, what comes later goes to its next
  * life. Private to the runtime.
  */

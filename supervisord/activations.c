@@ -240,6 +240,7 @@ static void let_go(struct child *child, bool failed);
 static void fail_claim(struct child *child, const char *failure)
 {
     answer_error(&child->supervisor->activations, child_name(child), CONTROL_E_FAILED, failure);
+    requests_on_start_failure(&child->supervisor->requests, child, failure);
     let_go(child, true);
 }
 
@@ -278,13 +279,19 @@ static void on_claimed(struct supervisor *supervisor, const char *id, uint64_t e
         fail_claim(child, failure);
 }
 
-/* Where services are shared, it needs another epoch: it comes when it is called. */
+/* Where services are shared, it needs another epoch, and perhaps another node: what is done here is
+ * its end, and sys/node sees to its next life. */
 void activations_restart(struct child *child)
 {
-    if (offers_are_on(&child->supervisor->offers))
-        let_go(child, false);
-    else
+    struct supervisor *supervisor = child->supervisor;
+
+    if (!offers_are_on(&supervisor->offers)) {
         start_in(child, 0);
+        return;
+    }
+    requests_on_ready(&supervisor->requests, child);
+    offers_want(&supervisor->offers, child_name(child));
+    let_go(child, false);
 }
 
 /* A child of that name, which starts in so many milliseconds. NULL: who waits has been told why not. */

@@ -166,6 +166,18 @@ static int ask(struct claim *claim)
     }
 }
 
+/* Whoever an earlier claim of it was for has gone. What that is still granted is a row of ours,
+ * which the next one takes over; to hear of it after that would be to free the next one's. */
+static void supersede(struct claims *claims, const char *id)
+{
+    struct claim *claim, *next;
+
+    HASH_ITER (hh, claims->asked, claim, next) {
+        if (strcmp(claim->id, id) == 0)
+            drop(claim);
+    }
+}
+
 int claims_take(struct claims *claims, const char *id)
 {
     struct claim *claim = calloc(1, sizeof *claim);
@@ -174,6 +186,7 @@ int claims_take(struct claims *claims, const char *id)
 
     if (!claim)
         return -1;
+    supersede(claims, id);
     claim->claims = claims;
     claim->ref = ++claims->last_ref;
     snprintf(claim->id, sizeof claim->id, "%s", id);

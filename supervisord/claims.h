@@ -31,7 +31,8 @@ void claims_init(struct claims *claims, struct supervisor *supervisor,
                                     const char *failure));
 void claims_finish(struct claims *claims);
 
-/* 0, or -1 with errno: then on_claimed is not called. */
+/* In place of an earlier claim of that id, which is heard of no more. 0, or -1 with errno: then
+ * on_claimed is not called. */
 int claims_take(struct claims *claims, const char *id);
 /* Whether it is freed does not matter: the next claim finds it ours. */
 void claims_free(struct claims *claims, const char *id, uint64_t epoch);

@@ -392,6 +392,8 @@ static void on_restart(const struct request *request)
         return;
     if (request->supervisor->mode == SUPERVISOR_ENDING) {
         request_refuse(request, CONTROL_E_STOPPING, "%s is stopping", child->path);
+    } else if (child->is_claiming) {
+        wait_for(request, child, WISH_READY); /* it starts when its place is ours, and not before */
     } else if (child->state == CHILD_DOWN) {
         start_with_what_it_needs(request, child);
     } else {

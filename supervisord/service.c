@@ -57,19 +57,20 @@ struct service_answer service_ask(const struct service *service, const char *id,
     return answer;
 }
 
-/* They are in the order in which they were made, which is nearly that of their ends: so a few steps
- * a failure keep the table as small as what fails. */
+/* Those that were not looked at for longest come first: so a few steps a failure keep the table
+ * about as small as what fails. */
 static void forget_some(struct service *service, int64_t now_ms)
 {
     enum { STEPS = 4 };
-    struct failing *failing, *next;
-    int steps = 0;
+    struct failing *failing;
 
-    HASH_ITER (hh, service->failing, failing, next) {
-        if (steps++ == STEPS)
-            return;
-        if (failing->forget_ms <= now_ms)
+    for (int step = 0; step < STEPS && (failing = service->failing); step++) {
+        if (failing->forget_ms <= now_ms) {
             forget(service, failing);
+            continue;
+        }
+        HASH_DEL(service->failing, failing);
+        HASH_ADD_STR(service->failing, id, failing);
     }
 }
 

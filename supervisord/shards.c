@@ -99,7 +99,11 @@ static struct relay *make_relay(struct shards *shards, const char *verb, unsigne
 static void shard_path(const struct supervisor *supervisor, unsigned shard,
                        char out[ADDR_PATH_MAX + 1])
 {
-    snprintf(out, ADDR_PATH_MAX + 1, "%.490s/.%u", supervisor->path, shard);
+    char name[16];
+
+    snprintf(name, sizeof name, ".%u", shard);
+    if (addr_join(supervisor->path, name, out, ADDR_PATH_MAX + 1) < 0)
+        *out = '\0'; /* nor is there such a child */
 }
 
 static int ask(struct relay *relay, const struct words *words)

@@ -108,6 +108,37 @@ END
     [[ $(troupe call shop/carts/7 list) == '' ]]
 }
 
+@test "who is stopped or restarted while its place is being claimed keeps what it saves after that" {
+    yaml carts.yaml <<END
+troupe: 1
+application: shop
+supervisor:
+  children:
+    - {name: carts, service: {module: cart, max: 100, state: true}}
+END
+    node_up carts.yaml
+    [[ $(troupe call shop/carts/1 add apple 1) == 1 ]]
+    for order in stop restart; do
+        kill -STOP "$(pid_of sys/store)"
+        in_background first troupe start "shop/carts/$order"
+        first=$!
+        is_claiming() { [[ -n $(troupe ps -o path "shop/carts/$order") ]]; }
+        wait_until 5 is_claiming
+        in_background "$order" troupe "$order" "shop/carts/$order"
+        second=$!
+        in_background third troupe call "shop/carts/$order" add apple 1
+        third=$!
+        pause 0.3 # all of that has been heard by then
+        [[ $(state_of "shop/carts/$order") != backoff ]]
+        kill -CONT "$(pid_of sys/store)"
+        wait "$first" || true
+        wait "$second" || true
+        wait "$third"
+        [[ $(troupe call "shop/carts/$order" add apple 1) == 2 ]]
+        [[ $(troupe services -o failures) == 0 ]]
+    done
+}
+
 @test "the example etc/carts.yaml is good" {
     troupe check "$BATS_TEST_DIRNAME/../etc/carts.yaml"
 }
@@ -248,6 +279,16 @@ END
     [[ $(ask shop/things/3 hit) == 1 ]]
 }
 
+@test "who was refused again and again hears why each time, and is served as soon as there is room" {
+    service_up 'max: 1'
+    ask shop/things/1 hit
+    for i in 1 2 3 4 5; do
+        [[ $(ask shop/talker call shop/things/2 0 hit) == '!overloaded'* ]]
+    done
+    troupe stop shop/things/1
+    [[ $(ask shop/talker call shop/things/2 0 hit) == 1 ]]
+}
+
 @test "a poison id is refused by name after a few failures, and no other id hears of it" {
     service_up 'intensity: 2, period: 30s, refuse: 2s, backoff: {initial: 10ms, max: 20ms}'
     ask shop/things/good hit
@@ -342,6 +383,12 @@ END
     [[ $(noted overlap) == 0 ]]
 }
 
+@test "an idle time that is shorter than the way of a message: who has started an actor reaches it" {
+    service_up 'idle: 1ms, max: 20'
+    [[ $(swarm 1 hit 20 20 50 0 5 10000) == answered=1000 ]]
+    [[ $(noted '^hit') == 1000 ]]
+}
+
 @test "SIGKILL of the service under 500 callers: one new life of each id at most, all callers hear" {
     service_up 'max: 300'
     in_background one swarm 1 hit 250 50 40 1 40 10000
@@ -392,6 +439,21 @@ shard_pids() {
     [[ $(noted '^ready 12') == 2 ]]
     run troupe status shop/things/nobody
     [[ $status == 3 ]]
+}
+
+@test "many: the path of a service may be as long as paths are" {
+    local i indent='    ' path=shop
+
+    printf 'troupe: 1\napplication: shop\nsupervisor:\n  children:\n' >deep.yaml
+    for i in 1 2 3 4 5 6 7; do # of 63 letters each
+        path+=/$(printf 's%062d' "$i")
+        printf '%s- name: %s\n%s  supervisor:\n%s    children:\n' "$indent" "${path##*/}" "$indent" "$indent"
+        indent+='      '
+    done >>deep.yaml
+    path+=/$(printf "v%0$((508 - ${#path} - 2))d" 0)
+    echo "$indent- {name: ${path##*/}, service: {module: cart, max: 601, state: true}}" >>deep.yaml
+    node_up deep.yaml
+    [[ ${#path} == 508 && $(troupe call "$path/1" add apple 1) == 1 && $(troupe call "$path/22" add apple 2) == 2 ]]
 }
 
 @test "many: a monitor hears the true end of an actor in whatever shard, and a link ends with it" {

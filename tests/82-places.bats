@@ -405,6 +405,101 @@ is_busy() {
     never_two
 }
 
+@test "the supervisor of the owner is killed while it starts one: who asked from elsewhere hears, and may ask again" {
+    local id since one
+
+    tree 'placement: hash'
+    company east west
+    is_slow_at_west() { is_answered east "slow$1" && is_owner "slow$1" west; }
+    wait_until 10 is_answered west 0
+    for id in $(seq 20); do
+        is_slow_at_west "$id" && break
+    done
+    id=slow$id
+    is_owner "$id" west
+    at west troupe stop "shop/things/$id"
+    : >notes
+    in_background one at east troupe call --timeout 20s "shop/things/$id" hit
+    one=$!
+    is_starting() { [[ $(noted "^init $id ") == 1 ]]; }
+    wait_until 5 is_starting
+    since=$(now_ms)
+    kill -KILL "$(at west pid_of shop/things)"
+    wait "$one" || grep -q 'down' one.out
+    (($(now_ms) - since < 10000 * TEST_SCALE))
+    wait_until 10 is_answered east "$id"
+    never_two
+}
+
+@test "an outage of the store ends many services at once, and their application does not give up" {
+    local name pid pids
+
+    printf 'troupe: 1\napplication: shop\nsupervisor:\n  children:\n' >tree.yaml
+    for name in a b c d e f; do
+        echo "    - {name: $name, service: {module: cart, max: 10, state: true}}" >>tree.yaml
+    done
+    company east
+    answers() { at east troupe call shop/a/1 list; }
+    wait_until 10 answers
+    pids=$(for name in a b c d e f; do at east pid_of shop/$name; done)
+    kill -STOP "$(at east pid_of sys/store)"
+    for pid in $pids; do
+        wait_until 10 process_is_gone "$pid"
+    done
+    kill -CONT "$(at east pid_of sys/store)"
+    wait_until 10 answers
+    [[ $(at east state_of shop) == ready ]]
+}
+
+@test "what a client has sent to an actor of another node is not sent again when sys/node is killed" {
+    local call first second
+
+    LEASE=6s # nobody is fenced meanwhile
+    cat >tree.yaml <<END
+troupe: 1
+application: shop
+supervisor:
+  children:
+    - {name: carts, service: {module: cart, placement: local, max: 100, state: true}}
+END
+    company east west
+    is_listed() { at "$1" troupe call shop/carts/a list; }
+    wait_until 10 is_listed west
+    wait_until 10 is_listed east
+    taken() { at west troupe ps -o in shop/carts/a; }
+    first=$(taken)
+    is_listed east
+    second=$(taken)
+    kill -STOP "$(at west pid_of sys/store)" # so that its answer is withheld
+    in_background call at east troupe call --timeout 10s shop/carts/a add apple 1
+    call=$!
+    has_taken() { (($(taken) == 2 * second - first)); }
+    wait_until 5 has_taken
+    kill -STOP "$(at east pid_of sys/store)" # so that nobody is told where the actor is, before …
+    kill -KILL "$(at east pid_of sys/node)"
+    kill -CONT "$(at west pid_of sys/store)"
+    are_again() { (($(at west troupe log -n 10000 sys/node | grep -c event=node.up) == 2)); }
+    wait_until 10 are_again # … it can be reached
+    kill -CONT "$(at east pid_of sys/store)"
+    wait "$call" || true
+    wait_until 10 is_listed west
+    assert_equal "$(at west troupe call shop/carts/a list)" 'apple 1'
+}
+
+@test "restart ends an actor in order, and another life of it begins, with another epoch" {
+    local first
+
+    tree 'placement: local'
+    company east
+    wait_until 10 is_answered east 1
+    first=$(at east troupe call shop/things/1 who | cut -f 2)
+    at east troupe restart shop/things/1
+    began_again() { [[ $(noted '^ready 1 ') == 2 ]]; }
+    wait_until 5 began_again
+    assert [ "$(at east troupe call shop/things/1 who | cut -f 2)" -gt "$first" ]
+    assert_equal "$(noted '^end.shutdown. 1 ')" 1
+}
+
 @test "F33: a node that is taken down ends its actors in order, and others have them at once" {
     local id
 

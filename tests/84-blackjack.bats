@@ -54,6 +54,16 @@ play_out() { # TABLE
     assert_output "round 0, waiting; dan (+0)"
 }
 
+@test "a guest who can sit nowhere is told why, and opens no table for it" {
+    casino
+    node_up casino.yaml
+    run seat 'ann and bob'
+    assert_failure
+    assert_output --partial 'no space'
+    assert_equal "$(seat cid)" casino/tables/1
+    assert_equal "$(troupe services -o service,instances | awk '/tables/ { print $2 }')" 1
+}
+
 @test "a move out of turn, a stranger's, and a second seat are refused in words" {
     casino
     node_up casino.yaml

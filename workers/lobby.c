@@ -42,6 +42,13 @@ static void table_path(struct troupe *self, uint64_t table, char out[PATH_MAX_BY
 
 static void ask_table(struct troupe *self, struct guest *guest);
 
+/* Another table may have a seat where this one has none; whatever else is wrong is so at each. */
+static bool is_taken(const char *failure)
+{
+    return strcmp(failure, "error all seats are taken") == 0 ||
+           strcmp(failure, "error wait for the end of the round") == 0;
+}
+
 static void on_answer(struct troupe *self, struct troupe_message *answer, void *data)
 {
     struct lobby *lobby = troupe_state(self);
@@ -49,8 +56,7 @@ static void on_answer(struct troupe *self, struct troupe_message *answer, void *
     const char *failure = troupe_failure(answer);
     char path[PATH_MAX_BYTES];
 
-    if (failure && strncmp(failure, "error ", 6) == 0 && strcmp(failure, "error you sit here") != 0 &&
-        ++guest->tries < TRIES) {
+    if (failure && is_taken(failure) && ++guest->tries < TRIES) {
         if (guest->table == lobby->table)
             lobby->table++; /* the first who finds it full opens the next; the others follow */
         ask_table(self, guest);

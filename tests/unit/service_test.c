@@ -93,6 +93,30 @@ static void check_memory_of_failures(void)
     service_finish(&service);
 }
 
+/* A few that fail all the time keep nobody else's failures in memory. */
+static void check_memory_beside_the_incurable(void)
+{
+    enum { INCURABLE = 8, OTHERS = 3000 };
+    struct service service;
+    char id[16];
+
+    service_init(&service, &spec);
+    for (int i = 0; i < OTHERS; i++) {
+        int64_t now_ms = (int64_t)i * 1000;
+
+        for (int j = 0; j < INCURABLE; j++) {
+            snprintf(id, sizeof id, "i%d", j);
+            fail_at(&service, id, now_ms);
+        }
+        snprintf(id, sizeof id, "x%d", i);
+        fail_at(&service, id, now_ms);
+    }
+    CHECK(service.failing_count < 100,
+          "those whose time is over are forgotten beside others: %u are left",
+          service.failing_count);
+    service_finish(&service);
+}
+
 static void check_restarts(void)
 {
     for (int bits = 0; bits < 8; bits++) {
@@ -166,6 +190,7 @@ int main(void)
     check_poison();
     check_slow_failures();
     check_memory_of_failures();
+    check_memory_beside_the_incurable();
     check_restarts();
     check_random();
     return tap_done();
