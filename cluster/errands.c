@@ -1,6 +1,7 @@
 #include "errands.h"
 
 #include "addr.h"
+#include "buf.h"
 #include "loop.h"
 #include "memory.h"
 #include "sp.h"
@@ -46,6 +47,7 @@ struct errands_target {
     unsigned closed;
     struct errand *waiting, *sent;
     size_t waiting_bytes;
+    struct buf left; /* casts that the last connection's end has left, before those that wait */
     uint32_t last_id;
     ev_timer again;
     UT_hash_handle hh;
@@ -159,6 +161,7 @@ static void detach(struct errands_target *target)
 static void free_target(struct errands_target *target)
 {
     ev_timer_stop(target->errands->loop, &target->again);
+    buf_finish(&target->left);
     free(target);
 }
 
@@ -180,12 +183,25 @@ static void tell_uncrowded(struct errands *errands)
     errands->handlers->room(errands->data);
 }
 
+static void lose_left(struct errands_target *target, const char *why)
+{
+    struct errands *errands = target->errands;
+    size_t size;
+
+    while (buf_length(&target->left) &&
+           sp_frame_size(buf_front(&target->left), buf_length(&target->left), &size) == 0) {
+        buf_consume(&target->left, size);
+        errands->handlers->lost(errands->data, target->path, why);
+    }
+}
+
 /* All that is left comes to nothing. What it makes others send meanwhile goes another way. */
 static void give_up(struct errands_target *target, const char *why)
 {
     struct errands *errands = target->errands;
 
     detach(target);
+    lose_left(target, why);
     while (target->waiting)
         fail(target->waiting, why);
     while (target->sent)
@@ -249,12 +265,23 @@ static void send_waiting(struct errands_target *target)
     set_idle(target);
 }
 
+/* They were taken over before: memory is all that they may want for. */
+static void send_left(struct errands_target *target)
+{
+    size_t size = buf_length(&target->left);
+
+    if (size && sp_conn_send_frames(target->conn, buf_front(&target->left), size) < 0)
+        memory_fail();
+    buf_finish(&target->left);
+}
+
 static bool on_open(struct sp_conn *conn)
 {
     struct errands_target *target = sp_conn_data(conn);
 
     target->is_open = true;
     target->closed = 0;
+    send_left(target);
     send_waiting(target);
     tell_room(target);
     return true;
@@ -278,17 +305,19 @@ static void on_message(struct sp_conn *conn, const uint8_t *body, size_t size, i
 }
 
 /* Before anybody took it nothing was heard: it goes again, unless there is nobody, or nobody who
- * takes such messages. */
+ * takes such messages. So do casts that the kernel had not taken; of calls nobody can tell. */
 static void on_close(struct sp_conn *conn, const char *why)
 {
     struct errands_target *target = sp_conn_data(conn);
     bool was_open = target->is_open;
 
+    if (was_open && !target->is_for_calls)
+        target->left = sp_conn_leftover(conn);
     target->conn = NULL;
     target->is_open = false;
     while (target->sent)
         fail(target->sent, "down unknown");
-    if (!target->waiting)
+    if (!target->waiting && !buf_length(&target->left))
         give_up(target, why);
     else if (was_open || (strcmp(why, "noproc") != 0 && ++target->closed < CLOSED_MAX))
         dial_again(target);
@@ -310,12 +339,15 @@ static void dial(struct errands_target *target)
     static const struct sp_handlers handlers = {
         .on_open = on_open, .on_message = on_message, .on_close = on_close, .on_drain = on_drain};
     struct errands *errands = target->errands;
+    const struct sp_limits limits = {.again = !target->is_for_calls};
 
     target->conn =
         sp_dial(errands->loop, errands->run_dir, target->path,
-                target->is_for_calls ? SP_REQ : SP_PUSH, (struct mono){0}, NULL, &handlers, target);
+                target->is_for_calls ? SP_REQ : SP_PUSH, (struct mono){0}, &limits, &handlers, target);
     if (!target->conn) /* no descriptors: others will close */
         dial_again(target);
+    else if (limits.again) /* who is dialled again is decided here; frames are kept whole for that */
+        sp_conn_settle(target->conn);
 }
 
 /* Nobody waits for an actor that takes its time any more. */
@@ -359,7 +391,7 @@ static struct errands_target *get_target(struct errands *errands, const char *pa
 
 static bool has_room(struct errands_target *target)
 {
-    if (target->waiting_bytes <= WAITING_MAX &&
+    if (target->waiting_bytes + buf_length(&target->left) <= WAITING_MAX &&
         (!target->is_open || sp_conn_queued(target->conn) <= WAITING_MAX))
         return true;
     target->is_full = true;

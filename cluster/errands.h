@@ -4,7 +4,8 @@
  * by all that has to go there; it ends when it was idle for a while.
  *
  * A call is answered once, within ERRANDS_CALL_MS. One that no actor has heard yet waits for an
- * actor that is being restarted; one that was heard by an actor that ended is `!down`. Memory: what
+ * actor that is being restarted; one that was heard by an actor that ended is `!down`. Casts that
+ * an actor's end has left here go to its next life, or are lost, each by name. Memory: what
  * waits for a mailbox is bounded in bytes; beyond it, and beyond the number of mailboxes, is
  * EAGAIN.
  */

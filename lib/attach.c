@@ -41,7 +41,8 @@ static void fill_boot(struct attached *attached)
                                           .control_fd = -1,
                                           .stats_fd = -1,
                                           .uids = &attached->node_uid,
-                                          .uid_count = 1};
+                                          .uid_count = 1,
+                                          .node_uid = attached->node_uid};
 }
 
 static void destroy(struct attached *attached)

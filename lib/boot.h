@@ -36,6 +36,7 @@ struct troupe_boot {
     size_t last_state_size;
     const uint32_t *uids; /* who else may send (SEMANTICS 10); root and the node's user always may */
     size_t uid_count;
+    uint32_t node_uid; /* the node's user: only it speaks for others, as its sys/node does */
     bool is_of_service; /* its incarnation is an epoch */
     int64_t idle_ms;    /* it stops by itself when it has got no message for so long; 0: never */
 };

@@ -455,13 +455,17 @@ static void drop_for_memory(struct troupe_message *message)
     mailbox_forget(message);
 }
 
+/* What a HELLO says anybody can say: the kernel tells whether the node's user has dialled. Not which of
+ * its processes: another sys/node has another pid, and that user could put anything in its place. */
 static bool is_own_node(const struct channel *channel)
 {
+    const struct troupe_boot *boot = channel->self->boot;
     struct addr addr;
     const char *why;
 
-    return addr_parse(peer_remote(channel->peer), &addr, &why) == 0 &&
-           !strcmp(addr.path, PEER_NODE) && !strcmp(addr.node, channel->self->boot->node ? channel->self->boot->node : "");
+    return peer_creds(channel->peer)->uid == boot->node_uid &&
+           addr_parse(peer_remote(channel->peer), &addr, &why) == 0 &&
+           !strcmp(addr.path, PEER_NODE) && !strcmp(addr.node, boot->node ? boot->node : "");
 }
 
 /* A `from` of its own has what sys/node hands on for somebody (PROTOCOL 2); else it is of who dialled,

@@ -47,10 +47,10 @@ void module_exec(const char *program, const char *file, const struct troupe_boot
     argv = calloc(n + 6, sizeof *argv);
     if (!argv || !uids || state < 0)
         return;
-    snprintf(numbers, sizeof numbers, "%" PRIu64 ",%zu,%zu,%d,%d,%d,%d,%zu,%d,%" PRId64, boot->stats_offset,
+    snprintf(numbers, sizeof numbers, "%" PRIu64 ",%zu,%zu,%d,%d,%d,%d,%zu,%d,%" PRId64 ",%u", boot->stats_offset,
              boot->mailbox_messages, boot->mailbox_bytes, boot->raw_off, boot->raw_bytes,
              boot->mailbox_fd, state, boot->last_state_size, boot->is_of_service,
-             boot->idle_ms);
+             boot->idle_ms, boot->node_uid);
     argv[0] = (char *)"troupe-supervisord";
     argv[1] = (char *)"--module";
     argv[2] = (char *)file;
@@ -93,10 +93,10 @@ static int fill(struct troupe_boot *boot, char **argv)
         .control_fd = BOOT_FD_CONTROL,
         .args = (const char *const *)argv + 3,
     };
-    if (sscanf(argv[1], "%" SCNu64 ",%zu,%zu,%d,%d,%d,%d,%zu,%d,%" SCNd64, &boot->stats_offset,
+    if (sscanf(argv[1], "%" SCNu64 ",%zu,%zu,%d,%d,%d,%d,%zu,%d,%" SCNd64 ",%u", &boot->stats_offset,
                &boot->mailbox_messages, &boot->mailbox_bytes, &raw_off, &raw_bytes,
                &boot->mailbox_fd, &state, &boot->last_state_size, &is_of_service,
-               &boot->idle_ms) != 10)
+               &boot->idle_ms, &boot->node_uid) != 11)
         return -1;
     boot->is_of_service = is_of_service;
     boot->raw_off = raw_off;

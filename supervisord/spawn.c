@@ -362,6 +362,7 @@ static void fill_boot(const struct birth *birth, struct troupe_boot *boot)
         .last_state_size = birth->last_state_size,
         .uids = node->rights.send_uids,
         .uid_count = node->rights.send_count,
+        .node_uid = node->rights.node_uid,
     };
 }
 

@@ -16,6 +16,7 @@ setup() {
     yaml t.yaml <<END
 troupe: 1
 application: t
+node: {name: east}
 supervisor:
   intensity: 100
   children:
@@ -77,21 +78,36 @@ has_heard() { # ADDRESS TEXT
     answers "" t/grouped heard
 }
 
-# What a process of that user hears that says this to a supervisor.
-hears() { # UID MAILBOX WORD…
-    local uid=$1 mailbox=$2 IFS=$'\t' pid
+# What a process of that user hears that calls itself so and says this.
+hears_as() { # UID MAILBOX ADDRESS WORD…
+    local uid=$1 mailbox=$2 address=$3 IFS=$'\t' pid
 
-    shift 2
+    shift 3
     mkfifo say.fifo 2>/dev/null || true # its input stays open until there is an answer
     : >heard
     setpriv --reuid "$uid" --regid "$uid" --clear-groups --no-new-privs \
-        stranger "$mailbox" <>say.fifo >heard 2>&1 3>&- 4>&- &
+        stranger "$mailbox" "$address" <>say.fifo >heard 2>&1 3>&- 4>&- &
     pid=$!
     register_pid $pid
-    echo "request${IFS}$*" >say.fifo
+    echo "$*" >say.fifo
     wait_until 5 test -s heard
     kill $pid
     cat heard
+}
+
+# The same, that it requests of a supervisor.
+hears() { # UID MAILBOX WORD…
+    hears_as "$1" "$2" stranger request "${@:3}"
+}
+
+@test "who calls itself sys/node is not believed whose a message is, unless the node's user dials" {
+    local mailbox
+    for mailbox in t/two t/three; do
+        run hears_as "$ONE_UID" "$mailbox" 'sys/node@east#1' call 'shop/boss@west#1' who
+        assert_output "reply	1	$ONE_UID	sys/node@east#1"
+        run hears_as 0 "$mailbox" 'sys/node@east#1' call 'shop/boss@west#1' who
+        assert_output "reply	1	0	shop/boss@west#1"
+    done
 }
 
 @test "a user who may send may not look, nor control: each request is denied by name, and nothing happens" {

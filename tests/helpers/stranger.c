@@ -1,9 +1,11 @@
 /*
- * A peer of a supervisor that says whatever it is told to: `stranger MAILBOX` dials
- * $TROUPE_RUN/MAILBOX and reads commands from standard input, words separated by TABs:
+ * A peer of a supervisor that says whatever it is told to: `stranger MAILBOX [ADDRESS]` dials
+ * $TROUPE_RUN/MAILBOX, calls itself that (else `stranger`), and reads commands from standard input,
+ * words separated by TABs:
  *
  *   request VERB [WORD…]          a CONTROL envelope with the next ref, from 1
  *   event REF TYPE [WORD…]        an EVENT, which only who was asked may send
+ *   call FROM NAME                a CALL with nothing in it, with ref 1, that says it is from there
  *   cast TO NAME                  a CAST with nothing in it, which wants to hear when it is refused
  *   flood N VERB [WORD…]          that request N times, as fast as it is taken; then prints
  *                                 `flooded`
@@ -26,12 +28,24 @@
 static struct ev_loop *loop;
 static struct peer *peer;
 
+/* An actor's answer to the call `who`: a number and a text. */
+static void print_who(const struct envelope *env)
+{
+    union wire_value values[2];
+
+    if (wire_unpack_values("us", env->payload, env->payload_size, values) < 0)
+        printf("\tno words");
+    else
+        printf("\t%llu\t%.*s", (unsigned long long)values[0].u, (int)values[1].bytes.size,
+               (const char *)values[1].bytes.at);
+}
+
 static void print_words(const struct envelope *env)
 {
     struct words words = {0};
 
     if (wire_unpack_words(env->payload, env->payload_size, &words) < 0)
-        printf("\tno words");
+        print_who(env);
     for (size_t i = 0; i < words.count; i++)
         printf("\t%s", words.at[i]);
     putchar('\n');
@@ -77,6 +91,16 @@ static void send_event(uint64_t ref, const char *type, const struct words *words
     event.payload_size = (uint32_t)image.size;
     peer_send(peer, &event, -1);
     wire_image_finish(&image);
+}
+
+static void send_call(const char *from, const char *name)
+{
+    const struct envelope call = {.kind = ENVELOPE_CALL,
+                                  .ref = 1,
+                                  .from = envelope_text(from),
+                                  .type = envelope_text(name)};
+
+    peer_send(peer, &call, -1);
 }
 
 static void send_cast(const char *to, const char *name)
@@ -139,7 +163,8 @@ static void obey(char *line)
     char *what = strsep(&line, "\t"), *first = strsep(&line, "\t"), *type = NULL, *word;
     struct words words = {0};
 
-    if (first && (!strcmp(what, "event") || !strcmp(what, "flood") || !strcmp(what, "cast")))
+    if (first && (!strcmp(what, "event") || !strcmp(what, "flood") || !strcmp(what, "cast") ||
+                  !strcmp(what, "call")))
         type = strsep(&line, "\t");
     while ((word = strsep(&line, "\t")))
         words_append(&words, word);
@@ -149,6 +174,8 @@ static void obey(char *line)
         flood_begin(strtoul(first, NULL, 10), type, &words);
     else if (type && !strcmp(what, "cast"))
         send_cast(first, type);
+    else if (type && !strcmp(what, "call"))
+        send_call(first, type);
     else if (type)
         send_event(strtoull(first, NULL, 10), type, &words);
     else if (first && !strcmp(what, "request"))
@@ -185,10 +212,11 @@ int main(int argc, char **argv)
     struct rundir dir;
     struct error err;
 
-    if (argc != 2 || rundir_find(NULL, &dir, &err) < 0)
+    if (argc < 2 || argc > 3 || rundir_find(NULL, &dir, &err) < 0)
         return 2;
     loop = loop_create();
-    peer = peer_dial(loop, dir.path, argv[1], "stranger", (struct mono){0}, &handlers, NULL);
+    peer = peer_dial(loop, dir.path, argv[1], argc > 2 ? argv[2] : "stranger", (struct mono){0},
+                     &handlers, NULL);
     if (!peer)
         return 1;
     ev_io_init(&input, on_input, STDIN_FILENO, EV_READ);

@@ -166,6 +166,12 @@ static void receive(struct troupe *self, struct troupe_message *message)
                  troupe_count(message) ? troupe_bytes(message, 0) : troupe_bytes_of("", 0));
 }
 
+static void on_who(struct troupe *self, struct troupe_message *message)
+{
+    (void)self;
+    troupe_reply(message, troupe_from(message));
+}
+
 static const struct troupe_handler messages[] = {
     {"add", "I", "I", on_add, "adds"},
     {"mixed", "iUfsB", "iUfsB", on_mixed, "gives back all types"},
@@ -179,6 +185,7 @@ static const struct troupe_handler messages[] = {
     {"exit", "s", "s", on_exit_now, "ends"},
     {"publish", "s", "i", on_publish, "publishes"},
     {"crash", "", "", on_crash, "crashes"},
+    {"who", "", "s", on_who, "says from whom this is"},
     {"raw", "B", "B", on_raw, "bytes"},
     {0},
 };
@@ -720,6 +727,40 @@ static void test_describe(void)
     stage_destroy(stage);
 }
 
+/* Whom the actor takes for the sender of what somebody says is another's. */
+static void check_sender(uid_t node_uid, const char *dialler, const char *expected, const char *what)
+{
+    struct troupe_boot boot = boot_default();
+    struct caller caller = {0};
+    union wire_value got = {0};
+    struct stage *stage;
+
+    boot.node_uid = node_uid;
+    stage = stage_ready(boot);
+    caller.peer = peer_dial(stage->loop, stage->dir, "subject", dialler,
+                            mono_add_ms(mono_now(), PATIENCE_MS), &CALLER, &caller);
+    send_envelope(&caller,
+                  (struct envelope){.kind = ENVELOPE_CALL, .ref = 1, .from = envelope_text("shop/boss@west#1")},
+                  "who", NULL, NULL);
+    CHECK(pump(stage, &caller.count, 1) && caller.kind == ENVELOPE_REPLY &&
+              wire_unpack_values("s", caller.payload, caller.size, &got) == 0 &&
+              got.bytes.size == strlen(expected) &&
+              memcmp(got.bytes.at, expected, got.bytes.size) == 0,
+          "%s", what);
+    peer_close(caller.peer, false);
+    stage_destroy(stage);
+}
+
+static void test_speaking_for_others(void)
+{
+    check_sender(getuid(), "sys/node@east#1", "shop/boss@west#1",
+                 "the node's own sys/node speaks for others");
+    check_sender(getuid(), "sys/node@west#1", "sys/node@west#1", "no other node's does");
+    check_sender(getuid(), "shop/web@east#1", "shop/web@east#1", "nor any other actor");
+    check_sender(getuid() + 1, "sys/node@east#1", "sys/node@east#1",
+                 "nor another user's process that calls itself sys/node");
+}
+
 static void test_repeated_ids(void)
 {
     struct stage *stage = stage_ready(boot_default());
@@ -1156,6 +1197,7 @@ int main(void)
     test_ends();
     test_raw();
     test_describe();
+    test_speaking_for_others();
     test_repeated_ids();
     test_raw_timeout();
     test_envelopes();

@@ -15,9 +15,10 @@ static struct errands errands;
 static char last[64];    /* the last answer */
 static void *last_token; /* whose it was */
 static char lost[128];
-static int answers, rooms, heard;
+static int answers, rooms, heard, losses;
 static bool is_mute, is_deaf; /* the mailbox does not answer; does not take raw messages */
-static char heard_text[64];
+static bool is_stuck;         /* it greets, and reads no more */
+static char heard_text[64], heard_first[64];
 static int token, other; /* nothing but their addresses */
 
 /* ---- whom they are for ------------------------------------------------------------------------
@@ -35,6 +36,7 @@ static void on_lost(void *data, const char *path, const char *why)
 {
     (void)data;
     snprintf(lost, sizeof lost, "%s: %s", path, why);
+    losses++;
 }
 
 static void on_room(void *data)
@@ -51,9 +53,9 @@ static void begin(void)
         .loop = loop, .run_dir = dir, .target_max = TARGETS, .handlers = &handlers};
     errands_init(&errands);
     *last = *lost = *heard_text = '\0';
-    answers = rooms = heard = 0;
+    answers = rooms = heard = losses = 0;
     last_token = NULL;
-    is_mute = is_deaf = false;
+    is_mute = is_deaf = is_stuck = false;
 }
 
 /* ---- mailboxes ----------------------------------------------------------------------------------
@@ -61,8 +63,11 @@ static void begin(void)
 
 static bool on_open(struct sp_conn *conn)
 {
-    (void)conn;
-    return !is_deaf;
+    if (!is_stuck)
+        return !is_deaf;
+    sp_conn_flush(conn); /* its greeting */
+    sp_conn_pause(conn, true);
+    return true;
 }
 
 static void on_message(struct sp_conn *conn, const uint8_t *body, size_t size, int fd)
@@ -71,6 +76,9 @@ static void on_message(struct sp_conn *conn, const uint8_t *body, size_t size, i
 
     (void)fd;
     heard++;
+    if (heard == 1)
+        snprintf(heard_first, sizeof heard_first, "%.*s", (int)(size < 60 ? size : 60),
+                 (const char *)body);
     if (sp_conn_protocol(conn) == SP_PUSH)
         snprintf(heard_text, sizeof heard_text, "%.*s", (int)(size < 60 ? size : 60),
                  (const char *)body);
@@ -183,6 +191,58 @@ static void test_gone(void)
     sp_listener_destroy(listener, false);
 }
 
+/* As often as greetings of both sides and what follows them need. */
+static void turn(void)
+{
+    for (int i = 0; i < 10; i++)
+        loop_run_for(loop, 5);
+}
+
+/* What one life had not been given yet is for the next. */
+static void test_gone_on(void)
+{
+    enum { SIZE = 64 << 10 };
+    static char piece[SIZE];
+    struct sp_listener *listener = mailbox("box");
+    int sent = 0, fd;
+
+    begin();
+    is_stuck = true;
+    errands_cast(&errands, "box", "0", 1);
+    turn(); /* now it is open, and takes what the kernel does */
+    do
+        snprintf(piece, sizeof piece, "%d", ++sent);
+    while (errands_cast(&errands, "box", piece, sizeof piece) == 0);
+    turn();
+    fd = sp_listener_destroy(listener, true);
+    is_stuck = false;
+    listener = serve(fd);
+    snprintf(last, sizeof last, "%d", sent - 1);
+    CHECK(UNTIL(!strcmp(heard_text, last)), "casts that the kernel had not taken go to the next life");
+    CHECK(heard > 10 && heard < sent && atoi(heard_first) == sent - heard,
+          "each of them, and nothing that it had (%d of %d)", heard, sent);
+    errands_finish(&errands);
+    sp_listener_destroy(listener, false);
+}
+
+/* There is none. */
+static void test_gone_for_good(void)
+{
+    static char piece[64 << 10];
+    struct sp_listener *listener = mailbox("box");
+
+    begin();
+    is_stuck = true;
+    errands_cast(&errands, "box", "0", 1);
+    turn();
+    while (errands_cast(&errands, "box", piece, sizeof piece) == 0)
+        continue;
+    turn();
+    sp_listener_destroy(listener, false);
+    CHECK(UNTIL(losses > 10) && !strcmp(lost, "box: noproc"), "or are lost, each by name");
+    errands_finish(&errands);
+}
+
 static void test_time(void)
 {
     struct sp_listener *listener = mailbox("box");
@@ -255,6 +315,8 @@ int main(void)
     test_deaf();
     test_late();
     test_gone();
+    test_gone_on();
+    test_gone_for_good();
     test_time();
     test_room();
     test_crowd();
