@@ -94,6 +94,73 @@ bench_ten_thousand() {
     row "services: troupe services, $n live ids" - - "$((took / 1000)) ms" - "< 300 ms" "$took < 300000"
 }
 
+# ---- an owner that is gone ------------------------------------------------------------------------
+
+takeover_node() { # NODE LEASE LINE…
+    {
+        printf 'troupe: 1\napplication: bench\nsupervisor:\n  children:\n'
+        echo '    - {name: many, service: {module: target, max: 100, placement: local}}'
+        printf 'node:\n  name: %s\n  cookie_file: %s\n  store: "sqlite:%s"\n  lease: %s\n' "$1" "$scratch/cookie" \
+            "$scratch/shared" "$2"
+        printf '  %s\n' "${@:3}"
+    } >"$scratch/$1.yaml"
+    at_node "$1" troupe up -d "$scratch/$1.yaml" >"$scratch/out" 2>&1 || fail "the node $1 does not start"
+}
+
+takeover_calls() { # NODE
+    at_node "$1" troupe call --timeout 1s bench/many/1 count >/dev/null 2>&1
+}
+
+takeover_pids() { # NODE: the guard last, without whom the root begins an orderly end
+    local root
+
+    root=$(ps -o ppid= -p "$(at_node "$1" troupe ps -o pid sys)" | tr -d ' ')
+    echo "$root $(at_node "$1" troupe ps -o pid | tr '\n' ' ') $(ps -o ppid= -p "$root")"
+}
+
+# takeover LEASE SIGNAL: ms from the end of the node that has the actor to the next answer, which is another's
+takeover() {
+    local url pids began
+
+    rm -rf "$scratch/shared"
+    url=tcp://127.0.0.1:$(cluster_port)
+    takeover_node east "$1" "listen: $url"
+    takeover_node west "$1" "peers: ['$url']"
+    cluster_await takeover_calls west
+    cluster_await takeover_calls east
+    pids=$(takeover_pids west)
+    began=$(date +%s%N)
+    # shellcheck disable=SC2086
+    kill "-$2" $pids 2>/dev/null
+    until takeover_calls east; do
+        :
+    done
+    echo $((($(date +%s%N) - began) / 1000000))
+    # shellcheck disable=SC2086
+    [[ $2 == KILL ]] || kill -KILL $pids 2>/dev/null
+    at_node east timeout 60 troupe down >/dev/null 2>&1
+}
+
+# A host that is stopped is what one that is lost looks like to others: its lock is held, its beat stands still.
+bench_takeover() {
+    local round
+
+    (umask 077 && head -c 32 /dev/urandom | base64 >"$scratch/cookie")
+    for ((round = 0; round < ($(rounds) + 1) / 2; round++)); do
+        takeover 5s KILL | keep takeover-host
+        ((${QUICK:-0})) && continue
+        takeover 5s STOP | keep takeover-default
+        takeover 1500ms STOP | keep takeover-short
+    done
+    row "services: owner SIGKILLed, next answer, one host" - - "$(kept takeover-host) ms" - "< 1000 ms" \
+        "$(kept takeover-host) < 1000"
+    ((${QUICK:-0})) && return
+    row "services: owner lost, next answer, lease 5s" - "rio 20-30 s, Orleans 15-90 s" "$(kept takeover-default) ms" - \
+        "< 8000 ms" "$(kept takeover-default) < 8000"
+    row "services: owner lost, next answer, lease 1500ms" - - "$(kept takeover-short) ms" - "< 3000 ms" \
+        "$(kept takeover-short) < 3000"
+}
+
 bench_services() {
     services_tree >"$scratch/services.yaml"
     export TMPDIR=$scratch
@@ -104,4 +171,5 @@ bench_services() {
     bench_ten_thousand
     node_down
     bench_saves
+    bench_takeover
 }
