@@ -292,8 +292,8 @@ static void forget(struct contact *contact)
     free(contact);
 }
 
-/* Of a sys/node that messages to groups went to the connection only: a way to one of their members begins
- * behind them however late it is made (following.h). */
+/* Of a sys/node that messages to groups went to the connection only: a way to one of their members
+ * begins behind them however late it is made (following.h). */
 static void let_rest(struct contact *contact)
 {
     if (!contact->has_relayed) {
