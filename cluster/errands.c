@@ -341,12 +341,12 @@ static void dial(struct errands_target *target)
     struct errands *errands = target->errands;
     const struct sp_limits limits = {.again = !target->is_for_calls};
 
-    target->conn =
-        sp_dial(errands->loop, errands->run_dir, target->path,
-                target->is_for_calls ? SP_REQ : SP_PUSH, (struct mono){0}, &limits, &handlers, target);
+    target->conn = sp_dial(errands->loop, errands->run_dir, target->path,
+                           target->is_for_calls ? SP_REQ : SP_PUSH, (struct mono){0}, &limits,
+                           &handlers, target);
     if (!target->conn) /* no descriptors: others will close */
         dial_again(target);
-    else if (limits.again) /* who is dialled again is decided here; frames are kept whole for that */
+    else if (limits.again) /* frames are kept whole; when to dial again is decided here */
         sp_conn_settle(target->conn);
 }
 

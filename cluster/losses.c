@@ -1,7 +1,10 @@
 #include "losses.h"
 
+#include "envelope.h"
 #include "loop.h"
 #include "sp.h"
+
+enum { KIND_AT = 9 + 1 }; /* in a frame: behind its head and the envelope's version */
 
 static const ev_tstamp tell_after = 1.;
 
@@ -50,6 +53,6 @@ void losses_add_frames(struct losses *losses, const struct buf *frames)
     uint64_t messages = 0;
 
     for (; left && sp_frame_size(at, left, &size) == 0; at += size, left -= size)
-        messages++;
+        messages += size > KIND_AT && at[KIND_AT] == ENVELOPE_CAST;
     losses_add(losses, messages);
 }

@@ -23,7 +23,7 @@ void losses_init(struct losses *losses, struct ev_loop *loop, void (*tell)(uint6
 void losses_finish(struct losses *losses);
 
 void losses_add(struct losses *losses, uint64_t messages);
-/* As many as there are whole frames. */
+/* As many as there are casts in whole frames: a HELLO that did not go is none. */
 void losses_add_frames(struct losses *losses, const struct buf *frames);
 
 #endif

@@ -293,6 +293,26 @@ static void forget(struct contact *contact)
     free(contact);
 }
 
+/* Of a sys/node that messages to groups went to the connection only: a way to one of their members
+ * begins behind them however late it is made (following.h). */
+static void let_rest(struct contact *contact)
+{
+    if (!contact->has_relayed) {
+        forget(contact);
+        return;
+    }
+    peer_close(contact->peer, true);
+    contact->peer = NULL;
+}
+
+static bool is_any_awake(const struct contacts *contacts)
+{
+    for (const struct contact *contact = contacts->all; contact; contact = contact->hh.next)
+        if (contact->peer || !contact->has_relayed || is_in_use(contact))
+            return true;
+    return !LIST_EMPTY(&contacts->leaving);
+}
+
 /* Closes what has rested for a while; stops when nothing is left to be closed. */
 static void on_sweep(struct ev_loop *loop, ev_timer *timer, int revents)
 {
@@ -307,11 +327,11 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int revents)
     HASH_ITER(hh, contacts->all, contact, next)
     {
         if (!contact->is_used && !is_in_use(contact))
-            forget(contact);
+            let_rest(contact);
         else
             contact->is_used = false;
     }
-    if (!contacts->all && LIST_EMPTY(&contacts->leaving))
+    if (!is_any_awake(contacts))
         ev_timer_stop(loop, timer);
 }
 

@@ -812,7 +812,7 @@ static void flush(struct sp_conn *conn)
             shut(conn);
         return;
     }
-    if (conn->idle_ms)
+    if (conn->idle_ms && conn->state == OPEN) /* who has not greeted yet is late, not idle */
         watch_age(conn);
     if (buf_length(&conn->out) >= conn->drain_below)
         return;

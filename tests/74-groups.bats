@@ -259,3 +259,23 @@ heard_in_order() { # FROM NODE
     wait_until 10 has_heard_last east b 99
     assert_equal "$(numbers east b)" "$(seq 20; seq 21 2 99)"
 }
+
+has_no_channel() { # NODE OTHER
+    at "$1" troupe nodes -o jsonl | grep -q '"name": *"'"$2"'".*"channels": *0[,}]'
+}
+
+@test "what goes to a member stays behind what went to its group, after the ways there have rested, too" {
+    local pid
+
+    two_nodes
+    assert_says east ok a join g 1
+    wait_until 10 says west '1	t/a@east#1' b members g all
+    pid=$(at east pid_of t/a)
+    kill -STOP "$pid"
+    assert_equal "$(at west ask t/b mix g t/a@east 20)" 20
+    wait_until 45 has_no_channel west east # ways are closed when they were not used for 10 to 20 s
+    at west ask t/b mix nobody t/a@east 60
+    kill -CONT "$pid"
+    wait_until 10 has_heard_last east a 60
+    assert_equal "$(numbers east a)" "$(seq 20; seq 22 2 60)"
+}

@@ -737,6 +737,21 @@ static void test_idle(void)
     end();
 }
 
+/* Who is dialled may be a while in coming: what was sent waits, however idle it is. */
+static void test_idle_and_late(void)
+{
+    struct mono start = mono_now();
+
+    serve(NULL);
+    sp_listener_rest(listener);
+    dial(0);
+    sp_conn_set_idle_close(client.conn, 100);
+    send_number(client.conn, 1, -1);
+    (void)UNTIL(client.closed || mono_diff_ms(mono_now(), start) >= 400);
+    CHECK(!client.closed, "one that nobody has greeted yet is not idle");
+    end();
+}
+
 static void test_mute(void)
 {
     struct mono start = mono_now();
@@ -802,6 +817,7 @@ int main(void)
     test_pause();
     test_many_conns();
     test_idle();
+    test_idle_and_late();
     test_mute();
     place_leave();
     unlink("box");

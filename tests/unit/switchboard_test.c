@@ -277,6 +277,22 @@ static void test_nobody(void)
     end();
 }
 
+static void test_losses_of_a_leftover(void)
+{
+    const struct envelope hello = {.kind = ENVELOPE_HELLO, .from = envelope_text("sys/node@east#1")};
+    const struct envelope cast = {.kind = ENVELOPE_CAST, .type = envelope_text("note")};
+    uint64_t before = losses.untold;
+    struct buf frames = {0};
+
+    peer_frame_append(&frames, &hello);
+    peer_frame_append(&frames, &cast);
+    peer_frame_append(&frames, &cast);
+    losses_add_frames(&losses, &frames);
+    CHECK(losses.untold == before + 2, "messages that did not go are counted, and not the HELLO");
+    losses.untold = before;
+    buf_finish(&frames);
+}
+
 static void test_session_lost(void)
 {
     begin(true);
@@ -477,6 +493,7 @@ int main(void)
     test_messages();
     test_names();
     test_nobody();
+    test_losses_of_a_leftover();
     test_session_lost();
     test_full();
     test_mailbox_ends();
