@@ -10,7 +10,7 @@ static const char *const VERBS[] = {
     [CTL_JOIN] = "JOIN",           [CTL_LEAVE] = "LEAVE",   [CTL_LAST_STATE] = "LAST_STATE",
     [CTL_CRASH] = "CRASH",         [CTL_STOP] = "STOP",     [CTL_DOWN] = "DOWN",
     [CTL_PING] = "PING",           [CTL_JOINED] = "JOINED", [CTL_LEFT] = "LEFT",
-    [CTL_NOT_JOINED] = "NOT_JOINED", [CTL_FENCE] = "FENCE",
+    [CTL_NOT_JOINED] = "NOT_JOINED",
 };
 
 const char *ctl_verb_text(enum ctl_verb verb)

@@ -28,7 +28,6 @@ enum ctl_verb {
     CTL_LEAVE,      /* LEAVE SCOPE GROUP [COUNT] */
     CTL_LAST_STATE, /* LAST_STATE, then the bytes after the newline, to the datagram's end */
     CTL_CRASH,      /* CRASH SIGNAL ADDRESS BASE FRAMES… (hexadecimal) */
-    CTL_FENCE,      /* FENCE MS: a service; the kernel ends it at that time (CLOCK_BOOTTIME) */
     /* supervisor to child */
     CTL_STOP,       /* STOP */
     CTL_DOWN,       /* DOWN REF ADDRESS#N REASON; REF 0: of a LINK that could not be made */

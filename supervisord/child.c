@@ -98,7 +98,6 @@ static void forget_last_life(struct child *child)
     child->reaped = child->was_ready = child->paused = false;
     child->need = NEED_NONE;
     child->need_delay_ms = 0;
-    child->fenced_ms = 0;
     child->wait_status = 0;
 }
 

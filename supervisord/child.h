@@ -106,7 +106,6 @@ struct child {
     char said_reason[REASON_MAX];
     enum need need;
     long need_delay_ms;
-    int64_t fenced_ms; /* of a service: when its lease ends, and it with it (fence.h); 0: none */
 
     int control_fd, mailbox_fd, log_fd[2];
     struct page_place page;

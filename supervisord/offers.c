@@ -67,23 +67,13 @@ static void on_error(struct offers *offers, const struct envelope *env)
     answer(offers, env->ref, NULL, why);
 }
 
-/* Our supervisor hears of it first: it must not take that end for a failure. */
-static void keep_until(struct offers *offers, int64_t until_ms)
-{
-    char text[32];
-
-    snprintf(text, sizeof text, "FENCE %lld\n", (long long)until_ms);
-    supervisor_say(offers->supervisor, text);
-    fence_set(&offers->fence, until_ms);
-}
-
 static void on_event(struct offers *offers, const struct envelope *env, const struct words *words)
 {
     uint64_t number;
 
     if (envelope_text_equals(env->type, EVENT_LEASE) && words->count == 1 &&
         text_unsigned(words->at[0], 1, INT64_MAX, &number) == 0)
-        keep_until(offers, (int64_t)number);
+        fence_set(&offers->fence, (int64_t)number);
     else if (envelope_text_equals(env->type, EVENT_START) && words->count == 2 &&
              text_unsigned(words->at[1], 1, INT64_MAX, &number) == 0)
         activations_start(&offers->supervisor->activations, words->at[0], number,

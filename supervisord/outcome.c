@@ -237,22 +237,11 @@ static void settle_failed_start(struct child *child, const char *reason)
     }
 }
 
-/* By the kernel's timer: its node had no lease any more, as all services there. That is nobody's
- * failure, and many of them at once are no reason to give up. */
-static bool was_fenced(const struct child *child, const char *reason)
-{
-    return child->fenced_ms && fence_now_ms() >= child->fenced_ms && !strcmp(reason, "signal:KILL");
-}
-
 static void settle_own_end(struct child *child, const char *reason)
 {
     struct supervisor *supervisor = child->supervisor;
     bool orderly = reason_is_orderly(reason);
 
-    if (was_fenced(child, reason)) {
-        restart_child(child, reason, false);
-        return;
-    }
     switch (child->need) {
     case NEED_ABORT:
         rest(child, REST_FAILED);

@@ -103,7 +103,7 @@ static void bury_doomed(struct supervisor *supervisor)
             forget(supervisor, i);
 }
 
-void supervisor_say(struct supervisor *supervisor, const char *text)
+static void say_to_parent(struct supervisor *supervisor, const char *text)
 {
     if (supervisor->control_fd >= 0)
         send(supervisor->control_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -118,7 +118,7 @@ static void boot_is_done(struct supervisor *supervisor)
 {
     supervisor->mode = SUPERVISOR_RUNNING;
     events_self(supervisor, EVENT_SUPERVISOR_UP, NULL, NULL);
-    supervisor_say(supervisor, "READY\n");
+    say_to_parent(supervisor, "READY\n");
     if (supervisor->on_boot)
         supervisor->on_boot(supervisor);
     if (*supervisor->ended_in_boot)
@@ -135,7 +135,7 @@ static void end_is_done(struct supervisor *supervisor)
 
     snprintf(text, sizeof text, "EXIT %s%s\n", supervisor->final_reason,
              needs[supervisor->final_need]);
-    supervisor_say(supervisor, text);
+    say_to_parent(supervisor, text);
     if (supervisor->on_end)
         supervisor->on_end(supervisor);
     ev_break(supervisor->loop, EVBREAK_ALL);
@@ -237,7 +237,7 @@ static void take_order(struct supervisor *supervisor, struct ctl_line *line)
         supervisor_end(supervisor, NEED_NONE, "cascade %s", line->rest);
         break;
     case CTL_PING:
-        supervisor_say(supervisor, "HEARTBEAT\n");
+        say_to_parent(supervisor, "HEARTBEAT\n");
         break;
     default:
         break;

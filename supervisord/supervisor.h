@@ -105,8 +105,6 @@ struct child *supervisor_add(struct supervisor *supervisor, const struct spec *s
                              struct spec *own_spec);
 /* Forgets a child that is down. */
 void supervisor_forget(struct supervisor *supervisor, struct child *child);
-/* A line, or several, to the supervisor of this one; nothing when there is none, or no room. */
-void supervisor_say(struct supervisor *supervisor, const char *text);
 /* The batch may have a next step. */
 void supervisor_kick(struct supervisor *supervisor);
 

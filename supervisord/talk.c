@@ -117,15 +117,6 @@ static void note_exit(struct child *child, char *rest)
         events_child_text(child, EVENT_CHILD_STATUS, "unknown_need", need);
 }
 
-/* Of services only: nobody else's death is no failure. */
-static void note_fence(struct child *child, const char *rest)
-{
-    uint64_t until_ms;
-
-    if (child->spec->kind == SPEC_SERVICE && text_unsigned(rest, 1, INT64_MAX, &until_ms) == 0)
-        child->fenced_ms = (int64_t)until_ms;
-}
-
 static void take_line(struct child *child, const struct ctl_line *line)
 {
     switch (line->verb) {
@@ -151,9 +142,6 @@ static void take_line(struct child *child, const struct ctl_line *line)
         if (table_set_last_state(child->supervisor->table, child->slot, line->bytes,
                                  line->bytes_size) < 0)
             events_child_text(child, EVENT_CHILD_STATUS, "last_state", strerror(errno));
-        break;
-    case CTL_FENCE:
-        note_fence(child, line->rest);
         break;
     case CTL_CRASH:
         why_record_crash(child, line->rest);
