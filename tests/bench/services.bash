@@ -114,7 +114,7 @@ takeover_calls() { # NODE
 takeover_pids() { # NODE: the guard last, without whom the root begins an orderly end
     local root
 
-    root=$(ps -o ppid= -p "$(at_node "$1" troupe ps -o pid sys)" | tr -d ' ')
+    root=$(ps -o ppid= -p "$(at_node "$1" troupe ps -o pid sys | head -n 1)" | tr -d ' ')
     echo "$root $(at_node "$1" troupe ps -o pid | tr '\n' ' ') $(ps -o ppid= -p "$root")"
 }
 
