@@ -463,6 +463,10 @@ static void obey(struct spot *spot, enum place_order order)
         answer_all(spot, spot->place.row.node, NULL);
         break;
     case PLACE_FENCED:
+        if (spot->wants && registry_is_beginning(places->registry)) {
+            spot->has_looked = true; /* with one of the next tables it may */
+            return;
+        }
         answer_all(spot, NULL, "noconnection this node may not run services now");
         break;
     case PLACE_CONTENDED:

@@ -580,6 +580,12 @@ bool registry_has_room(const struct registry *registry)
     return registry->self.memory_percent < 100 && registry->self.load_percent < 100;
 }
 
+bool registry_is_beginning(const struct registry *registry)
+{
+    return !is_over(registry) &&
+           (registry->told_ms == 0 || membership_state(registry->membership) == NODE_JOINING);
+}
+
 int64_t registry_lease_until_ms(const struct registry *registry)
 {
     return lease_holds(&registry->lease, now_ms()) ? registry->lease.until_ms : 0;

@@ -66,6 +66,8 @@ void registry_look(struct registry *registry);
 void registry_tell(struct registry *registry);
 /* Is this host below what the node allows, as it was when our row was written last? */
 bool registry_has_room(const struct registry *registry);
+/* Has it had no lease yet, or does not everybody know it, so that it may soon run something? */
+bool registry_is_beginning(const struct registry *registry);
 /* ms of mono_now(); 0: no instance may run. */
 int64_t registry_lease_until_ms(const struct registry *registry);
 

@@ -128,6 +128,17 @@ never_two() {
     never_two
 }
 
+@test "a call that comes before the node has its first lease waits for it" {
+    LEASE=4s
+    tree
+    member east
+    run hit east early
+    assert_output 1
+    member west # which joins a company
+    run hit west late
+    assert_output 1
+}
+
 @test "F18: after the first call a sender goes straight to where the actor is" {
     local id
 
