@@ -345,8 +345,9 @@ is_gone_with() { # PATH
     never_two
 }
 
+# Does its handler run?
 is_busy() {
-    (($(at west column_of in shop/things/w) > 1))
+    [[ $(at west troupe ps shop/things/w) == *busy* ]]
 }
 
 @test "F6: the owner's host dies: what it had lives on the other, and was never twice" {
