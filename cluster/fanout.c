@@ -1,50 +1,63 @@
 #include "fanout.h"
 
 #include "addr.h"
+#include "group_name.h"
 #include "peer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uthash.h>
 
 struct fanout_waiter {
     struct fanout_waiter *next;
     uint64_t number, ref;
+    uint64_t asked; /* the mailbox, behind all that it was sent before */
 };
 
 struct fanout_target {
     struct fanout *fanout;
     struct peer *peer;
-    struct fanout_waiter *waiters; /* for what is queued to be taken */
+    struct fanout_waiter *waiters; /* for what was sent to be handled */
+    uint64_t last_asked;
     UT_hash_handle hh;
     char path[]; /* the key */
 };
 
-static void tell_settled(struct fanout_target *target)
+static void tell_settled(struct fanout_target *target, struct fanout_waiter **at)
 {
-    struct fanout_waiter *waiter;
+    struct fanout_waiter *waiter = *at;
 
-    while ((waiter = target->waiters)) {
-        target->waiters = waiter->next;
-        target->fanout->settled(target->fanout->data, waiter->number, waiter->ref);
-        free(waiter);
-    }
+    *at = waiter->next;
+    target->fanout->settled(target->fanout->data, waiter->number, waiter->ref);
+    free(waiter);
 }
 
 static void forget(struct fanout_target *target)
 {
-    tell_settled(target);
+    while (target->waiters)
+        tell_settled(target, &target->waiters);
     HASH_DEL(target->fanout->targets, target);
     free(target);
 }
 
-/* A refusal: the member has ended meanwhile, and has left. */
+/* An answer to what it was asked, whatever it says: it has handled what came before. Else a refusal: the
+ * member has ended meanwhile, and has left. */
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 {
-    (void)peer;
-    (void)env;
-    (void)fd;
+    struct fanout_target *target = peer_data(peer);
+    struct fanout_waiter **at = &target->waiters;
+
+    if (fd >= 0)
+        close(fd);
+    while (*at && (*at)->asked != env->ref)
+        at = &(*at)->next;
+    if (!*at)
+        return;
+    tell_settled(target, at);
+    if (!target->waiters)
+        peer_set_idle_close(peer, SP_IDLE_MS);
 }
 
 static void on_close(struct peer *peer, const char *why)
@@ -58,18 +71,7 @@ static void on_close(struct peer *peer, const char *why)
     forget(target);
 }
 
-static void on_drain(struct peer *peer)
-{
-    struct fanout_target *target = peer_data(peer);
-
-    if (peer_queued(peer) == 0)
-        tell_settled(target);
-    else if (target->waiters)
-        peer_ask_drain(peer, 1);
-}
-
-static const struct peer_handlers handlers = {
-    .on_envelope = on_envelope, .on_close = on_close, .on_drain = on_drain};
+static const struct peer_handlers handlers = {.on_envelope = on_envelope, .on_close = on_close};
 
 static struct fanout_target *dial(struct fanout *fanout, const char *path)
 {
@@ -118,21 +120,35 @@ void fanout_send(struct fanout *fanout, const char *member, const char *from,
         losses_add(fanout->losses, 1);
 }
 
+/* The kernel's having taken it is not enough: the mailbox reads its connections by turns. */
+static int ask(struct fanout_target *target, struct fanout_waiter *waiter)
+{
+    const struct envelope call = {.kind = ENVELOPE_CALL,
+                                  .ref = ++target->last_asked,
+                                  .type = envelope_text(GROUP_SETTLED)};
+
+    waiter->asked = call.ref;
+    if (peer_send(target->peer, &call, -1) < 0)
+        return -1;
+    peer_set_idle_close(target->peer, 0);
+    waiter->next = target->waiters;
+    target->waiters = waiter;
+    return 0;
+}
+
 void fanout_settle(struct fanout *fanout, const char *path, uint64_t number, uint64_t ref)
 {
     struct fanout_target *target = find(fanout, path);
-    struct fanout_waiter *waiter =
-        target && peer_queued(target->peer) ? calloc(1, sizeof *waiter) : NULL;
+    struct fanout_waiter *waiter = target ? calloc(1, sizeof *waiter) : NULL;
 
-    if (!waiter) {
-        fanout->settled(fanout->data, number, ref);
-        return;
+    if (waiter) {
+        waiter->number = number;
+        waiter->ref = ref;
+        if (ask(target, waiter) == 0)
+            return;
+        free(waiter);
     }
-    waiter->number = number;
-    waiter->ref = ref;
-    waiter->next = target->waiters;
-    target->waiters = waiter;
-    peer_ask_drain(target->peer, 1);
+    fanout->settled(fanout->data, number, ref);
 }
 
 void fanout_finish(struct fanout *fanout)

@@ -27,7 +27,7 @@ struct fanout {
 /* To one member, `shop/db#3`: that incarnation and no other. from: who sent it, PATH@NODE#N. */
 void fanout_send(struct fanout *fanout, const char *member, const char *from,
                  const struct envelope *env);
-/* Calls settled(data, waiter, ref), now or later, when the mailbox at `path` has been given everything that was
+/* Calls settled(data, waiter, ref), now or later, when the mailbox at `path` has handled everything that was
  * sent to it, or never will be. */
 void fanout_settle(struct fanout *fanout, const char *path, uint64_t waiter, uint64_t ref);
 void fanout_finish(struct fanout *fanout);

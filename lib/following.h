@@ -6,7 +6,7 @@
  * member that this actor has a way of its own to (a contact) is left out there: it gets the message
  * by that way, where all stays in order. And a way that is made after messages to groups have gone
  * to that node begins behind them: it is held until sys/node there says (GROUP_SETTLED, a call with
- * the member's path) that the member's mailbox has been given all of them. Private to the runtime.
+ * the member's path) that the member has handled all of them. Private to the runtime.
  */
 #ifndef TROUPE_FOLLOWING_H
 #define TROUPE_FOLLOWING_H

@@ -10,7 +10,7 @@
 
 #define GROUP_SCOPE "pg" /* the scope when none is said, as OTP's default */
 
-/* A CALL to a sys/node of another node, payload PATH: answered when the mailbox there has been given all messages
+/* A CALL to a sys/node of another node, payload PATH: answered when the mailbox there has handled all messages
  * to groups that came before on this connection. */
 #define GROUP_SETTLED ".settled"
 
