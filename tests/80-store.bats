@@ -338,6 +338,26 @@ bounce_server() {
     assert_nothing_lost
 }
 
+@test "a save that is waited for takes no longer than it may, also behind one that has more time" {
+    local since
+
+    keeper_yaml
+    node_up shop.yaml
+    ask shop/keeper say data1
+    kill -STOP "$(pid_of sys/store)"
+    in_background first troupe call --timeout 20s shop/keeper save
+    first=$!
+    is_saving() { (($(troupe ps -o in shop/keeper) >= 4)); }
+    wait_until 5 is_saving # describe, say, describe, save
+    since=$(now_ms)
+    run -8 troupe call --timeout 20s shop/keeper save_now 300
+    assert_output --partial 'unreachable sys/store: timeout'
+    (($(now_ms) - since < 2500 * TEST_SCALE))
+    kill -CONT "$(pid_of sys/store)"
+    wait "$first"
+    ask shop/keeper save_now 1000
+}
+
 @test "21: without its store an actor does not start, by name; with it back it has what it had" {
     start_redis
     keeper_yaml "store: $REDIS_URL"
