@@ -96,12 +96,23 @@ static void try_again(struct delivery *delivery)
     ev_timer_start(delivery->client->loop, &delivery->again);
 }
 
+/* Where it was dialled. */
+static void path_of(const struct delivery *delivery, char out[ADDR_PATH_MAX + ADDR_PART_MAX + 2])
+{
+    snprintf(out, ADDR_PATH_MAX + ADDR_PART_MAX + 2, "%s%s%s", delivery->to->path,
+             *delivery->node ? "@" : "", delivery->node);
+}
+
 static void explain_end(struct delivery *delivery)
 {
     char reason[REASON_MAX] = "unknown", text[REASON_MAX + 8];
+    char path[ADDR_PATH_MAX + ADDR_PART_MAX + 2];
 
+    path_of(delivery, path);
+    /* On another node one whose end nobody knows of may live: it was the way that ended. */
     if (delivery->incarnation &&
-        !ended_reason(delivery->client, delivery->to->path, delivery->incarnation, reason)) {
+        (!ended_reason(delivery->client, path, delivery->incarnation, reason) ||
+         (place_is_elsewhere(path) && !strcmp(reason, "unknown")))) {
         fail_with(delivery, "noconnection");
         return;
     }
@@ -242,7 +253,7 @@ static int dial_peer(struct delivery *delivery)
 
     char path[ADDR_PATH_MAX + ADDR_PART_MAX + 2];
 
-    snprintf(path, sizeof path, "%s%s%s", delivery->to->path, *delivery->node ? "@" : "", delivery->node);
+    path_of(delivery, path);
     delivery->peer = peer_dial_mailbox(client->loop, client->dir.path, path, client->self, NULL,
                                        &handlers, delivery);
     return delivery->peer ? send_envelope(delivery) : -1;

@@ -19,6 +19,7 @@ enum {
     LOAD_AGAIN_MS = 50,
     SAVE_MS = 5000,
     SAVE_BY_ITSELF_MS = 2000, /* no message is handled meanwhile */
+    OUTCOME_MS = 50,          /* after its time: for the word why it has failed */
 };
 
 struct troupe_image {
@@ -516,21 +517,31 @@ static void take_outcome(struct troupe *self, const char *failure, void *data)
     awaited->is_done = true;
 }
 
+/* Behind a save that has more time it may not even have been sent by then. */
+static void wait_for_outcome(struct troupe *self, struct awaited *awaited, struct mono deadline)
+{
+    int64_t left_ms = mono_diff_ms(deadline, mono_now());
+
+    if (!agenda_wait_for(self, &awaited->is_done, left_ms > 0 ? left_ms + OUTCOME_MS : OUTCOME_MS))
+        strcpy(awaited->failure, self->ending ? "failed ending" : "unreachable sys/store: timeout");
+}
+
 const char *troupe_state_save_now(struct troupe *self, const char *name, int64_t timeout_ms)
 {
     static char failure[REASON_MAX];
     struct awaited awaited = {0};
     struct kept *kept = find(self, name);
+    struct mono deadline = call_deadline(timeout_ms);
     struct buf value;
 
     if (!kept)
         return "failed no such state";
     if (pack(self, kept->what, &value) < 0 ||
-        saving_start(&kept->saving, &value, call_deadline(timeout_ms), take_outcome, &awaited) < 0)
+        saving_start(&kept->saving, &value, deadline, take_outcome, &awaited) < 0)
         return errno == EMSGSIZE ? "failed more than 8 MiB" : "failed out of memory";
-    agenda_wait(self, &awaited.is_done);
+    wait_for_outcome(self, &awaited, deadline);
     saving_forget(&kept->saving, &awaited);
-    strcpy(failure, awaited.is_done ? awaited.failure : "failed ending");
+    strcpy(failure, awaited.failure);
     return *failure ? failure : NULL;
 }
 

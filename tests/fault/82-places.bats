@@ -293,15 +293,20 @@ has_got_more_than() { # MESSAGES
     (($(at west column_of in shop/kept/k) > $1))
 }
 
-# ---- on PostgreSQL ----
+# ---- on PostgreSQL and Redis ------------------------------------------------------------------------
 
-@test "F37, PostgreSQL is away: nodes that promise each other serve on, nobody is declared dead, new ids fail by name" {
-    company_on postgres
-    store_is_away
+# on STORE OTHER SCENARIO: on the one; with SOAK on the other
+on() {
+    company_on "$([[ -n ${SOAK:-} ]] && echo "$2" || echo "$1")"
+    "$3"
 }
 
-@test "F37, PostgreSQL is away and a node is alone: its lease ends and its actors with it, and they come back after" {
-    alone_without_store postgres
+@test "F37, the store is away: nodes that promise each other serve on, nobody is declared dead, new ids fail by name" {
+    on postgres redis store_is_away
+}
+
+@test "F37, the store is away and a node is alone: its lease ends and its actors with it, and they come back after" {
+    alone_without_store "$([[ -n ${SOAK:-} ]] && echo postgres || echo redis)"
 }
 
 @test "PostgreSQL is killed again and again under calls: every call is told, no id lives twice" {
@@ -309,48 +314,19 @@ has_got_more_than() { # MESSAGES
     store_is_killed_under_calls
 }
 
-@test "two nodes lose each other and both reach PostgreSQL: nobody is dead, each keeps its own, all meet again" {
-    company_on postgres
-    nodes_are_parted
-}
-
-@test "a node loses PostgreSQL, and the others do not: its actors end, and live on where it is reached" {
-    company_on postgres
-    node_loses_the_store
-}
-
-@test "an owner is stopped with a save on its way to PostgreSQL: another has the actor, and the save is refused" {
-    company_on postgres
-    owner_is_stopped_with_a_save_under_way
-}
-
-# ---- on Redis ----
-
-@test "F37, Redis is away: nodes that promise each other serve on, nobody is declared dead, new ids fail by name" {
-    company_on redis
-    store_is_away
-}
-
-@test "F37, Redis is away and a node is alone: its lease ends and its actors with it, and they come back after" {
-    alone_without_store redis
-}
-
 @test "Redis is killed again and again under calls: every call is told, no id lives twice" {
     company_on redis
     store_is_killed_under_calls
 }
 
-@test "two nodes lose each other and both reach Redis: nobody is dead, each keeps its own, all meet again" {
-    company_on redis
-    nodes_are_parted
+@test "two nodes lose each other and both reach the store: nobody is dead, each keeps its own, all meet again" {
+    on redis postgres nodes_are_parted
 }
 
-@test "a node loses Redis, and the others do not: its actors end, and live on where it is reached" {
-    company_on redis
-    node_loses_the_store
+@test "a node loses the store, and the others do not: its actors end, and live on where it is reached" {
+    on postgres redis node_loses_the_store
 }
 
-@test "an owner is stopped with a save on its way to Redis: another has the actor, and the save is refused" {
-    company_on redis
-    owner_is_stopped_with_a_save_under_way
+@test "an owner is stopped with a save on its way to the store: another has the actor, and the save is refused" {
+    on redis postgres owner_is_stopped_with_a_save_under_way
 }
