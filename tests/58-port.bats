@@ -31,7 +31,7 @@ END
 }
 
 call() { # MESSAGE ARG…
-    timeout $((20 * TEST_SCALE)) troupe call t/odd "$@"
+    timeout $((20 * TEST_SCALE)) troupe call --timeout $((15 * TEST_SCALE))s t/odd "$@"
 }
 
 # The port itself goes on, as the same incarnation.
