@@ -546,6 +546,7 @@ END
 
     tree 'max: 300, placement: hash'
     company east west
+    id_of west >/dev/null # east knows what west offers
     in_background one at east troupe call --timeout 60s shop/swarm.1 run shop/things/ hit 250 50 200 1 40 10000
     one=$!
     in_background two at east troupe call --timeout 60s shop/swarm.2 run shop/things/ hit 250 50 200 1 40 10000
