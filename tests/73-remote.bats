@@ -30,12 +30,6 @@ talker_says() { # NODE WANTED MESSAGE ARG…
     [[ $(talker "$1" "${@:3}") == "$2" ]]
 }
 
-two_nodes() {
-    node east "$@"
-    node west "peers: [$(url_of east)]"
-    wait_until 10 are_connected east west
-}
-
 # Asks NODE's talker to watch an actor of the other node, and waits until that one's supervisor knows.
 monitor() { # NODE OTHER ADDRESS
     talker "$1" monitor "$3@$2"
@@ -44,10 +38,6 @@ monitor() { # NODE OTHER ADDRESS
 
 is_monitored() { # NODE ADDRESS
     at "$1" troupe status "$2" | grep -q '^monitored_by:'
-}
-
-kill_actor() { # NODE ADDRESS
-    kill -KILL "$(at "$1" pid_of "$2")"
 }
 
 @test "a call of an actor in another node is answered, one after the other, in order" {

@@ -34,16 +34,6 @@ one_node() {
     node east
 }
 
-two_nodes() {
-    node east
-    node west "peers: [$(url_of east)]"
-    wait_until 10 are_connected east west
-}
-
-kill_actor() { # NODE ADDRESS
-    kill -KILL "$(at "$1" pid_of "$2")"
-}
-
 @test "P01, P04: a group is a multiset: joined three times, left as often" {
     one_node
     assert_says east ok a join g 1

@@ -20,12 +20,6 @@ supervisor:
 YAML
 }
 
-two_nodes() {
-    node east
-    node west "peers: [$(url_of east)]"
-    wait_until 10 are_connected east west
-}
-
 # ---- cookie and port ------------------------------------------------------------------------------
 
 # What `troupe check` and sys/node say of a cookie of SIZE bytes and a newline

@@ -5,6 +5,7 @@
 
 load helper
 load nodes
+load company
 load wires
 
 setup() {
@@ -34,15 +35,6 @@ supervisor:
 END
 }
 
-# member NAME [LINE…]: a node that knows the first one.
-member() {
-    local peers=()
-
-    [[ -e first ]] && peers=("peers: [\"$(cat first)\"]")
-    node "$1" "store: \"sqlite:$DIR/store\"" "lease: $LEASE" "${peers[@]}" "${@:2}"
-    [[ -e first ]] || url_of "$1" >first
-}
-
 # company NAME…: so many nodes, of which each may run services.
 company() {
     local name
@@ -51,15 +43,6 @@ company() {
         member "$name"
     done
     wait_until 15 are_in "$@"
-}
-
-# The nodes' rows, as one of their stores has them.
-rows() {
-    python3 - "$DIR"/store/place-*.db "$1" <<'END'
-import sqlite3, sys
-for row in sqlite3.connect("file:%s?mode=ro" % sys.argv[1], uri=True).execute(sys.argv[2]):
-    print(*row)
-END
 }
 
 are_in() {
@@ -93,20 +76,8 @@ next_id_is_of() { # NODE
     at east troupe call "shop/things/$TRIED" hit >/dev/null 2>&1 && is_owner "$TRIED" "$1"
 }
 
-hit() { # NODE ID
-    at "$1" troupe call "shop/things/$2" hit
-}
-
 is_answered() { # NODE ID
     hit "$1" "$2" >/dev/null 2>&1
-}
-
-noted() {
-    grep -c -- "$1" "$DIR/notes"
-}
-
-never_two() {
-    [[ $(noted '^overlap') == 0 ]]
 }
 
 @test "F3, F25: whoever asks, on whatever node, there is one actor of an id, and all reach it" {

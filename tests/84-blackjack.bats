@@ -4,6 +4,7 @@
 
 load helper
 load nodes
+load company
 
 setup() {
     troupe_setup
@@ -124,9 +125,7 @@ play_out() { # TABLE
     cookie
     node east "store: \"sqlite:$DIR/store\"" "lease: 1s"
     node west "store: \"sqlite:$DIR/store\"" "lease: 1s" "peers: [\"$(url_of east)\"]"
-    place_row() { python3 -c 'import sqlite3, sys
-print(*[r[0] for r in sqlite3.connect(sys.argv[1]).execute(sys.argv[2])])' "$DIR"/store/place-*.db "$1"; }
-    both_in() { [[ $(place_row "select count(*) from node where state = 'alive' and load like '%tables=%'") == 2 ]]; }
+    both_in() { [[ $(rows "select count(*) from node where state = 'alive' and load like '%tables=%'") == 2 ]]; }
     wait_until 15 both_in
     at east troupe call casino/lobby/main seat ann
     at west troupe call casino/lobby/main seat bob
@@ -134,7 +133,7 @@ print(*[r[0] for r in sqlite3.connect(sys.argv[1]).execute(sys.argv[2])])' "$DIR
     assert_output casino/tables/1
     before=$(at west troupe call casino/tables/1 show)
     assert_equal "$(at east troupe call casino/tables/1 show)" "$before"
-    owner=$(place_row "select node from place where service = 'casino/tables' and id = '1'")
+    owner=$(rows "select node from place where service = 'casino/tables' and id = '1'")
     other=$([[ $owner == east ]] && echo west || echo east)
     kill_host "$owner"
     shown() { at "$other" troupe call casino/tables/1 show >shown 2>&1; }

@@ -5,6 +5,8 @@
 #   cookie                    makes $DIR/cookie
 #   node NAME [LINE…]         starts a node of $DIR/tree.yaml by that name, listening on a free port of the loopback; LINEs go
 #                             below `node:`. Its directories are those of `use_node NAME`
+#   two_nodes [LINE…]         east, of LINEs, and west, which dials it: with a session
+#   kill_actor NAME ADDRESS   its process dies
 #   url_of NAME               where it listens
 #   at NAME CMD…              runs CMD as its clients do
 #   all_of NAME               every process of it
@@ -81,4 +83,14 @@ kill_host() {
     kill -STOP $pids
     # shellcheck disable=SC2086
     kill -KILL $pids
+}
+
+two_nodes() {
+    node east "$@"
+    node west "peers: [$(url_of east)]"
+    wait_until 10 are_connected east west
+}
+
+kill_actor() {
+    kill -KILL "$(at "$1" pid_of "$2")"
 }

@@ -4,6 +4,7 @@
 
 load ../helper
 load ../nodes
+load ../company
 
 setup() {
     troupe_setup
@@ -21,32 +22,8 @@ supervisor:
 END
 }
 
-member() { # NAME
-    local peers=()
-
-    [[ -e first ]] && peers=("peers: [\"$(cat first)\"]")
-    node "$1" "store: \"sqlite:$DIR/store\"" "lease: 1s" "${peers[@]}"
-    [[ -e first ]] || url_of "$1" >first
-}
-
-rows() { # SQL
-    python3 - "$DIR"/store/place-*.db "$1" <<'END'
-import sqlite3, sys
-for row in sqlite3.connect("file:%s?mode=ro" % sys.argv[1], uri=True).execute(sys.argv[2]):
-    print(*row)
-END
-}
-
 living_are() { # COUNT
     [[ $(rows "select count(*) from node where state = 'alive' and load like '%things=%'") == "$1" ]]
-}
-
-hit() { # NODE ID
-    at "$1" troupe call "shop/things/$2" hit
-}
-
-never_two() {
-    [[ $(grep -c '^overlap' notes) == 0 ]]
 }
 
 @test "F3, F29: of eight nodes one dies: that is known, what it had lives elsewhere, and nobody else is missed" {

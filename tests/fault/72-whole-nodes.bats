@@ -25,12 +25,6 @@ supervisor:
 YAML
 }
 
-two_nodes() {
-    node east
-    node west "peers: [$(url_of east)]"
-    wait_until 10 are_connected east west
-}
-
 # Every process of that node, at one moment as good as any
 signal_node() { # NODE SIGNAL
     # shellcheck disable=SC2046 # a list of pids

@@ -100,14 +100,6 @@ never_two() {
     assert_equal "$(noted '^overlap')" 0
 }
 
-all_of() { # NODE: every process of it
-    local root
-
-    root=$(ps -o ppid= -p "$(at "$1" pid_of sys)" | tr -d ' ')
-    # the guard last: without it the root would begin an orderly end
-    echo "$root $(at "$1" troupe ps -o json | jq -r '.. | .pid? // empty') $(ps -o ppid= -p "$root")"
-}
-
 # For so long is the store away
 AWAY_MS=4000
 ((SOAK)) && AWAY_MS=30000
