@@ -96,19 +96,12 @@ static void try_again(struct delivery *delivery)
     ev_timer_start(delivery->client->loop, &delivery->again);
 }
 
-/* Where it was dialled. */
-static void path_of(const struct delivery *delivery, char out[ADDR_PATH_MAX + ADDR_PART_MAX + 2])
-{
-    snprintf(out, ADDR_PATH_MAX + ADDR_PART_MAX + 2, "%s%s%s", delivery->to->path,
-             *delivery->node ? "@" : "", delivery->node);
-}
-
 static void explain_end(struct delivery *delivery)
 {
     char reason[REASON_MAX] = "unknown", text[REASON_MAX + 8];
-    char path[ADDR_PATH_MAX + ADDR_PART_MAX + 2];
+    char path[SUMMONS_PATH_MAX + 1];
 
-    path_of(delivery, path);
+    summons_path(delivery->to->path, delivery->node, path);
     /* On another node one whose end nobody knows of may live: it was the way that ended. */
     if (delivery->incarnation &&
         (!ended_reason(delivery->client, path, delivery->incarnation, reason) ||
@@ -118,19 +111,6 @@ static void explain_end(struct delivery *delivery)
     }
     snprintf(text, sizeof text, "down %s", reason);
     fail_with(delivery, text);
-}
-
-/* Why a connection could not be made, that no other will be either: by itself, or as sys/node says
- * it, with more words behind. */
-static bool is_final(const char *why)
-{
-    static const char *const heads[] = {"noproc", "timeout", "noconnection", "denied"};
-    size_t length = strcspn(why, " :");
-
-    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
-        if (strlen(heads[i]) == length && strncmp(why, heads[i], length) == 0)
-            return true;
-    return false;
 }
 
 static void dial(struct delivery *delivery);
@@ -176,7 +156,7 @@ static void on_lost(struct delivery *delivery, uint64_t written, const char *why
     delivery->closed += !is_read;
     if (!is_read && summon(delivery, why)) {
         return;
-    } else if (is_final(why)) {
+    } else if (peer_is_final(why)) {
         fail_with(delivery, why);
     } else if (strcmp(why, strerror(EACCES)) == 0) {
         delivery->reply->is_denied = true;
@@ -251,9 +231,9 @@ static int dial_peer(struct delivery *delivery)
         .on_open = on_peer_open, .on_envelope = on_envelope, .on_close = on_peer_close};
     struct client *client = delivery->client;
 
-    char path[ADDR_PATH_MAX + ADDR_PART_MAX + 2];
+    char path[SUMMONS_PATH_MAX + 1];
 
-    path_of(delivery, path);
+    summons_path(delivery->to->path, delivery->node, path);
     delivery->peer = peer_dial_mailbox(client->loop, client->dir.path, path, client->self, NULL,
                                        &handlers, delivery);
     return delivery->peer ? send_envelope(delivery) : -1;

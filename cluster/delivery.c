@@ -85,18 +85,6 @@ static void try_again(struct delivery *delivery)
     ev_timer_start(delivery->loop, &delivery->again);
 }
 
-/* Why there is no connection, and will be none by dialling again. */
-static bool is_final(const char *why)
-{
-    static const char *const heads[] = {"noproc", "timeout", "noconnection", "denied"};
-    size_t length = strcspn(why, " :");
-
-    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
-        if (strlen(heads[i]) == length && !strncmp(why, heads[i], length))
-            return true;
-    return false;
-}
-
 static void on_close(struct peer *peer, const char *why)
 {
     struct delivery *delivery = peer_data(peer);
@@ -108,7 +96,7 @@ static void on_close(struct peer *peer, const char *why)
         finish(delivery, "down unknown");
     else if (summon(delivery, why))
         return;
-    else if (is_final(why))
+    else if (peer_is_final(why))
         finish(delivery, why);
     else
         try_again(delivery);
@@ -163,10 +151,9 @@ static void dial(struct delivery *delivery)
 {
     static const struct peer_handlers handlers = {
         .on_open = on_open, .on_envelope = on_envelope, .on_close = on_close};
-    char path[ADDR_PATH_MAX + ADDR_PART_MAX + 2];
+    char path[SUMMONS_PATH_MAX + 1];
 
-    snprintf(path, sizeof path, "%s%s%s", delivery->path, *delivery->node ? "@" : "",
-             delivery->node);
+    summons_path(delivery->path, delivery->node, path);
     delivery->peer = peer_dial_mailbox(delivery->loop, delivery->run_dir, path, delivery->self,
                                        NULL, &handlers, delivery);
     if (delivery->peer && transmit(delivery) == 0)

@@ -49,16 +49,17 @@ static bool is_that_file(int fd, uintmax_t device, uintmax_t inode)
     return fstat(fd, &st) == 0 && (uintmax_t)st.st_dev == device && (uintmax_t)st.st_ino == inode;
 }
 
-bool node_lock_is_free(const char *text)
+bool node_lock_is_free(const char *text, const char *own)
 {
-    char boot[BOOT_MAX], own_boot[BOOT_MAX];
+    size_t boot = strcspn(own, ":");
     uintmax_t device, inode;
     int at = 0, fd;
     bool is_free;
 
-    if (sscanf(text, "%63[^:]:%" SCNuMAX ":%" SCNuMAX ":%n", boot, &device, &inode, &at) != 3 || !at ||
-        !read_boot(own_boot) || strcmp(boot, own_boot) != 0)
+    if (!boot || strncmp(text, own, boot + 1) != 0 ||
+        sscanf(text + boot + 1, "%" SCNuMAX ":%" SCNuMAX ":%n", &device, &inode, &at) != 2 || !at)
         return false;
+    text += boot + 1;
     fd = open(text + at, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return false;

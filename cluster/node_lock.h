@@ -16,7 +16,8 @@ enum { NODE_LOCK_MAX = 511 };
 
 /* "" where it cannot be told. */
 void node_lock_text(const char *run_dir, char out[NODE_LOCK_MAX + 1]);
-/* False: it is held, or of another host, or cannot be found out. */
-bool node_lock_is_free(const char *text);
+/* own: this node's, of this start of this kernel. False: it is held, or of another host, or cannot be found
+ * out. */
+bool node_lock_is_free(const char *text, const char *own);
 
 #endif

@@ -68,11 +68,6 @@ struct places {
     uint32_t last_hosting;
 };
 
-static int64_t now_ms(void)
-{
-    return mono_now().us / 1000;
-}
-
 /* ---- what there is ----------------------------------------------------------------------------
  */
 
@@ -278,7 +273,7 @@ static void on_row(void *data, const struct ledger_answer *answer)
         row.epoch = (uint64_t)answer->values[2].i;
     }
     obey(spot, place_found(&spot->place, number, &row, registry_membership(spot->places->registry),
-                           now_ms()));
+                           mono_now_ms()));
 }
 
 static void on_claimed(void *data, const struct ledger_answer *answer)
@@ -293,7 +288,7 @@ static void on_claimed(void *data, const struct ledger_answer *answer)
     else
         obey(spot, place_claimed(&spot->place, number,
                                  answer->outcome == LEDGER_DONE ? (uint64_t)answer->values[0].i : 0,
-                                 registry_membership(spot->places->registry), now_ms()));
+                                 registry_membership(spot->places->registry), mono_now_ms()));
 }
 
 static void on_freed(void *data, const struct ledger_answer *answer)
@@ -760,7 +755,7 @@ void places_on_table(struct places *places)
         if (spot->has_looked && spot->wants && spot->place.state == PLACE_IDLE)
             obey(spot, place_want(&spot->place));
         else
-            obey(spot, place_table(&spot->place, registry_membership(places->registry), now_ms()));
+            obey(spot, place_table(&spot->place, registry_membership(places->registry), mono_now_ms()));
     }
 }
 

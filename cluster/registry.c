@@ -39,11 +39,6 @@ struct question {
     int64_t sent_ms;
 };
 
-static int64_t now_ms(void)
-{
-    return mono_now().us / 1000;
-}
-
 void registry_generation_text(uint64_t generation, char out[17])
 {
     snprintf(out, 17, "%016" PRIx64, generation);
@@ -115,7 +110,7 @@ static void take_table(struct registry *registry, const struct question *questio
 
     for (size_t i = 0; i < most; i++)
         read_row(&reading, words->at + i * COLUMNS);
-    membership_table(registry->membership, &question->request, reading.rows, reading.n, now_ms());
+    membership_table(registry->membership, &question->request, reading.rows, reading.n, mono_now_ms());
     free(reading.rows);
     free(reading.rooms);
 }
@@ -129,7 +124,7 @@ static struct question *question_of(struct registry *registry,
 
     question->registry = registry;
     question->life = registry->life;
-    question->sent_ms = now_ms();
+    question->sent_ms = mono_now_ms();
     if (request)
         question->request = *request;
     return question;
@@ -165,7 +160,7 @@ static void on_changed(void *data, const struct ledger_answer *answer)
 
     if (is_current(question) && answer->outcome != LEDGER_UNREACHABLE) {
         membership_answered(registry->membership, &question->request,
-                            answer->outcome == LEDGER_DONE, now_ms());
+                            answer->outcome == LEDGER_DONE, mono_now_ms());
         settle(registry);
     }
     free(question);
@@ -175,12 +170,12 @@ static void on_changed(void *data, const struct ledger_answer *answer)
 static void take_beat(struct registry *registry, enum ledger_outcome outcome, int64_t sent_ms)
 {
     if (outcome == LEDGER_DONE) {
-        lease_taken(&registry->lease, sent_ms, now_ms());
+        lease_taken(&registry->lease, sent_ms, mono_now_ms());
         if (registry->must_tell)
             beat(registry);
     } else if (outcome == LEDGER_CONFLICT) {
         registry->must_beat = true;
-        membership_read(registry->membership, now_ms());
+        membership_read(registry->membership, mono_now_ms());
     } else if (outcome != LEDGER_UNREACHABLE) {
         lease_lose(&registry->lease);
     }
@@ -329,14 +324,14 @@ const char *registry_message(struct registry *registry, const char *node, const 
     settle(registry);
     if (to != registry->self.generation) /* to one that is no more */
         return NULL;
-    if (bytes[0] == REGISTRY_CONFIRM && membership_confirm(membership, from, now_ms()))
+    if (bytes[0] == REGISTRY_CONFIRM && membership_confirm(membership, from, mono_now_ms()))
         say(registry, REGISTRY_CONFIRMED, node, from, 0);
     else if (bytes[0] == REGISTRY_CONFIRMED)
         membership_confirmed(membership, from);
-    else if (bytes[0] == REGISTRY_ASK && membership_promise(membership, from, now_ms()))
+    else if (bytes[0] == REGISTRY_ASK && membership_promise(membership, from, mono_now_ms()))
         say(registry, REGISTRY_PROMISE, node, from, asked_ms);
     else if (bytes[0] == REGISTRY_PROMISE)
-        lease_promised(&registry->lease, from, asked_ms, now_ms());
+        lease_promised(&registry->lease, from, asked_ms, mono_now_ms());
     settle(registry);
     return NULL;
 }
@@ -404,7 +399,7 @@ static void look_at_locks(struct registry *registry)
         if (!*row->lock || row->state == NODE_DEAD || row->state == NODE_LEFT ||
             row->generation == registry->self.generation)
             continue;
-        is_free = node_lock_is_free(row->lock);
+        is_free = node_lock_is_free(row->lock, registry->self.lock);
         if (is_gone(registry, row, is_free))
             gone[gone_count++] = row->generation;
         if (is_free)
@@ -414,7 +409,7 @@ static void look_at_locks(struct registry *registry)
     registry->free = found_free;
     registry->free_count = found;
     for (size_t i = 0; i < gone_count; i++)
-        membership_released(registry->membership, gone[i], now_ms());
+        membership_released(registry->membership, gone[i], mono_now_ms());
     free(gone);
 }
 
@@ -425,13 +420,13 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     look_at_locks(registry);
     settle(registry);
-    if (now_ms() >= registry->look_until_ms)
+    if (mono_now_ms() >= registry->look_until_ms)
         ev_timer_stop(loop, timer);
 }
 
 void registry_look(struct registry *registry)
 {
-    registry->look_until_ms = now_ms() + LOOK_MS;
+    registry->look_until_ms = mono_now_ms() + LOOK_MS;
     if (!ev_is_active(&registry->look))
         ev_timer_again(registry->options.loop, &registry->look);
 }
@@ -474,7 +469,7 @@ static bool is_over(const struct registry *registry)
 static void settle(struct registry *registry)
 {
     const struct registry_hooks *hooks = registry->options.hooks;
-    int64_t now = now_ms();
+    int64_t now = mono_now_ms();
     struct lease_orders orders = lease_tick(&registry->lease, now);
 
     if (orders.has_ended)
@@ -497,7 +492,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     settle(registry);
     look_at_locks(registry);
-    membership_tick(registry->membership, now_ms());
+    membership_tick(registry->membership, mono_now_ms());
     settle(registry);
     if (!is_over(registry))
         return;
@@ -536,13 +531,13 @@ void registry_destroy(struct registry *registry)
 
 void registry_leave(struct registry *registry)
 {
-    membership_leave(registry->membership, now_ms());
+    membership_leave(registry->membership, mono_now_ms());
     settle(registry);
 }
 
 void registry_drained(struct registry *registry)
 {
-    membership_drained(registry->membership, now_ms());
+    membership_drained(registry->membership, mono_now_ms());
     settle(registry);
 }
 
@@ -565,13 +560,13 @@ uint64_t registry_generation(const struct registry *registry)
 
 void registry_read(struct registry *registry)
 {
-    membership_read(registry->membership, now_ms());
+    membership_read(registry->membership, mono_now_ms());
 }
 
 void registry_tell(struct registry *registry)
 {
     registry->must_tell = true;
-    if (lease_holds(&registry->lease, now_ms()))
+    if (lease_holds(&registry->lease, mono_now_ms()))
         beat(registry);
 }
 
@@ -588,5 +583,5 @@ bool registry_is_beginning(const struct registry *registry)
 
 int64_t registry_lease_until_ms(const struct registry *registry)
 {
-    return lease_holds(&registry->lease, now_ms()) ? registry->lease.until_ms : 0;
+    return lease_holds(&registry->lease, mono_now_ms()) ? registry->lease.until_ms : 0;
 }

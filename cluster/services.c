@@ -41,14 +41,6 @@ struct services {
 /* ---- leases, for who has a timer of the kernel -------------------------------------------------
  */
 
-static int64_t clock_ms(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Monotonic time stands still while the machine sleeps; that clock does not. */
 static void tell_lease(const struct services *services, const struct guest *guest, int64_t until_ms)
 {
@@ -56,7 +48,7 @@ static void tell_lease(const struct services *services, const struct guest *gues
     struct words words = {1, (char *[]){text}};
 
     snprintf(text, sizeof text, "%" PRId64,
-             until_ms - mono_now().us / 1000 + clock_ms(CLOCK_BOOTTIME));
+             until_ms - mono_now_ms() + boottime_now_ms());
     visitors_event(services->options.visitors, guest->key.number, guest->key.ref, EVENT_LEASE,
                    &words);
 }
@@ -355,7 +347,7 @@ size_t services_nodes(const struct services *services, const struct node_row **r
     const struct membership *membership = registry_membership(services->registry);
 
     *rows = NULL;
-    return membership_may_start(membership, mono_now().us / 1000) ? membership_rows(membership, rows)
+    return membership_may_start(membership, mono_now_ms()) ? membership_rows(membership, rows)
                                                                   : 0;
 }
 

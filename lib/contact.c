@@ -259,10 +259,9 @@ static void start_sweep(struct troupe *self)
 static int dial(struct contact *contact, const struct buf *leftover)
 {
     struct troupe *self = contact->self;
+    char path[SUMMONS_PATH_MAX + 1];
 
-    char path[ADDR_PATH_MAX + ADDR_PART_MAX + 2];
-
-    snprintf(path, sizeof path, "%s%s%s", contact->path, *contact->node ? "@" : "", contact->node);
+    summons_path(contact->path, contact->node, path);
     contact->peer = peer_dial_mailbox(self->loop, self->boot->run_dir, path, self->address, leftover,
                                       &handlers, contact);
     if (!contact->peer)

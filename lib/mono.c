@@ -16,6 +16,16 @@ struct mono mono_now(void)
     return (struct mono){clock_us(CLOCK_MONOTONIC)};
 }
 
+int64_t mono_now_ms(void)
+{
+    return mono_now().us / 1000;
+}
+
+int64_t boottime_now_ms(void)
+{
+    return clock_us(CLOCK_BOOTTIME) / 1000;
+}
+
 struct mono mono_lately(void)
 {
     return (struct mono){clock_us(CLOCK_MONOTONIC_COARSE)};

@@ -18,6 +18,10 @@ struct mono {
 struct mono mono_now(void);
 /* The same clock as of its last tick, some ms ago at most: four times cheaper to read. */
 struct mono mono_lately(void);
+/* The same in ms, for decisions that are pure and take the time as a number. */
+int64_t mono_now_ms(void);
+/* ms of CLOCK_BOOTTIME, which goes on while the machine sleeps: for timers of the kernel, and across processes. */
+int64_t boottime_now_ms(void);
 enum { MONO_TICK_MS = 10 }; /* more than a tick lasts */
 struct mono mono_add_ms(struct mono from, int64_t ms);
 /* later - earlier, in milliseconds, rounded towards zero. */

@@ -55,6 +55,17 @@ static void leave(struct peer *peer)
     free(peer);
 }
 
+bool peer_is_final(const char *why)
+{
+    static const char *const heads[] = {"noproc", "timeout", "noconnection", "denied"};
+    size_t length = strcspn(why, " :");
+
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        if (strlen(heads[i]) == length && strncmp(why, heads[i], length) == 0)
+            return true;
+    return false;
+}
+
 /* Ended by the other side, or for what it sent. Only between enter() and leave(). */
 static void lose(struct peer *peer, const char *why)
 {

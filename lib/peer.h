@@ -49,6 +49,10 @@ struct peer *peer_dial(struct ev_loop *loop, const char *run_dir, const char *pa
                        const char *self, struct mono deadline,
                        const struct peer_handlers *handlers, void *data);
 
+/* Is this, from on_close, why no other try would make a connection either: by itself, or as sys/node says it, with
+ * more words behind? */
+bool peer_is_final(const char *why);
+
 /* The same for messages to a mailbox (limits.again in sp.h): what was not handled there goes again by
  * itself. leftover: what was left of the connection before (may be NULL), sent first. */
 struct peer *peer_dial_mailbox(struct ev_loop *loop, const char *run_dir, const char *path,

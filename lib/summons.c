@@ -30,6 +30,11 @@ struct summons {
     char mailbox[ADDR_PATH_MAX + sizeof RUNDIR_SUPERVISOR + 2]; /* of whom is asked */
 };
 
+void summons_path(const char *path, const char *node, char out[SUMMONS_PATH_MAX + 1])
+{
+    snprintf(out, SUMMONS_PATH_MAX + 1, "%s%s%s", path, *node ? "@" : "", node);
+}
+
 bool summons_may_help(const char *run_dir, const char *path, const char *why)
 {
     return strcmp(why, "noproc") == 0 && !*addr_node_part(path) &&

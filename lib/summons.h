@@ -6,6 +6,8 @@
 #ifndef TROUPE_SUMMONS_H
 #define TROUPE_SUMMONS_H
 
+#include "addr.h"
+
 #include <ev.h>
 #include <stdbool.h>
 
@@ -17,6 +19,10 @@ struct summons;
 typedef void summons_done(void *data, const char *node, const char *failure);
 
 enum { SUMMONS_MOST = 3 }; /* times in a row, before anybody was reached, that it is worth to ask */
+
+enum { SUMMONS_PATH_MAX = ADDR_PATH_MAX + 1 + ADDR_PART_MAX };
+/* What is dialled to reach it: its path, and behind an @ the node that summons_done() told, if that is not "". */
+void summons_path(const char *path, const char *node, char out[SUMMONS_PATH_MAX + 1]);
 
 /* Did nobody answer at this path of this node, `why` being what its connection ended with, whom a service would
  * start if it were asked? */

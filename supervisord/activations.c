@@ -65,11 +65,6 @@ int activations_init(struct activations *activations, struct supervisor *supervi
     return 0;
 }
 
-static int64_t now_ms(void)
-{
-    return mono_now().us / 1000;
-}
-
 /* ---- who waits
  * ----------------------------------------------------------------------------------- */
 
@@ -360,7 +355,7 @@ static void begin(struct activations *activations, const char *id)
         return;
     }
     activations->counts->live++;
-    answer = service_ask(&activations->service, id, live() - 1, now_ms());
+    answer = service_ask(&activations->service, id, live() - 1, mono_now_ms());
     if (answer.verdict == SERVICE_START || answer.verdict == SERVICE_LATER) {
         make_child(activations, id, 0, answer.delay_ms);
         return;
@@ -414,7 +409,7 @@ void activations_on_place(struct activations *activations, const char *id, const
 static const char *why_not(struct activations *activations, const char *id, int64_t *delay_ms,
                            char text[REASON_MAX + 32])
 {
-    struct service_answer answer = service_ask(&activations->service, id, live() - 1, now_ms());
+    struct service_answer answer = service_ask(&activations->service, id, live() - 1, mono_now_ms());
 
     *delay_ms = answer.delay_ms;
     switch (answer.verdict) {
@@ -513,7 +508,7 @@ static void note_failure(struct child *child, const char *reason)
     int64_t ran_ms = child->was_ready ? mono_diff_ms(mono_now(), child->started) : 0;
 
     activations->counts->failures++;
-    service_failed(&activations->service, child_name(child), reason, ran_ms, now_ms(),
+    service_failed(&activations->service, child_name(child), reason, ran_ms, mono_now_ms(),
                    (double)random() / ((double)RAND_MAX + 1));
 }
 
@@ -531,7 +526,7 @@ static void start_again(struct child *child)
 {
     struct activations *activations = &child->supervisor->activations;
     struct service_answer answer =
-        service_ask(&activations->service, child_name(child), live() - 1, now_ms());
+        service_ask(&activations->service, child_name(child), live() - 1, mono_now_ms());
 
     if (answer.verdict == SERVICE_POISON) {
         refuse_poison(activations, child_name(child), &answer);

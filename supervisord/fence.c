@@ -1,15 +1,9 @@
 #include "fence.h"
 
+#include "mono.h"
+
 #include <signal.h>
 #include <sys/mman.h>
-
-int64_t fence_now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int make_timer(struct fence *fence)
 {
@@ -32,7 +26,7 @@ int fence_set(struct fence *fence, int64_t until_ms)
 {
     struct itimerspec at = {.it_value = {until_ms / 1000, until_ms % 1000 * 1000000}};
 
-    if (until_ms <= fence->until_ms || until_ms <= fence_now_ms())
+    if (until_ms <= fence->until_ms || until_ms <= boottime_now_ms())
         return 0;
     if (make_timer(fence) < 0)
         return -1;
@@ -47,7 +41,7 @@ int fence_set(struct fence *fence, int64_t until_ms)
 
 bool fence_holds(const struct fence *fence)
 {
-    return fence->until_ms > fence_now_ms();
+    return fence->until_ms > boottime_now_ms();
 }
 
 void fence_finish(struct fence *fence)
@@ -92,5 +86,5 @@ bool fence_has_struck(const struct fence_mark *mark)
 {
     int64_t until_ms = mark ? mark->until_ms : 0;
 
-    return until_ms && until_ms <= fence_now_ms();
+    return until_ms && until_ms <= boottime_now_ms();
 }

@@ -41,6 +41,4 @@ void fence_mark_clear(struct fence_mark *mark);
 /* Has its time come? For one that ended by SIGKILL; all of these take NULL. */
 bool fence_has_struck(const struct fence_mark *mark);
 
-int64_t fence_now_ms(void);
-
 #endif

@@ -204,26 +204,38 @@ static bool needs_node(const struct spec_tree *tree)
            any_of_tree(tree, names_groups);
 }
 
-int sys_tree_node(const struct node *node, const struct spec_node *spec, struct buf *yaml,
-                  struct buf *messages)
+static int add_node(const struct node *node, const struct spec_node *spec, struct buf *yaml,
+                    struct buf *messages)
 {
     char program[PATH_MAX];
 
     if (find_program(node, program_places, "troupe-node", program, messages) < 0)
         return -1;
     write_node(node, spec, program, yaml);
-    return buf_append(yaml, "", 1);
+    return 0;
 }
 
-int sys_tree_store(const struct node *node, const struct spec_node *spec, struct buf *yaml,
-                   struct buf *messages)
+static int add_store(const struct node *node, const struct spec_node *spec, struct buf *yaml,
+                     struct buf *messages)
 {
     char program[PATH_MAX];
 
     if (find_program(node, worker_places, "store", program, messages) < 0)
         return -1;
     write_store(node, spec, program, yaml);
-    return buf_append(yaml, "", 1);
+    return 0;
+}
+
+int sys_tree_node(const struct node *node, const struct spec_node *spec, struct buf *yaml,
+                  struct buf *messages)
+{
+    return add_node(node, spec, yaml, messages) < 0 ? -1 : buf_append(yaml, "", 1);
+}
+
+int sys_tree_store(const struct node *node, const struct spec_node *spec, struct buf *yaml,
+                   struct buf *messages)
+{
+    return add_store(node, spec, yaml, messages) < 0 ? -1 : buf_append(yaml, "", 1);
 }
 
 static int write_children(const struct node *node, const struct spec_tree *tree, struct buf *yaml,
@@ -236,18 +248,14 @@ static int write_children(const struct node *node, const struct spec_tree *tree,
     buf_printf(yaml, "    - ");
     write_log(node, &tree->log, program, yaml);
     if (sys_tree_has_store(tree)) {
-        if (find_program(node, worker_places, "store", program, messages) < 0)
-            return -1;
         buf_printf(yaml, "\n    - ");
-        write_store(node, &tree->node, program, yaml);
+        if (add_store(node, &tree->node, yaml, messages) < 0)
+            return -1;
     }
     if (!needs_node(tree))
         return 0;
-    if (find_program(node, program_places, "troupe-node", program, messages) < 0)
-        return -1;
     buf_printf(yaml, "\n    - ");
-    write_node(node, &tree->node, program, yaml);
-    return 0;
+    return add_node(node, &tree->node, yaml, messages);
 }
 
 int sys_tree(const struct node *node, const struct spec_tree *tree, struct spec *sys,
