@@ -27,7 +27,8 @@ struct guest {
         uint64_t number, ref;
     } key;
     struct services *services;
-    uint64_t wanted; /* places.h's number; 0: it offers */
+    bool is_offering;
+    uint64_t wanted; /* else places.h's number of what it asks for; 0: none yet */
 };
 
 struct services {
@@ -58,7 +59,7 @@ static void on_lease(void *data, int64_t until_ms)
     const struct services *services = data;
 
     for (const struct guest *guest = services->guests; guest; guest = guest->hh.next)
-        if (!guest->wanted)
+        if (guest->is_offering)
             tell_lease(services, guest, until_ms);
 }
 
@@ -114,7 +115,7 @@ static void start(void *data, uint64_t source, const char *id, uint64_t epoch)
 
     snprintf(text, sizeof text, "%" PRIu64, epoch);
     for (const struct guest *guest = services->guests; guest; guest = guest->hh.next)
-        if (!guest->wanted && guest->key.number == source)
+        if (guest->is_offering && guest->key.number == source)
             visitors_event(services->options.visitors, source, guest->key.ref, EVENT_START, &words);
 }
 
@@ -184,6 +185,7 @@ static void do_offer(struct services *services, const struct visit *visit)
             !read_epoch(visit, visit->words[i + 1], &epoch))
             return;
     guest = add_guest(services, visit);
+    guest->is_offering = true;
     visit_reply(visit, NULL);
     places_offer(services->places, &offer);
     for (size_t i = OFFER_WORDS; i < visit->count; i += 2) {
@@ -221,7 +223,6 @@ static void do_place(struct services *services, const struct visit *visit)
         return;
     }
     guest = add_guest(services, visit);
-    guest->wanted = UINT64_MAX; /* it offers nothing */
     number = places_want(services->places, visit->words[0], visit->words[1], on_place, guest);
     if (number)
         guest->wanted = number;
@@ -277,7 +278,7 @@ static void do_where(struct services *services, const struct visit *visit)
 
     if (!visit_has_words(visit, 2, 2, "expected SERVICE ID"))
         return;
-    add_guest(services, visit)->wanted = UINT64_MAX; /* it offers nothing */
+    add_guest(services, visit);
     search = memory_zeroed(sizeof *search);
     *search = (struct search){services, visit_number(visit), visit->ref};
     ledger_ask(services->ledger,
