@@ -206,6 +206,17 @@ static void watch_signals(struct command *command)
     ev_timer_init(&command->look, on_look, look_s, look_s);
 }
 
+/* Until they are watched the signals to go on wait: they would end us, and the command unheard. */
+static void hold_signals(sigset_t *before)
+{
+    sigset_t held;
+
+    sigemptyset(&held);
+    for (size_t i = 0; i < COMMAND_SIGNALS; i++)
+        sigaddset(&held, forwarded[i]);
+    sigprocmask(SIG_BLOCK, &held, before);
+}
+
 /* In the child: does not come back. */
 static _Noreturn void become(const struct command *command, char **argv, pid_t parent, int out)
 {
@@ -242,6 +253,7 @@ int command_start(struct command *command, struct ev_loop *loop, char **argv,
                   void (*prepare)(void *data), void *data, void (*on_end)(struct command *command))
 {
     pid_t parent = getpid();
+    sigset_t before;
     int failure[2], code;
 
     *command = (struct command){.loop = loop, .on_end = on_end, .has_terminal = is_in_foreground()};
@@ -250,8 +262,10 @@ int command_start(struct command *command, struct ev_loop *loop, char **argv,
         return -1;
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     signal(SIGTTOU, SIG_IGN); /* or taking the terminal back would stop us */
+    hold_signals(&before);
     command->pid = fork();
     if (command->pid == 0) {
+        sigprocmask(SIG_SETMASK, &before, NULL);
         prepare(data);
         become(command, argv, parent, failure[1]);
     }
@@ -265,9 +279,11 @@ int command_start(struct command *command, struct ev_loop *loop, char **argv,
     close(failure[0]);
     if (!code) {
         watch_signals(command);
+        sigprocmask(SIG_SETMASK, &before, NULL);
         ev_feed_signal(SIGCHLD); /* it may have ended already */
         return 0;
     }
+    sigprocmask(SIG_SETMASK, &before, NULL);
     if (command->pid > 0)
         waitpid(command->pid, NULL, 0);
     take_terminal(command);

@@ -156,6 +156,16 @@ state_is_of() { # ADDRESS STATE: asked by its own address
     wait_until 5 why_says "run/$RUN" "signal:TERM"
 }
 
+@test "a signal that comes while the command starts goes on to it as well" {
+    shop
+    # On one core, and as a batch: it signals us as its first deed, before we have our turn again.
+    for _ in {1..10}; do
+        run -143 taskset -c 0 chrt -b 0 troupe run --name shop/quick -- \
+            sh -c 'kill -TERM $PPID; while :; do sleep 0.02; done'
+        wait_until 5 why_says shop/quick signal:TERM
+    done
+}
+
 @test "troupe stop ends the command and all of its group" {
     shop
     run_script job "(trap '' HUP; sleep 90057) & echo \$! >$DIR/below.pid; wait" --name shop/job

@@ -476,6 +476,24 @@ worker_heard() { # WORKER KEYS
     wait_until 10 tree_is_exactly t t/crew t/crew/1 t/crew/2 t/pool t/talker
 }
 
+@test "resize: workers that are let go before they are up are no failure of the next size" {
+    touch go
+    pool_up "size: 1" "args: {after: $DIR/go}"
+    wait_until 10 pool_is_up 1
+    rm -f go
+    in_background_ask three resize 3
+    wait_until 10 state_is t/crew/3 starting
+    kill -STOP "$(pid_of t/crew)" # that the start was cancelled is heard after the next order
+    assert_equal "$(ask resize 1)" 1
+    in_background_ask two resize 2
+    are_ordered() { (($(troupe log -n 100 t/pool | grep -c pool.resize) == 3)); }
+    wait_until 10 are_ordered
+    touch go
+    kill -CONT "$(pid_of t/crew)"
+    wait_until 10 answered two 2
+    wait_until 10 tree_is_exactly t t/crew t/crew/1 t/crew/2 t/pool t/talker
+}
+
 @test "a worker that somebody removes is replaced, one that somebody adds is let go" {
     pool_up "size: 2"
     wait_until 10 pool_is_up 2

@@ -374,10 +374,16 @@ static void on_facts(struct pool_crew *crew, const struct facts *facts)
     }
 }
 
-/* One that never was there does not keep a seat where jobs would wait for it. */
+/* One that never was there does not keep a seat where jobs would wait for it. One that was let go
+ * before it was up has failed nobody: its start was cancelled by ourselves. */
 static void on_add_failed(struct pool_crew *crew, struct pool_worker *worker, const char *why)
 {
     worker->is_ordered = false;
+    if (worker->is_leaving || !worker->is_seated) {
+        forget_if_done(crew, worker);
+        adjust(crew);
+        return;
+    }
     if (!worker->is_known) {
         leave_seat(crew, worker);
         crew->handlers.on_change(crew);

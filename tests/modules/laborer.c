@@ -8,12 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { HELD_MAX = 64, HEARD_MAX = 4096 };
+enum { HELD_MAX = 64, HEARD_MAX = 4096, LOOK_MS = 20 };
 
 struct laborer {
     struct troupe_message *held[HELD_MAX];
     unsigned held_count;
     uint64_t done;
+    uint64_t looking;
     char heard[HEARD_MAX]; /* the keys of its jobs, in order */
 };
 
@@ -128,10 +129,27 @@ static void on_heard(struct troupe *self, struct troupe_message *message)
     troupe_reply(message, laborer->heard);
 }
 
+/* Arg `after`: a file without which it does not come up. */
+static void look(struct troupe *self, uint64_t count, void *file)
+{
+    struct laborer *laborer = troupe_state(self);
+
+    (void)count;
+    if (access(file, F_OK) != 0)
+        return;
+    troupe_cancel(self, laborer->looking);
+    troupe_ready(self);
+}
+
 static int init(struct troupe *self)
 {
-    const char *sick = troupe_arg(self, "sick");
+    struct laborer *laborer = troupe_state(self);
+    const char *sick = troupe_arg(self, "sick"), *after = troupe_arg(self, "after");
 
+    if (after && access(after, F_OK) != 0) {
+        laborer->looking = troupe_every(self, LOOK_MS, look, (void *)after);
+        return TROUPE_LATER;
+    }
     return sick ? troupe_error(self, "%s", sick) : TROUPE_READY;
 }
 
