@@ -72,6 +72,19 @@ assert_rows() {
     wait_until 5 nothing_is_left
 }
 
+@test "a bench that is ended in the middle leaves no node behind" {
+    local bench
+
+    export QUICK=1 BENCH_MARK=$DIR
+    in_background bench "$TOP/tests/bench/run" cluster
+    bench=$!
+    has_west() { marked_processes | xargs -r grep -l -z '^TROUPE_RUN=.*/west$' 2>/dev/null | grep -q .; }
+    wait_until 60 has_west
+    kill -TERM "$bench"
+    unset BENCH_MARK
+    wait_until 60 nothing_is_left
+}
+
 @test "a bench without Erlang says so, and has its rows all the same" {
     mkdir bin
     ln -s /usr/bin/* bin

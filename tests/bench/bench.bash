@@ -9,9 +9,27 @@ finish() {
     local pid
 
     [[ -n $scratch ]] || return
-    [[ -e $scratch/run/.supervisor ]] && timeout 60 troupe down >/dev/null 2>&1
+    end_stopped
+    end_nodes
     end_peers
     rm -rf "$scratch" ${disk:+"$disk"}
+}
+
+# Whatever nodes there still are: a bench may be ended at any moment.
+end_nodes() {
+    local dir
+
+    for dir in "$scratch"/*/; do
+        [[ -e $dir/.supervisor ]] && TROUPE_RUN=${dir%/} timeout 60 troupe down >/dev/null 2>&1
+    done
+}
+
+# What a bench has stopped, for somebody who is gone, hears of no orderly end.
+end_stopped() {
+    [[ -e $scratch/stopped ]] || return 0
+    # shellcheck disable=SC2046
+    kill -KILL $(<"$scratch/stopped") 2>/dev/null
+    rm -f "$scratch/stopped"
 }
 
 end_peers() {

@@ -129,6 +129,7 @@ takeover() {
     cluster_await takeover_calls west
     cluster_await takeover_calls east
     pids=$(takeover_pids west)
+    echo "$pids" >"$scratch/stopped"
     began=$(date +%s%N)
     # shellcheck disable=SC2086
     kill "-$2" $pids 2>/dev/null
@@ -136,8 +137,7 @@ takeover() {
         :
     done
     echo $((($(date +%s%N) - began) / 1000000))
-    # shellcheck disable=SC2086
-    [[ $2 == KILL ]] || kill -KILL $pids 2>/dev/null
+    end_stopped
     at_node east timeout 60 troupe down >/dev/null 2>&1
 }
 
