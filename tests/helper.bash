@@ -34,7 +34,9 @@ troupe_setup() {
     unset TROUPE_NODE TROUPE_PATH TROUPE_CONTROL TROUPE_INCARNATION TROUPE_MAILBOX NOTIFY_SOCKET
     unset NO_COLOR
     export BUILD TOP DIR TEST_SCALE
-    export PATH=$BUILD/bin:$BUILD/tests/helpers:$PATH
+    # Tools are Debian's own, whatever shims come first elsewhere: a python3 that is one of those is
+    # a dozen processes, and tests start hundreds.
+    export PATH=$BUILD/bin:$BUILD/tests/helpers:/usr/bin:/bin:$PATH
     export TROUPE_MODULE_PATH=$BUILD/tests/modules:$BUILD/workers
     use_node run
     cd "$DIR" || return 1
