@@ -352,7 +352,8 @@ struct reach *reach_create(const struct reach_options *options)
                                     .losses = &reach->losses,
                                     .settled = on_settled,
                                     .data = &reach->visitors};
-    reach->visitors = (struct visitors){.node = options->node,
+    reach->visitors = (struct visitors){.run_dir = options->run_dir,
+                                        .node = options->node,
                                         .self = options->self,
                                         .rights = options->rights,
                                         .groups = options->groups,

@@ -5,6 +5,7 @@
 #include "control_right.h"
 #include "group_name.h"
 #include "peer.h"
+#include "spokesman.h"
 #include "text.h"
 
 #include <errno.h>
@@ -72,19 +73,20 @@ bool visit_has_words(const struct visit *visit, size_t least, size_t most, const
 
 /* ---- supervisors: what their children have joined ------------------------------------------- */
 
-/* A supervisor may tell of those below itself only. */
-static void become_source(struct visitor *visitor)
+/* A supervisor may tell of those below itself only, and nobody else of them. */
+static bool become_source(struct visitor *visitor)
 {
-    char root[ADDR_PATH_MAX + 1] = "";
+    const struct visitors *visitors = visitor->visitors;
     struct addr addr;
-    const char *why;
 
     if (visitor->is_source)
-        return;
-    if (addr_parse(peer_remote(visitor->peer), &addr, &why) == 0)
-        snprintf(root, sizeof root, "%s", addr.path);
-    groups_open(visitor->visitors->groups, visitor->number, "", root, MEMBERSHIPS_MAX);
+        return true;
+    if (!spokesman_is(visitors->run_dir, visitors->node, peer_creds(visitor->peer),
+                      peer_remote(visitor->peer), &addr))
+        return false;
+    groups_open(visitors->groups, visitor->number, "", addr.path, MEMBERSHIPS_MAX);
     visitor->is_source = true;
+    return true;
 }
 
 static void do_snapshot(const struct visit *visit)
@@ -98,7 +100,10 @@ static void do_snapshot(const struct visit *visit)
         visit_refuse(visit, CONTROL_E_BAD, "expected MEMBER SCOPE GROUP COUNT, again and again");
         return;
     }
-    become_source(visit->visitor);
+    if (!become_source(visit->visitor)) {
+        visit_refuse(visit, CONTROL_E_DENIED, "no supervisor of this node by that name");
+        return;
+    }
     result = groups_snapshot_begin(groups, source);
     for (size_t i = 0; !result && i < visit->count; i += WORDS) {
         char *const *w = visit->words + i;

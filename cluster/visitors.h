@@ -35,7 +35,7 @@ struct visitors_hooks {
 };
 
 struct visitors {
-    const char *node, *self; /* our name, our address; borrowed */
+    const char *run_dir, *node, *self; /* and our name, our address; borrowed */
     struct rights rights;
     struct groups *groups;
     struct fanout *fanout;
