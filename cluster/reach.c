@@ -100,6 +100,7 @@ bool reach_message(struct reach *reach, const struct auth_identity *peer, const 
 
 void reach_catch_up(struct reach *reach)
 {
+    visitors_catch_up(&reach->visitors);
     for (struct link *link = reach->full ? reach->links : NULL; link; link = link->hh.next)
         if (link->side.is_full && peers_queued(reach->options.peers, link->node) < FULL / 2) {
             reach->full--;
