@@ -511,6 +511,7 @@ static void make_gateway(const struct streams_tls *tls, struct error *err)
     struct gateway_options options = {
         .loop = program.loop,
         .run_dir = settings->run_dir,
+        .self = program.address,
         .gate = {settings->node, settings->gateway_grant, settings->actors, settings->actor_count},
         .publishers = settings->publishers,
         .publisher_count = settings->publisher_count,
