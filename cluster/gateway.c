@@ -42,7 +42,7 @@ struct guest {
     uint64_t conn; /* the key */
     char remote[AUTH_URL_MAX + 1];
     char host[GATE_HOST_MAX + 1]; /* its URL's, as they are counted */
-    int protocol; /* 0: it has not greeted */
+    int protocol;                 /* 0: it has not greeted */
     struct buf in;
     bool is_held;      /* it is not read: something has to go first */
     bool misses_news;  /* and that was said */

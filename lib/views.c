@@ -29,7 +29,9 @@ struct view_change {
 
 /* ---- members --------------------------------------------------------------------------------- */
 
-enum { KEY_MAX = 256 + ADDR_TEXT_MAX + 1 /* groups of other nodes may have longer names than ours */ };
+enum {
+    KEY_MAX = 256 + ADDR_TEXT_MAX + 1 /* groups of other nodes may have longer names than ours */
+};
 
 /* GROUP, NUL, ADDRESS: returns its length, 0 when they are none. */
 static size_t make_key(const char *group, const char *address, char key[KEY_MAX])
@@ -198,8 +200,8 @@ static int tell_more(struct view *view, enum troupe_group_event event, struct vi
     return failed;
 }
 
-/* The members of now beside those that were known: what is different has changed meanwhile. Joins before leaves:
- * a group whose only member was restarted is never empty. */
+/* The members of now beside those that were known: what is different has changed meanwhile. Joins
+ * before leaves: a group whose only member was restarted is never empty. */
 static int take_snapshot(struct view *view, const struct words *words)
 {
     struct view_member *before = view->members;
