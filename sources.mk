@@ -265,7 +265,7 @@ FUZZERS += gate_fuzz
 gate_fuzz_FUZZED = cluster/gate.c cluster/sptcp.c lib/addr.c
 NODE_SOURCES := cluster/main.c cluster/last_port.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
     cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/losses.c cluster/reach.c \
-    cluster/switchboard.c cluster/visitors.c \
+    cluster/switchboard.c cluster/visitors.c cluster/spokesman.c \
     cluster/gateway.c cluster/gate.c cluster/sptcp.c cluster/errands.c cluster/feeds.c $(SERVICES_SOURCES) $(REMINDERS_SOURCES)
 NODE_LIBS    := -lnng -lmbedcrypto -lpthread
 

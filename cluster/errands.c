@@ -5,6 +5,7 @@
 #include "loop.h"
 #include "memory.h"
 #include "sp.h"
+#include "summons.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,6 +50,8 @@ struct errands_target {
     size_t waiting_bytes;
     struct buf left; /* casts that the last connection's end has left, before those that wait */
     uint32_t last_id;
+    unsigned summoned; /* times since somebody was reached */
+    struct summons *summons;
     ev_timer again;
     UT_hash_handle hh;
     char path[ADDR_PATH_MAX + 1]; /* the key */
@@ -161,6 +164,7 @@ static void detach(struct errands_target *target)
 static void free_target(struct errands_target *target)
 {
     ev_timer_stop(target->errands->loop, &target->again);
+    summons_cancel(target->summons);
     buf_finish(&target->left);
     free(target);
 }
@@ -226,6 +230,38 @@ static void dial_again(struct errands_target *target)
     ev_timer_start(target->errands->loop, &target->again);
 }
 
+/* ---- one that is not there ------------------------------------------------------------------- */
+
+static void on_summoned(void *data, const char *node, const char *failure)
+{
+    struct errands_target *target = data;
+    char why[ADDR_PART_MAX + 64];
+
+    target->summons = NULL; /* it ends with this */
+    snprintf(why, sizeof why, "moved %s it is to be reached by the gateway there", node);
+    if (failure)
+        give_up(target, failure);
+    else if (*node)
+        give_up(target, why);
+    else
+        dial(target);
+}
+
+/* False: nobody can be asked for it. */
+static bool summon(struct errands_target *target, const char *why)
+{
+    const struct errands *errands = target->errands;
+
+    if (target->summoned >= SUMMONS_MOST || !summons_may_help(errands->run_dir, target->path, why))
+        return false;
+    target->summoned++;
+    target->summons = summons_send(errands->loop, errands->run_dir, target->path, errands->self,
+                                   on_summoned, target);
+    return target->summons != NULL;
+}
+
+/* ---- sending --------------------------------------------------------------------------------- */
+
 /* Whoever waits for an answer keeps the connection. */
 static void set_idle(struct errands_target *target)
 {
@@ -280,7 +316,7 @@ static bool on_open(struct sp_conn *conn)
     struct errands_target *target = sp_conn_data(conn);
 
     target->is_open = true;
-    target->closed = 0;
+    target->closed = target->summoned = 0;
     send_left(target);
     send_waiting(target);
     tell_room(target);
@@ -319,6 +355,8 @@ static void on_close(struct sp_conn *conn, const char *why)
         fail(target->sent, "down unknown");
     if (!target->waiting && !buf_length(&target->left))
         give_up(target, why);
+    else if (!was_open && summon(target, why))
+        return;
     else if (was_open || (strcmp(why, "noproc") != 0 && ++target->closed < CLOSED_MAX))
         dial_again(target);
     else

@@ -3,6 +3,9 @@
  * carry it (PROTOCOL 1, raw), and the answers. One connection for each mailbox and pattern, shared
  * by all that has to go there; it ends when it was idle for a while.
  *
+ * Who is not there, and is an actor of a service, is asked for (summons.h); one that turns out to
+ * live on another node is `!moved NODE`, for that node's gateway.
+ *
  * A call is answered once, within ERRANDS_CALL_MS. One that no actor has heard yet waits for an
  * actor that is being restarted; one that was heard by an actor that ended is `!down`. Casts that
  * an actor's end has left here go to its next life, or are lost, each by name. Memory: what
@@ -36,8 +39,8 @@ struct errands_handlers {
 
 struct errands {
     struct ev_loop *loop;
-    const char *run_dir; /* borrowed, as all above the line */
-    unsigned target_max; /* connections */
+    const char *run_dir, *self; /* and our address; borrowed, as all above the line */
+    unsigned target_max;        /* connections */
     const struct errands_handlers *handlers;
     void *data;
     /* its own */

@@ -3,7 +3,9 @@
 #include "rights.h"
 #include "sp.h"
 
+#include <arpa/inet.h>
 #include <fnmatch.h>
+#include <stdio.h>
 #include <string.h>
 
 const char *gate_greet(const struct gate *gate, int protocol)
@@ -66,4 +68,35 @@ const char *gate_read(const struct gate *gate, const uint8_t *body, size_t size,
     letter->message = tab + 1;
     letter->size = size - length - 1;
     return check(gate, &addr);
+}
+
+/* ---- hosts -------------------------------------------------------------------------------------
+ */
+
+static void copy_host(const char *remote, char out[GATE_HOST_MAX + 1])
+{
+    const char *host = strstr(remote, "//"), *colon;
+    size_t length;
+
+    host = host ? host + 2 : remote;
+    host += *host == '[';
+    colon = strrchr(host, ':');
+    length = colon ? (size_t)(colon - host) : strlen(host);
+    length -= length && host[length - 1] == ']';
+    snprintf(out, GATE_HOST_MAX + 1, "%.*s", (int)length, host);
+}
+
+void gate_host(const char *remote, char out[GATE_HOST_MAX + 1])
+{
+    struct in6_addr address;
+
+    copy_host(remote, out);
+    if (inet_pton(AF_INET6, out, &address) != 1)
+        return;
+    if (IN6_IS_ADDR_V4MAPPED(&address)) {
+        inet_ntop(AF_INET, address.s6_addr + 12, out, GATE_HOST_MAX + 1);
+        return;
+    }
+    memset(address.s6_addr + 8, 0, 8);
+    inet_ntop(AF_INET6, &address, out, GATE_HOST_MAX + 1);
 }

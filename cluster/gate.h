@@ -30,4 +30,9 @@ const char *gate_greet(const struct gate *gate, int protocol);
 const char *gate_read(const struct gate *gate, const uint8_t *body, size_t size,
                       struct gate_letter *letter);
 
+enum { GATE_HOST_MAX = 45 };
+/* Whose guest is that, by its URL (tls+tcp://10.0.0.1:5000)? An IPv4 address; of IPv6 the first 64
+ * bits, as a host that has one address of such a network has all of them. */
+void gate_host(const char *remote, char out[GATE_HOST_MAX + 1]);
+
 #endif

@@ -41,7 +41,8 @@ struct guest {
     struct gateway *gateway;
     uint64_t conn; /* the key */
     char remote[AUTH_URL_MAX + 1];
-    int protocol; /* 0: it has not greeted */
+    char host[GATE_HOST_MAX + 1]; /* its URL's, as they are counted */
+    int protocol;                 /* 0: it has not greeted */
     struct buf in;
     bool is_held;      /* it is not read: something has to go first */
     bool misses_news;  /* and that was said */
@@ -514,35 +515,28 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 /* ---- streams
  * ---------------------------------------------------------------------------------------- */
 
-/* tls+tcp://10.0.0.1:5000 without its port. */
-static size_t host_length(const char *remote)
+static unsigned guests_of_host(const struct gateway *gateway, const char *host)
 {
-    const char *colon = strrchr(remote, ':');
-
-    return colon ? (size_t)(colon - remote) : strlen(remote);
-}
-
-static unsigned guests_of_host(const struct gateway *gateway, const char *remote)
-{
-    size_t length = host_length(remote);
     unsigned count = 0;
 
     for (const struct guest *guest = gateway->guests; guest; guest = guest->hh.next)
-        count += host_length(guest->remote) == length && !strncmp(guest->remote, remote, length);
+        count += !strcmp(guest->host, host);
     return count;
 }
 
 static uint64_t on_accepted(void *data, const char *remote, bool is_tls)
 {
     struct gateway *gateway = data;
+    char host[GATE_HOST_MAX + 1];
     struct guest *guest;
 
     (void)is_tls;
+    gate_host(remote, host);
     if (HASH_COUNT(gateway->guests) >= gateway->guest_max) {
         report(gateway, remote, "too many guests");
         return 0;
     }
-    if (guests_of_host(gateway, remote) >= GATEWAY_GUESTS_OF_HOST) {
+    if (guests_of_host(gateway, host) >= GATEWAY_GUESTS_OF_HOST) {
         report(gateway, remote, "too many guests of one host");
         return 0;
     }
@@ -551,6 +545,7 @@ static uint64_t on_accepted(void *data, const char *remote, bool is_tls)
     guest->conn = ++gateway->last_conn;
     guest->since = mono_now();
     snprintf(guest->remote, sizeof guest->remote, "%s", remote);
+    memcpy(guest->host, host, sizeof host);
     HASH_ADD(hh, gateway->guests, conn, sizeof guest->conn, guest);
     if (!ev_is_active(&gateway->tick))
         ev_timer_again(gateway->options.loop, &gateway->tick);
@@ -616,6 +611,7 @@ static void init_parts(struct gateway *gateway)
         options->descriptors < GATEWAY_GUESTS ? options->descriptors : GATEWAY_GUESTS;
     gateway->errands = (struct errands){.loop = options->loop,
                                         .run_dir = options->run_dir,
+                                        .self = options->self,
                                         .target_max = options->descriptors,
                                         .handlers = &on_errand,
                                         .data = gateway};

@@ -21,7 +21,7 @@
 
 enum {
     GATEWAY_GUESTS = 1024,
-    GATEWAY_GUESTS_OF_HOST = 256, /* with one address: one host locks out no other */
+    GATEWAY_GUESTS_OF_HOST = 256, /* gate_host(): one host locks out no other */
     GATEWAY_MESSAGE = 1 << 20,    /* bytes, from a guest */
     GATEWAY_CALLS = 64,           /* of one guest, without an answer; then it is not read */
     GATEWAY_OUT = 1 << 20,        /* bytes for one guest: then it is not read, and misses news */
@@ -44,7 +44,7 @@ struct gateway_handlers {
 
 struct gateway_options {
     struct ev_loop *loop;
-    const char *run_dir; /* borrowed, as all here */
+    const char *run_dir, *self; /* and our address; borrowed, as all here */
     struct gate gate;
     const char *const *publishers; /* paths */
     size_t publisher_count;

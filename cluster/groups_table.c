@@ -62,15 +62,18 @@ struct group *table_group(const struct groups *groups, const char *scope_name, c
 struct group *table_make_group(struct groups *groups, const char *scope_name, const char *name)
 {
     struct scope *scope = table_make_scope(groups, scope_name);
-    struct group *group = find_group(scope, name);
     size_t length = strlen(name);
+    struct group *group;
+    unsigned hash;
 
+    HASH_VALUE(name, length, hash);
+    HASH_FIND_BYHASHVALUE(hh, scope->groups, name, length, hash, group);
     if (group)
         return group;
     group = memory_zeroed(sizeof *group + length + 1);
     memcpy(group->name, name, length);
     group->scope = scope;
-    HASH_ADD_KEYPTR(hh, scope->groups, group->name, length, group);
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, scope->groups, group->name, length, hash, group);
     groups->group_count++;
     return group;
 }
@@ -121,13 +124,19 @@ struct membership *table_membership(const struct groups *groups, struct group *g
 struct membership *table_make_membership(struct groups *groups, struct group *group,
                                          struct actor *actor)
 {
-    struct membership *membership = table_membership(groups, group, actor);
+    const struct membership_key key = {group, actor};
+    struct membership *membership;
+    unsigned hash;
 
+    /* As above. NOLINTNEXTLINE(clang-analyzer-core.*) */
+    HASH_VALUE(&key, sizeof key, hash);
+    HASH_FIND_BYHASHVALUE(hh, groups->memberships, &key, sizeof key, hash, membership);
     if (membership)
         return membership;
     membership = memory_zeroed(sizeof *membership);
-    membership->key = (struct membership_key){group, actor};
-    HASH_ADD(hh, groups->memberships, key, sizeof membership->key, membership);
+    membership->key = key;
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, groups->memberships, &membership->key, sizeof key, hash,
+                                membership);
     DL_APPEND2(actor->memberships, membership, before, after);
     group->staged++;
     return membership;

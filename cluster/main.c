@@ -50,6 +50,7 @@ struct program {
     ev_signal term, interrupt;
     ev_timer due, leaving;
     struct mono leave_limit;
+    ev_check heard;
     ev_prepare turn;
 };
 
@@ -265,6 +266,24 @@ static void on_due(struct ev_loop *loop, ev_timer *timer, int events)
     peers_tick(program.peers);
 }
 
+static void send_all(void)
+{
+    exchange_catch_up(program.exchange);
+    if (program.reach)
+        reach_catch_up(program.reach);
+    peers_flush(program.peers);
+}
+
+/* When all was heard that had come: other nodes are told before those are answered who are of this one, and who
+ * would then have the processor. */
+static void on_heard(struct ev_loop *loop, ev_check *check, int events)
+{
+    (void)loop;
+    (void)check;
+    (void)events;
+    send_all();
+}
+
 /* At the end of each turn: what was sent in it goes out, and the next time is looked up. */
 static void on_turn(struct ev_loop *loop, ev_prepare *prepare, int events)
 {
@@ -272,10 +291,7 @@ static void on_turn(struct ev_loop *loop, ev_prepare *prepare, int events)
 
     (void)prepare;
     (void)events;
-    exchange_catch_up(program.exchange);
-    if (program.reach)
-        reach_catch_up(program.reach);
-    peers_flush(program.peers);
+    send_all();
     due_ms = peers_due_ms(program.peers);
     ev_timer_stop(loop, &program.due);
     if (due_ms == INT64_MAX)
@@ -325,6 +341,9 @@ static void start_watchers(struct ev_loop *loop)
 {
     ev_init(&program.due, on_due);
     ev_init(&program.leaving, on_leaving);
+    ev_check_init(&program.heard, on_heard);
+    ev_set_priority(&program.heard, EV_MINPRI + 1); /* sp.h writes at the lowest */
+    ev_check_start(loop, &program.heard);
     ev_prepare_init(&program.turn, on_turn);
     ev_prepare_start(loop, &program.turn);
     ev_signal_init(&program.term, on_signal, SIGTERM);
@@ -492,6 +511,7 @@ static void make_gateway(const struct streams_tls *tls, struct error *err)
     struct gateway_options options = {
         .loop = program.loop,
         .run_dir = settings->run_dir,
+        .self = program.address,
         .gate = {settings->node, settings->gateway_grant, settings->actors, settings->actor_count},
         .publishers = settings->publishers,
         .publisher_count = settings->publisher_count,
@@ -539,6 +559,7 @@ static void make_parts(void)
 
 static void finish(void)
 {
+    ev_check_stop(program.loop, &program.heard);
     ev_prepare_stop(program.loop, &program.turn);
     ev_timer_stop(program.loop, &program.due);
     gateway_destroy(program.gateway);

@@ -100,6 +100,7 @@ bool reach_message(struct reach *reach, const struct auth_identity *peer, const 
 
 void reach_catch_up(struct reach *reach)
 {
+    visitors_catch_up(&reach->visitors);
     for (struct link *link = reach->full ? reach->links : NULL; link; link = link->hh.next)
         if (link->side.is_full && peers_queued(reach->options.peers, link->node) < FULL / 2) {
             reach->full--;
@@ -352,7 +353,8 @@ struct reach *reach_create(const struct reach_options *options)
                                     .losses = &reach->losses,
                                     .settled = on_settled,
                                     .data = &reach->visitors};
-    reach->visitors = (struct visitors){.node = options->node,
+    reach->visitors = (struct visitors){.run_dir = options->run_dir,
+                                        .node = options->node,
                                         .self = options->self,
                                         .rights = options->rights,
                                         .groups = options->groups,

@@ -42,6 +42,7 @@ struct stream {
     struct job dial, recv, send;
     struct buf pending, writing;
     bool is_paused; /* nothing more is read for now */
+    bool is_to_read; /* at the end of the turn */
     bool is_closed; /* to be freed when no job is busy and nobody is at work on it */
     unsigned depth;
     ev_timer last_words;
@@ -68,6 +69,7 @@ struct streams {
     struct dialer *dialers;
     struct stream *by_conn, *all;
     ev_async wake;
+    ev_prepare turn; /* while somebody is to be read */
     ev_timer accept_again;
 
     pthread_mutex_t lock; /* of the list of what is over */
@@ -259,6 +261,28 @@ static void read_more(struct stream *stream)
     nng_stream_recv(stream->nng, stream->recv.aio);
 }
 
+/* What has come is handed on first, and who waits for it has the processor sooner. */
+static void read_later(struct stream *stream)
+{
+    struct streams *streams = stream->streams;
+
+    stream->is_to_read = true;
+    ev_prepare_start(streams->loop, &streams->turn);
+}
+
+static void on_turn(struct ev_loop *loop, ev_prepare *turn, int events)
+{
+    struct streams *streams = container_of(turn, struct streams, turn);
+
+    (void)events;
+    ev_prepare_stop(loop, turn);
+    for (struct stream *stream = streams->all; stream; stream = stream->next) {
+        if (stream->is_to_read && !stream->is_closed)
+            read_more(stream);
+        stream->is_to_read = false;
+    }
+}
+
 static void on_received(struct job *job)
 {
     struct stream *stream = container_of(job, struct stream, recv);
@@ -273,7 +297,7 @@ static void on_received(struct job *job)
                                             nng_aio_count(job->aio));
     job->is_busy = false;
     if (!stream->is_closed)
-        read_more(stream);
+        read_later(stream);
     leave(stream);
 }
 
@@ -637,6 +661,8 @@ struct streams *streams_create(struct ev_loop *loop, const struct streams_tls *t
     pthread_mutex_init(&streams->lock, NULL);
     ev_async_init(&streams->wake, on_wake);
     ev_async_start(loop, &streams->wake);
+    ev_prepare_init(&streams->turn, on_turn);
+    ev_set_priority(&streams->turn, EV_MINPRI);
     ev_timer_init(&streams->accept_again, on_accept_again, 0., ACCEPT_AGAIN_MS / 1000.0);
     if (nng_aio_alloc(&streams->accept.aio, on_over, &streams->accept) == 0) {
         streams->accept.streams = streams;

@@ -5,6 +5,7 @@
 #include "control_right.h"
 #include "group_name.h"
 #include "peer.h"
+#include "spokesman.h"
 #include "text.h"
 
 #include <errno.h>
@@ -15,7 +16,17 @@
 #include <uthash.h>
 #include <utlist.h>
 
-enum { MEMBERSHIPS_MAX = 1000000 /* of one supervisor's children; of all of them: exchange.h */ };
+enum {
+    MEMBERSHIPS_MAX = 1000000, /* of one supervisor's children; of all of them: exchange.h */
+    TOLD_MAX = 4096,           /* words of one message */
+};
+
+/* Changes of one kind that a visitor is to hear of, of one monitor: GROUP MEMBER, again and again. */
+struct tidings {
+    uint64_t ref;
+    enum groups_kind kind;
+    struct words words; /* none: nothing is owed */
+};
 
 struct visitor {
     struct visitors *visitors;
@@ -24,6 +35,8 @@ struct visitor {
     unsigned rights;
     bool is_source;
     uint64_t node_ref; /* of its node-watch; 0: none */
+    struct tidings tidings;
+    struct visitor *before, *after; /* of those with tidings */
     struct visitor *prev, *next;
     UT_hash_handle hh;
 };
@@ -33,18 +46,54 @@ static struct groups *groups_of(const struct visit *visit)
     return visit->visitor->visitors->groups;
 }
 
+/* ---- what is said to them ------------------------------------------------------------------------ */
+
+/* Who does not read what it watches loses its connection, and then asks anew: nothing is left out
+ * unsaid. */
+static void send_event(struct visitor *visitor, uint64_t ref, const char *type,
+                       const struct words *words)
+{
+    if (peer_event_words(visitor->peer, ref, type, words) < 0)
+        peer_break(visitor->peer);
+}
+
+static void forget_tidings(struct visitor *visitor)
+{
+    if (visitor->tidings.words.count)
+        DL_DELETE2(visitor->visitors->owed, visitor, before, after);
+    words_finish(&visitor->tidings.words);
+}
+
+static void tell_tidings(struct visitor *visitor)
+{
+    const struct tidings *tidings = &visitor->tidings;
+
+    if (tidings->words.count)
+        send_event(visitor, tidings->ref,
+                   tidings->kind == GROUPS_JOIN ? EVENT_GROUP_JOIN : EVENT_GROUP_LEAVE,
+                   &tidings->words);
+    forget_tidings(visitor);
+}
+
+/* Whatever else it hears comes after what has happened before. */
+static struct peer *speak_to(struct visitor *visitor)
+{
+    tell_tidings(visitor);
+    return visitor->peer;
+}
+
 /* ---- answers -------------------------------------------------------------------------------- */
 
 void visit_reply(const struct visit *visit, const struct words *words)
 {
     static const struct words none = {0};
 
-    peer_reply_words(visit->visitor->peer, visit->ref, words ? words : &none, -1);
+    peer_reply_words(speak_to(visit->visitor), visit->ref, words ? words : &none, -1);
 }
 
 void visit_refuse(const struct visit *visit, const char *head, const char *text)
 {
-    peer_reply_error(visit->visitor->peer, visit->ref, "%s %s", head, text);
+    peer_reply_error(speak_to(visit->visitor), visit->ref, "%s %s", head, text);
 }
 
 /* What groups.h says of a change. */
@@ -72,19 +121,20 @@ bool visit_has_words(const struct visit *visit, size_t least, size_t most, const
 
 /* ---- supervisors: what their children have joined ------------------------------------------- */
 
-/* A supervisor may tell of those below itself only. */
-static void become_source(struct visitor *visitor)
+/* A supervisor may tell of those below itself only, and nobody else of them. */
+static bool become_source(struct visitor *visitor)
 {
-    char root[ADDR_PATH_MAX + 1] = "";
+    const struct visitors *visitors = visitor->visitors;
     struct addr addr;
-    const char *why;
 
     if (visitor->is_source)
-        return;
-    if (addr_parse(peer_remote(visitor->peer), &addr, &why) == 0)
-        snprintf(root, sizeof root, "%s", addr.path);
-    groups_open(visitor->visitors->groups, visitor->number, "", root, MEMBERSHIPS_MAX);
+        return true;
+    if (!spokesman_is(visitors->run_dir, visitors->node, peer_creds(visitor->peer),
+                      peer_remote(visitor->peer), &addr))
+        return false;
+    groups_open(visitors->groups, visitor->number, "", addr.path, MEMBERSHIPS_MAX);
     visitor->is_source = true;
+    return true;
 }
 
 static void do_snapshot(const struct visit *visit)
@@ -98,7 +148,10 @@ static void do_snapshot(const struct visit *visit)
         visit_refuse(visit, CONTROL_E_BAD, "expected MEMBER SCOPE GROUP COUNT, again and again");
         return;
     }
-    become_source(visit->visitor);
+    if (!become_source(visit->visitor)) {
+        visit_refuse(visit, CONTROL_E_DENIED, "no supervisor of this node by that name");
+        return;
+    }
     result = groups_snapshot_begin(groups, source);
     for (size_t i = 0; !result && i < visit->count; i += WORDS) {
         char *const *w = visit->words + i;
@@ -164,15 +217,20 @@ struct listing {
     bool with_group;
 };
 
-static void add_actor(struct words *words, const struct visitors *visitors,
-                      const struct groups_actor *actor)
+static int add_actor(struct words *words, const struct visitors *visitors,
+                     const struct groups_actor *actor)
 {
-    char text[ADDR_TEXT_MAX + 1];
-    size_t path = strcspn(actor->address, "#");
+    const char *node = *actor->node ? actor->node : visitors->node;
+    size_t path = strcspn(actor->address, "#"), length = strlen(node);
+    char text[ADDR_TEXT_MAX + ADDR_PART_MAX + 2];
 
-    snprintf(text, sizeof text, "%.*s@%s%s", (int)path, actor->address,
-             *actor->node ? actor->node : visitors->node, actor->address + path);
-    words_append(words, text);
+    if (path + 1 + length + strlen(actor->address + path) >= sizeof text)
+        return 0; /* an address has no such length */
+    memcpy(text, actor->address, path);
+    text[path] = '@';
+    memcpy(text + path + 1, node, length);
+    strcpy(text + path + 1 + length, actor->address + path);
+    return words_append(words, text);
 }
 
 static void list_member(void *data, const char *scope, const char *group,
@@ -360,7 +418,7 @@ static bool is_from_elsewhere(const struct visitor *visitor)
 
 /* Who is of this node sends to its members himself: here he could call himself anything, and members
  * believe what sys/node says of a sender. */
-static void refuse_cast(const struct visitor *visitor, const struct envelope *env)
+static void refuse_cast(struct visitor *visitor, const struct envelope *env)
 {
     static const char why[] = "denied a message to a group by way of sys/node, within its node";
     struct envelope error = {.kind = ENVELOPE_ERROR,
@@ -368,11 +426,11 @@ static void refuse_cast(const struct visitor *visitor, const struct envelope *en
                              .payload = why,
                              .payload_size = sizeof why - 1};
 
-    peer_send(visitor->peer, &error, -1);
+    peer_send(speak_to(visitor), &error, -1);
 }
 
 /* `to` is SCOPE:GROUP: from an actor of another node, for all members of this one. */
-static void cast_to_group(const struct visitor *visitor, const struct envelope *env)
+static void cast_to_group(struct visitor *visitor, const struct envelope *env)
 {
     struct delivery delivery = {visitor, env};
     char to[GROUP_TEXT_MAX + 1];
@@ -394,7 +452,7 @@ static void take_call(const struct visit *visit, const struct envelope *env)
     char path[ADDR_PATH_MAX + 1];
 
     if (!envelope_text_equals(env->type, GROUP_SETTLED) || env->payload_size >= sizeof path) {
-        peer_reply_error(visit->visitor->peer, visit->ref,
+        peer_reply_error(speak_to(visit->visitor), visit->ref,
                          "unknown_message sys/node takes control requests only");
         return;
     }
@@ -472,15 +530,6 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 
 /* ---- events --------------------------------------------------------------------------------- */
 
-/* Who does not read what it watches loses its connection, and then asks anew: nothing is left out
- * unsaid. */
-static void send_event(struct visitor *visitor, uint64_t ref, const char *type,
-                       const struct words *words)
-{
-    if (peer_event_words(visitor->peer, ref, type, words) < 0)
-        peer_break(visitor->peer);
-}
-
 static struct visitor *find(const struct visitors *visitors, uint64_t number)
 {
     struct visitor *visitor;
@@ -489,20 +538,39 @@ static struct visitor *find(const struct visitors *visitors, uint64_t number)
     return visitor;
 }
 
+static int add_tiding(struct visitor *visitor, const char *group, const struct groups_actor *actor)
+{
+    struct words *words = &visitor->tidings.words;
+    bool is_first = words->count == 0;
+
+    if (words_append(words, group) < 0)
+        return -1;
+    if (is_first)
+        DL_APPEND2(visitor->visitors->owed, visitor, before, after);
+    return add_actor(words, visitor->visitors, actor);
+}
+
 void visitors_on_group(struct visitors *visitors, uint64_t subscriber, uint64_t ref,
                        const struct groups_event *event)
 {
     struct visitor *visitor = find(visitors, subscriber);
-    struct words words = {0};
 
-    if (!visitor)
-        return;
-    words_append(&words, event->group);
-    for (size_t i = 0; i < event->count; i++)
-        add_actor(&words, visitors, event->actors[i]);
-    send_event(visitor, ref, event->kind == GROUPS_JOIN ? EVENT_GROUP_JOIN : EVENT_GROUP_LEAVE,
-               &words);
-    words_finish(&words);
+    for (size_t i = 0; visitor && i < event->count; i++) {
+        struct tidings *tidings = &visitor->tidings;
+
+        if (tidings->ref != ref || tidings->kind != event->kind || tidings->words.count >= TOLD_MAX)
+            tell_tidings(visitor);
+        tidings->ref = ref;
+        tidings->kind = event->kind;
+        if (add_tiding(visitor, event->group, event->actors[i]) < 0)
+            peer_break(visitor->peer);
+    }
+}
+
+void visitors_catch_up(struct visitors *visitors)
+{
+    while (visitors->owed)
+        tell_tidings(visitors->owed);
 }
 
 void visitors_on_node(struct visitors *visitors, const char *node, const char *reason)
@@ -510,18 +578,20 @@ void visitors_on_node(struct visitors *visitors, const char *node, const char *r
     struct words words = {reason ? 2 : 1, (char *[]){(char *)node, (char *)reason}};
 
     for (struct visitor *visitor = visitors->all; visitor; visitor = visitor->hh.next)
-        if (visitor->node_ref)
+        if (visitor->node_ref) {
+            tell_tidings(visitor);
             send_event(visitor, visitor->node_ref, reason ? EVENT_NODE_DOWN : EVENT_NODE_UP,
                        &words);
+        }
 }
 
 void visitors_on_settled(struct visitors *visitors, uint64_t number, uint64_t ref)
 {
-    const struct visitor *visitor = find(visitors, number);
+    struct visitor *visitor = find(visitors, number);
     const struct envelope answer = {.kind = ENVELOPE_REPLY, .ref = ref};
 
     if (visitor)
-        peer_send(visitor->peer, &answer, -1);
+        peer_send(speak_to(visitor), &answer, -1);
 }
 
 /* ---- for others ------------------------------------------------------------------------------ */
@@ -543,10 +613,10 @@ void visitors_reply(const struct visitors *visitors, uint64_t number, uint64_t r
 void visitors_refuse(const struct visitors *visitors, uint64_t number, uint64_t ref,
                      const char *text)
 {
-    const struct visitor *visitor = find(visitors, number);
+    struct visitor *visitor = find(visitors, number);
 
     if (visitor)
-        peer_reply_error(visitor->peer, ref, "%s", text);
+        peer_reply_error(speak_to(visitor), ref, "%s", text);
 }
 
 void visitors_event(const struct visitors *visitors, uint64_t number, uint64_t ref, const char *type,
@@ -554,8 +624,10 @@ void visitors_event(const struct visitors *visitors, uint64_t number, uint64_t r
 {
     struct visitor *visitor = find(visitors, number);
 
-    if (visitor)
-        send_event(visitor, ref, type, words);
+    if (!visitor)
+        return;
+    tell_tidings(visitor);
+    send_event(visitor, ref, type, words);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -567,6 +639,7 @@ static void forget(struct visitor *visitor)
     if (visitors->hooks->gone)
         visitors->hooks->gone(visitors->data, visitor->number);
     HASH_DEL(visitors->all, visitor);
+    forget_tidings(visitor);
     groups_unsubscribe(visitors->groups, visitor->number);
     groups_close(visitors->groups, visitor->number);
     free(visitor);

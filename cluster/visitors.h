@@ -35,13 +35,14 @@ struct visitors_hooks {
 };
 
 struct visitors {
-    const char *node, *self; /* our name, our address; borrowed */
+    const char *run_dir, *node, *self; /* and our name, our address; borrowed */
     struct rights rights;
     struct groups *groups;
     struct fanout *fanout;
     const struct visitors_hooks *hooks;
     void *data;
     struct visitor *all;
+    struct visitor *owed; /* those with changes of groups that were not sent yet */
     uint64_t last_number;
 };
 
@@ -53,6 +54,9 @@ void visitors_finish(struct visitors *visitors);
 /* An event of groups.h, of the monitor of that subscriber, which is a visitor's number. */
 void visitors_on_group(struct visitors *visitors, uint64_t subscriber, uint64_t ref,
                        const struct groups_event *event);
+/* What has happened to groups is told in as few messages as the order allows: at the end of each turn of the
+ * loop. */
+void visitors_catch_up(struct visitors *visitors);
 /* What fanout_settle() was asked for by that visitor. */
 void visitors_on_settled(struct visitors *visitors, uint64_t number, uint64_t ref);
 /* reason NULL: a session has begun. */

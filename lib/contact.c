@@ -280,7 +280,8 @@ static bool is_held(const struct contact *contact)
 static bool is_in_use(const struct contact *contact)
 {
     return !TAILQ_EMPTY(&contact->calls) || contact->subscribers > 0 ||
-           !LIST_EMPTY(&contact->lookups) || is_held(contact) || (contact->peer && peer_queued(contact->peer) > 0);
+           !LIST_EMPTY(&contact->lookups) || is_held(contact) ||
+           (contact->peer && (peer_queued(contact->peer) > 0 || peer_is_unread(contact->peer)));
 }
 
 static void forget(struct contact *contact)

@@ -54,7 +54,7 @@
 #define CONTROL_GROUPS   "groups"   /* WHICH [SCOPE] → words [SCOPE GROUP MEMBERS]… (distinct ones) */
 #define CONTROL_MEMBERS  "members"  /* WHICH SCOPE GROUP → words MEMBER… */
 #define CONTROL_GROUP_WATCH "group-watch" /* SCOPE [GROUP] → words [GROUP MEMBER]…, those of now; then
-                                           * EVENTs join, leave: words GROUP MEMBER… */
+                                           * EVENTs join, leave: words [GROUP MEMBER]… */
 #define CONTROL_GROUP_UNWATCH "group-unwatch" /* REF of a group-watch of this connection → words */
 #define CONTROL_NODES    "nodes"    /* → words, CONTROL_NODES_COLUMNS for each node that is known */
 #define CONTROL_NODE_WATCH "node-watch" /* → words NODE…, those that are connected now; then EVENTs node-up:

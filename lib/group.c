@@ -73,25 +73,16 @@ static bool is_here(const struct troupe *self, const char *member)
            (strlen(self->boot->node) == length && !strncmp(node, self->boot->node, length));
 }
 
-static int compare(const void *left, const void *right)
-{
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
 static int collect(const struct view *view, struct audience_of_group *audience)
 {
-    size_t distinct = 0;
+    const struct view_member *member = view->members;
 
-    audience->members = malloc((view->count + 1) * sizeof *audience->members);
+    audience->count = 0;
+    audience->members = malloc((HASH_COUNT(member) + 1) * sizeof *audience->members);
     if (!audience->members)
         return -1;
-    for (size_t i = 0; i < view->count; i++)
-        audience->members[i] = view->members[i].address;
-    qsort(audience->members, view->count, sizeof *audience->members, compare);
-    for (size_t i = 0; i < view->count; i++)
-        if (!distinct || strcmp(audience->members[distinct - 1], audience->members[i]) != 0)
-            audience->members[distinct++] = audience->members[i];
-    audience->count = distinct;
+    for (; member; member = member->hh.next)
+        audience->members[audience->count++] = member->address;
     return 0;
 }
 

@@ -517,6 +517,11 @@ size_t peer_queued(const struct peer *peer)
     return peer->conn ? sp_conn_queued(peer->conn) : 0;
 }
 
+bool peer_is_unread(const struct peer *peer)
+{
+    return peer->conn && sp_conn_is_unread(peer->conn);
+}
+
 void peer_flush(struct peer *peer)
 {
     if (peer->conn)

@@ -64,6 +64,8 @@ struct buf peer_leftover(struct peer *peer);
 /* As sp_conn_place(), sp_conn_written(); also in on_close. */
 uint64_t peer_place(const struct peer *peer);
 uint64_t peer_written(const struct peer *peer);
+/* As sp_conn_is_unread(). */
+bool peer_is_unread(const struct peer *peer);
 /* As the functions of sp.h. */
 void peer_pause(struct peer *peer, bool paused);
 void peer_set_idle_close(struct peer *peer, int64_t ms);

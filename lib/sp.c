@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -926,15 +927,22 @@ int sp_send(struct sp_conn *conn, const struct iovec *parts, int n, int fd)
 
 /* ---- time --------------------------------------------------------------------------------- */
 
+static bool is_idle(const struct sp_conn *conn, struct mono now)
+{
+    return conn->idle_ms && !sp_conn_queued(conn) &&
+           mono_diff_ms(now, conn->active_at) >= conn->idle_ms;
+}
+
 static void check_age(struct sp_conn *conn)
 {
     struct mono now = mono_now();
 
+    if (is_idle(conn, now) && sp_conn_is_unread(conn))
+        conn->active_at = now; /* it is the other that is slow */
     if (mono_is_set(conn->partial_since) && !conn->paused &&
         mono_diff_ms(now, conn->partial_since) >= SP_PARTIAL_MS)
         finish(conn, "half a frame for 30 s");
-    else if (conn->idle_ms && !sp_conn_queued(conn) &&
-             mono_diff_ms(now, conn->active_at) >= conn->idle_ms)
+    else if (is_idle(conn, now))
         finish(conn, "idle");
     else
         watch_age(conn);
@@ -1303,6 +1311,13 @@ uint64_t sp_conn_place(const struct sp_conn *conn)
 uint64_t sp_conn_written(const struct sp_conn *conn)
 {
     return conn->out_written;
+}
+
+bool sp_conn_is_unread(const struct sp_conn *conn)
+{
+    int unread = 0;
+
+    return conn->fd >= 0 && ioctl(conn->fd, SIOCOUTQ, &unread) == 0 && unread > 0;
 }
 
 static uint64_t received(const struct sp_conn *conn)

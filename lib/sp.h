@@ -124,9 +124,12 @@ size_t sp_conn_waiting(const struct sp_conn *conn);
 uint64_t sp_conn_come(const struct sp_conn *conn);
 uint64_t sp_conn_taken(const struct sp_conn *conn);
 bool sp_conn_has_before(const struct sp_conn *conn, uint64_t place);
+/* Has the kernel taken something that the other side has not read out of its socket? Who then makes another
+ * connection may be heard there first. */
+bool sp_conn_is_unread(const struct sp_conn *conn);
 /* Stops or resumes reading: this is how pressure reaches a sender. */
 void sp_conn_pause(struct sp_conn *conn, bool paused);
-/* Dialers: after this long without a message in either direction and with nothing queued, the
+/* Dialers: after this long without a message in either direction, with nothing queued or unread by the other, the
  * connection ends with on_close("idle"). 0, which is the default: never. Whoever waits for a reply
  * or has a subscription sets 0 meanwhile. */
 void sp_conn_set_idle_close(struct sp_conn *conn, int64_t ms);

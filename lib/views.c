@@ -23,66 +23,85 @@ struct view_change {
     TAILQ_ENTRY(view_change) link;
     uint64_t view;
     enum troupe_group_event event;
-    struct view_member member;
+    const char *address; /* inside, behind the group */
+    char group[];
 };
 
 /* ---- members --------------------------------------------------------------------------------- */
 
-static int make_member(const char *group, const char *address, struct view_member *member)
-{
-    size_t length = strlen(group) + 1;
+enum {
+    KEY_MAX = 256 + ADDR_TEXT_MAX + 1 /* groups of other nodes may have longer names than ours */
+};
 
-    member->group = malloc(length + strlen(address) + 1);
-    if (!member->group)
-        return -1;
-    member->address = member->group + length;
-    strcpy(member->group, group);
-    strcpy(member->address, address);
-    return 0;
+/* GROUP, NUL, ADDRESS: returns its length, 0 when they are none. */
+static size_t make_key(const char *group, const char *address, char key[KEY_MAX])
+{
+    size_t length = strlen(group) + 1, more = strlen(address);
+
+    if (length + more >= KEY_MAX)
+        return 0;
+    memcpy(key, group, length);
+    memcpy(key + length, address, more + 1);
+    return length + more;
 }
 
-static int add_member(struct view *view, const char *group, const char *address)
+static int add_member(struct view_member **members, const char *group, const char *address)
 {
-    if (view->count == view->size) {
-        size_t size = view->size ? view->size * 2 : 8;
-        struct view_member *grown = realloc(view->members, size * sizeof *grown);
+    struct view_member *member;
+    char key[KEY_MAX];
+    size_t length = make_key(group, address, key);
+    unsigned hash;
 
-        if (!grown)
+    HASH_VALUE(key, length, hash);
+    HASH_FIND_BYHASHVALUE(hh, *members, key, length, hash, member);
+    if (!member) {
+        member = length ? malloc(sizeof *member + length + 1) : NULL;
+        if (!member)
             return -1;
-        view->members = grown;
-        view->size = size;
+        member->count = 0;
+        memcpy(member->group, key, length + 1);
+        member->address = member->group + strlen(group) + 1;
+        HASH_ADD_KEYPTR_BYHASHVALUE(hh, *members, member->group, length, hash, member);
     }
-    if (make_member(group, address, &view->members[view->count]) < 0)
-        return -1;
-    view->count++;
+    member->count++;
     return 0;
 }
 
-/* Those that joined first leave first. */
+static struct view_member *find_member(struct view_member *members, const char *group,
+                                       const char *address)
+{
+    struct view_member *member;
+    char key[KEY_MAX];
+    size_t length = make_key(group, address, key);
+
+    HASH_FIND(hh, members, key, length, member);
+    return member;
+}
+
 static void remove_member(struct view *view, const char *group, const char *address)
 {
-    for (size_t i = 0; i < view->count; i++) {
-        struct view_member *member = &view->members[i];
+    struct view_member *member = find_member(view->members, group, address);
 
-        if (strcmp(member->address, address) != 0 || strcmp(member->group, group) != 0)
-            continue;
-        free(member->group);
-        memmove(member, member + 1, (--view->count - i) * sizeof *member);
+    if (!member || --member->count)
         return;
-    }
+    HASH_DEL(view->members, member);
+    free(member);
 }
 
-static void forget_members(struct view *view)
+static void forget_members(struct view_member **members)
 {
-    while (view->count)
-        free(view->members[--view->count].group);
+    struct view_member *member, *next;
+
+    HASH_ITER (hh, *members, member, next) {
+        HASH_DEL(*members, member);
+        free(member);
+    }
 }
 
 static void destroy(struct view *view)
 {
     HASH_DEL(view->self->views.all, view);
-    forget_members(view);
-    free(view->members);
+    forget_members(&view->members);
     free(view);
 }
 
@@ -91,7 +110,6 @@ static void destroy(struct view *view)
 static void drop_change(struct views *views, struct view_change *change)
 {
     TAILQ_REMOVE(&views->changes, change, link);
-    free(change->member.group);
     free(change);
 }
 
@@ -115,9 +133,7 @@ static void tell(struct troupe *self, struct agenda_item *item)
     if (!TAILQ_EMPTY(&views->changes))
         agenda_post(self, &views->owed);
     if (view)
-        view->on_change(self, change->event, change->member.group, change->member.address,
-                        view->data);
-    free(change->member.group);
+        view->on_change(self, change->event, change->group, change->address, view->data);
     free(change);
 }
 
@@ -133,15 +149,17 @@ static int owe(struct view *view, enum troupe_group_event event, const char *gro
                const char *address)
 {
     struct views *views = &view->self->views;
+    size_t length = strlen(group) + 1, more = strlen(address) + 1;
     struct view_change *change;
 
     if (!view->on_change)
         return 0;
-    change = calloc(1, sizeof *change);
-    if (!change || make_member(group, address, &change->member) < 0) {
-        free(change);
+    change = malloc(sizeof *change + length + more);
+    if (!change)
         return -1;
-    }
+    memcpy(change->group, group, length);
+    memcpy(change->group + length, address, more);
+    change->address = change->group + length;
     change->view = view->number;
     change->event = event;
     TAILQ_INSERT_TAIL(&views->changes, change, link);
@@ -151,12 +169,13 @@ static int owe(struct view *view, enum troupe_group_event event, const char *gro
 
 /* ---- what sys/node says --------------------------------------------------------------------- */
 
-static int take_change(struct view *view, bool is_join, const struct words *words)
+/* GROUP MEMBER, again and again. */
+static int take_changes(struct view *view, bool is_join, const struct words *words)
 {
-    for (size_t i = 1; i < words->count; i++) {
-        const char *group = words->at[0], *address = words->at[i];
+    for (size_t i = 0; i + 1 < words->count; i += 2) {
+        const char *group = words->at[i], *address = words->at[i + 1];
 
-        if (is_join && add_member(view, group, address) < 0)
+        if (is_join && add_member(&view->members, group, address) < 0)
             return -1;
         if (!is_join)
             remove_member(view, group, address);
@@ -166,63 +185,38 @@ static int take_change(struct view *view, bool is_join, const struct words *word
     return 0;
 }
 
-static int compare(const void *left, const void *right)
+/* What there is more often among these than among those. */
+static int tell_more(struct view *view, enum troupe_group_event event, struct view_member *these,
+                     struct view_member *those)
 {
-    const struct view_member *a = left, *b = right;
-    int order = strcmp(a->group, b->group);
-
-    return order ? order : strcmp(a->address, b->address);
-}
-
-/* The members of now beside those that were known: what is different has changed meanwhile. Both
- * sorted. */
-static int tell_difference(struct view *view, const struct view_member *before, size_t had,
-                           const struct view_member *after, size_t has)
-{
-    size_t i = 0, j = 0;
     int failed = 0;
 
-    while (i < had || j < has) {
-        int order = i == had ? 1 : j == has ? -1 : compare(&before[i], &after[j]);
+    for (const struct view_member *member = these; member; member = member->hh.next) {
+        const struct view_member *other = find_member(those, member->group, member->address);
 
-        if (order < 0)
-            failed |= owe(view, TROUPE_GROUP_LEFT, before[i].group, before[i].address);
-        if (order > 0)
-            failed |= owe(view, TROUPE_GROUP_JOINED, after[j].group, after[j].address);
-        i += order <= 0;
-        j += order >= 0;
+        for (size_t n = other ? other->count : 0; n < member->count; n++)
+            failed |= owe(view, event, member->group, member->address);
     }
     return failed;
 }
 
+/* The members of now beside those that were known: what is different has changed meanwhile. Joins
+ * before leaves: a group whose only member was restarted is never empty. */
 static int take_snapshot(struct view *view, const struct words *words)
 {
-    struct view_member *before = view->members, *sorted = NULL;
-    size_t had = view->count;
+    struct view_member *before = view->members;
     int failed = 0;
 
     view->members = NULL;
-    view->count = view->size = 0;
     for (size_t i = 0; i + 1 < words->count; i += 2)
-        failed |= add_member(view, words->at[i], words->at[i + 1]);
-    sorted = malloc((view->count + 1) * sizeof *sorted);
-    if (!sorted)
-        failed = -1;
-    for (size_t i = 0; sorted && i < view->count; i++)
-        sorted[i] = view->members[i];
-    if (!failed) {
-        if (had)
-            qsort(before, had, sizeof *before, compare);
-        if (view->count && view->is_told) /* the first time the order of the joins is kept */
-            qsort(sorted, view->count, sizeof *sorted, compare);
-        failed = tell_difference(view, before, had, sorted, view->count);
-    }
+        failed |= add_member(&view->members, words->at[i], words->at[i + 1]);
+    if (!failed)
+        failed = tell_more(view, TROUPE_GROUP_JOINED, view->members, before);
+    if (!failed)
+        failed = tell_more(view, TROUPE_GROUP_LEFT, before, view->members);
     view->is_told = true;
     view->is_denied = false;
-    free(sorted);
-    while (had)
-        free(before[--had].group);
-    free(before);
+    forget_members(&before);
     return failed;
 }
 
@@ -251,8 +245,8 @@ static int take_for_view(struct view *view, const struct envelope *env)
 
     if (result == 0 && env->kind == ENVELOPE_CONTROL_REPLY)
         result = take_snapshot(view, &words);
-    else if (result == 0 && words.count)
-        result = take_change(view, envelope_text_equals(env->type, EVENT_GROUP_JOIN), &words);
+    else if (result == 0)
+        result = take_changes(view, envelope_text_equals(env->type, EVENT_GROUP_JOIN), &words);
     words_finish(&words);
     return result;
 }

@@ -19,8 +19,12 @@ struct peer;
 struct view_query;
 struct view_change;
 
+/* Who is in a group, so often. */
 struct view_member {
-    char *group, *address; /* in one block, at `group` */
+    UT_hash_handle hh; /* by both texts; in the order in which they joined */
+    size_t count;
+    const char *address; /* inside, behind the group */
+    char group[];
 };
 
 /* Of a group, or of all groups of a scope. */
@@ -33,7 +37,6 @@ struct view {
     bool is_told;           /* its members, at least once; or that they are not for us */
     bool is_denied;         /* that */
     struct view_member *members;
-    size_t count, size;
     troupe_on_group *on_change; /* NULL: nobody is told, it is looked at */
     void *data;
 };

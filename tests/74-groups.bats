@@ -95,6 +95,23 @@ one_node() {
     assert_line --regexp '^groups: +pages$'
 }
 
+@test "actors of services are members, also of one so large that inner supervisors have them" {
+    local service
+
+    cat >>tree.yaml <<'YAML'
+    - {name: few, service: {module: grouper, max: 10}}
+    - {name: many, service: {module: grouper, max: 5000}}
+YAML
+    one_node
+    for service in few many; do
+        assert_equal "$(at east ask t/$service/7 join $service 2)" ok
+        assert_equal "$(at east ask t/$service/8 join $service 1)" ok
+        wait_until 10 eval "[[ \$(at east ask t/a members $service all) == 3*t/$service/7@east*t/$service/8@east* ]]"
+        kill -KILL "$(at east pid_of t/$service/7)"
+        wait_until 10 eval "[[ \$(at east ask t/a members $service all) == 1*t/$service/8@east* ]]"
+    done
+}
+
 @test "P03, P04: a member that ends has left, whatever it was about to say" {
     local i
 

@@ -24,6 +24,7 @@ supervisor:
     - {name: heart, exec: [sleep, 1000]}
     - {name: paper, module: publisher}
     - {name: secret, module: publisher}
+    - {name: tallies, service: {module: counter, idle: 300ms, max: 2}}
     - {name: ledger, module: ledger, args: {file: $DIR/ledger}}
 EOF
 }
@@ -122,6 +123,40 @@ kb_of_node() {
     assert_output "!unknown_message frobnicate"
     run call shop/counter add many
     assert_output --regexp '^!bad_message add: '
+}
+
+tally_is_away() { # ID
+    [[ ! -e $TROUPE_RUN/shop/tallies/$1 ]]
+}
+
+@test "a guest wakes an actor of a service by calling it, or by a cast, and again after its rest" {
+    gateway ""
+    tally_is_away 42
+    run call shop/tallies/42 add 5
+    assert_output "+5"
+    wait_until 10 tally_is_away 42
+    run call shop/tallies/42 add 2
+    assert_output "+2"
+    wait_until 10 tally_is_away 42
+    cast shop/tallies/42 add 4
+    wait_until 5 answers "+4" shop/tallies/42 add 0
+    wait_until 10 answers "+3" shop/tallies/7 add 3
+}
+
+@test "a guest that calls more actors than the service may have is told so, and no actor is no service's" {
+    local first second
+
+    sed -i 's/idle: 300ms, //' tree.yaml
+    gateway ""
+    first=$(call shop/tallies/1 add 1)
+    second=$(call shop/tallies/2 add 1)
+    assert_equal "$first$second" "+1+1"
+    run call shop/tallies/3 add 1
+    assert_output --regexp '^!overloaded'
+    cast shop/tallies/3 add 1
+    assert_refused "shop/tallies/3: overloaded"
+    run call shop/tallies2/3 add 1
+    assert_output "!noproc"
 }
 
 @test "nngcat pushes, and it is a cast" {

@@ -123,6 +123,34 @@ heard_from_afar() {
     [[ -n $(at east ask t/g heard) ]]
 }
 
+# What a process of this node hears that calls itself NAME, and tells sys/node what its children have joined
+hears_of_claim() { # NODE NAME
+    rm -f say.fifo heard
+    mkfifo say.fifo
+    TROUPE_RUN=$DIR/$1 stranger sys/node "$2" <>say.fifo >heard 2>&1 3>&- 4>&- &
+    register_pid $!
+    printf 'request\tgroup-snapshot\tt/a#7\tpg\tall\t2\nrequest\tgroup-join\tt/a#7\tpg\tall\t1\n' >say.fifo
+    wait_until 5 eval '(($(wc -l <heard) >= 2))'
+    cat heard
+}
+
+@test "only a supervisor tells what its children have joined, whatever another calls itself" {
+    local name node
+
+    two_nodes
+    at east ask t/g join all 1
+    for name in t@east#1 .@east#1 t@west#1 t .@west#1 stranger@east#1 t/a@east#1 sys@east#1; do
+        run hears_of_claim east "$name"
+        assert_line --regexp '^error.1.denied '
+        refute_output --partial reply
+    done
+    for node in east west; do
+        wait_until 10 eval "[[ \$(at $node ask t/g members all all) == \$'1\tt/g@east#1' ]]"
+    done
+    kill -KILL "$(at east pid_of sys/node)" # those who may tell it again
+    wait_until 20 eval '[[ $(at west ask t/g members all all) == 1*t/g@east#1 ]]'
+}
+
 # ---- what is lost -------------------------------------------------------------------------------------
 
 has_lost() { # NODE

@@ -533,3 +533,33 @@ END
     done
     never_two
 }
+
+# ---- guests of the gateway ------------------------------------------------------------------------------
+
+guest_hits() { # ID: by the gateway of east
+    printf 'shop/things/%s\thit' "$1" | timeout 20 nngcat --req --dial "$gateway" --file - --raw --recv-timeout 15 3>&- 4>&-
+}
+
+gateway_of() {
+    gateway=$(at "$1" troupe log -n 1000 sys/node | sed -n 's/.*event=gateway.listen url=\([^ ]*\).*/\1/p')
+    [[ -n $gateway ]]
+}
+
+@test "a guest wakes an actor on the node of its gateway, and hears of one that lives elsewhere where it is" {
+    local gateway
+
+    require nngcat
+    tree 'placement: local'
+    member east 'gateway: {listen: "tcp://127.0.0.1:0"}'
+    member west
+    wait_until 15 are_in east west
+    wait_until 10 gateway_of east
+    run guest_hits here
+    assert_output +1
+    assert_equal "$(owner here)" east
+    assert_equal "$(hit west there)" 1
+    run guest_hits there
+    assert_output --regexp '^!moved west '
+    assert_equal "$(owner there)" west
+    assert_equal "$(hit west there)" 2
+}

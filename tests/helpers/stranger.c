@@ -10,6 +10,7 @@
  *   flood N VERB [WORD…]          that request N times, as fast as it is taken; then prints
  *                                 `flooded`
  *   deaf                          reads nothing any more
+ *   time                          prints `time NS`, of CLOCK_MONOTONIC, before what comes next
  *
  * What comes back is printed, one envelope a line: `reply REF [WORD…]` (with `fd` first, when a
  * descriptor came along), `error REF TEXT`, `event REF TYPE [WORD…]`; `closed WHY` at the end. Ends
@@ -23,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct ev_loop *loop;
@@ -158,6 +160,15 @@ static void flood_begin(unsigned long n, const char *verb, const struct words *w
     ev_timer_start(loop, &flood.soon);
 }
 
+static void print_time(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    printf("time\t%lld\n", (long long)now.tv_sec * 1000000000 + now.tv_nsec);
+    fflush(stdout);
+}
+
 static void obey(char *line)
 {
     char *what = strsep(&line, "\t"), *first = strsep(&line, "\t"), *type = NULL, *word;
@@ -170,6 +181,8 @@ static void obey(char *line)
         words_append(&words, word);
     if (!strcmp(what, "deaf"))
         peer_pause(peer, true);
+    else if (!strcmp(what, "time"))
+        print_time();
     else if (type && !strcmp(what, "flood"))
         flood_begin(strtoul(first, NULL, 10), type, &words);
     else if (type && !strcmp(what, "cast"))

@@ -113,8 +113,27 @@ static void test_messages(void)
     CHECK(sptcp_next(bytes, SPTCP_HEAD, 0, &size) == 1 && size == 0, "a message may be empty");
 }
 
+#define IS_OF(remote, wanted, sentence)                                                            \
+    CHECK((gate_host(remote, host), !strcmp(host, wanted)), sentence)
+
+static void test_hosts(void)
+{
+    char host[GATE_HOST_MAX + 1];
+
+    IS_OF("tcp://10.0.0.1:5000", "10.0.0.1", "a host of IPv4 is its address");
+    IS_OF("tls+tcp://10.0.0.2:5000", "10.0.0.2", "with TLS, too");
+    IS_OF("tcp://2001:db8:1:2:3:4:5:6:5000", "2001:db8:1:2::", "one of IPv6 is its network of 64 bits");
+    IS_OF("tls+tcp://2001:db8:1:2:ffff::1:80", "2001:db8:1:2::", "whatever comes behind them");
+    IS_OF("tcp://2001:db8:1:3::1:80", "2001:db8:1:3::", "and another network is another host");
+    IS_OF("tcp://[2001:db8::9]:80", "2001:db8::", "brackets or not");
+    IS_OF("tcp://::1:80", "::", "the loopback is one");
+    IS_OF("tcp://::ffff:10.0.0.1:80", "10.0.0.1", "IPv4 within IPv6 is no network of all that there are");
+    IS_OF("tcp://?:0", "?", "who has no address is of one host");
+}
+
 int main(void)
 {
+    test_hosts();
     test_greetings();
     test_all_open();
     test_patterns();

@@ -218,6 +218,12 @@ static void on_ping(struct troupe *self, struct troupe_message *message)
     troupe_reply(message, "pong");
 }
 
+static void on_note(struct troupe *self, struct troupe_message *message)
+{
+    troupe_cast(self, OTHER, "noted");
+    troupe_reply(message, "sent");
+}
+
 static void receive(struct troupe *self, struct troupe_message *message)
 {
     (void)self;
@@ -249,6 +255,7 @@ static const struct troupe_handler messages[] = {
     {"flood_away", "", "s", on_flood_away, NULL},
     {"keep_answer", "", "", on_keep_answer, NULL},
     {"ping", "", "s", on_ping, NULL},
+    {"note", "", "s", on_note, NULL},
     {0},
 };
 
@@ -821,6 +828,30 @@ static void test_room(void)
     stage_down();
 }
 
+/* Else what goes by the next one could be read before it. */
+static void test_rest_while_unread(void)
+{
+    enum { SWEEP_MS = 20, SWEEPS = 10 };
+    struct mono deadline;
+
+    stage_up(SWEEP_MS);
+    other_up();
+    CHECK(answers("note", "+sent") && other_heard("1:noted "), "a cast goes to one who reads");
+    peer_pause(stage.other.peer, true);
+    CHECK(answers("note", "+sent"), "another to one who does not");
+    run_for(SWEEPS * SWEEP_MS);
+    CHECK(answers("note", "+sent"), "and much later a third");
+    run_for(SWEEPS * SWEEP_MS);
+    CHECK(stage.other.came == 1, "a connection in which something is unread is not closed for its rest");
+    peer_pause(stage.other.peer, false);
+    CHECK(other_heard("1:noted 1:noted 1:noted "), "… and all is read from it in order");
+    deadline = mono_add_ms(mono_now(), PATIENCE_MS);
+    while (stage.other.peer && mono_diff_ms(deadline, mono_now()) > 0)
+        loop_run_for(stage.loop, 5);
+    CHECK(!stage.other.peer, "… and then it is closed");
+    stage_down();
+}
+
 static void test_room_while_subscribed(void)
 {
     stage_up(10000);
@@ -963,6 +994,7 @@ int main(void)
     test_many_undelivered();
     test_keep_answer();
     test_room();
+    test_rest_while_unread();
     test_room_while_subscribed();
     test_end_while_leaving();
     return tap_done();
