@@ -362,6 +362,11 @@ const char *services_message(struct services *services, const char *node, const 
     return registry_message(services->registry, node, bytes, size);
 }
 
+void services_up(struct services *services, const char *node)
+{
+    registry_met(services->registry, node);
+}
+
 void services_down(struct services *services, const char *node)
 {
     places_on_down(services->places, node);
