@@ -358,6 +358,20 @@ bounce_server() {
     ask shop/keeper save_now 1000
 }
 
+@test "a save that comes by itself takes no longer than it may, also behind one that was asked for" {
+    keeper_yaml
+    node_up shop.yaml
+    ask shop/keeper add 1
+    kill -STOP "$(pid_of sys/store)"
+    run -8 troupe call --timeout $((4000 * TEST_SCALE))ms shop/keeper add_twice 10
+    assert_output --partial 'error state number: unreachable sys/store: timeout'
+    kill -CONT "$(pid_of sys/store)"
+    assert_equal "$(ask shop/keeper add 1)" 2
+    assert_equal "$(ask shop/keeper add_twice 10)" 22
+    kill_actor shop/keeper
+    assert_equal "$(ask shop/keeper number)" 22
+}
+
 @test "F21: without its store an actor does not start, by name; with it back it has what it had" {
     start_redis
     keeper_yaml "store: $REDIS_URL"
