@@ -22,6 +22,7 @@
 #define TROUPE_CLUSTER_MEMBERSHIP_H
 
 #include "auth.h"
+#include "control.h"
 #include "lease.h"
 #include "node_lock.h"
 
@@ -31,7 +32,7 @@
 
 enum {
     MEMBERSHIP_STRANGER_MS = LEASE_SILENT_MAX_MS / 5 * 6, /* 72 s, for clocks that differ by 20 % */
-    MEMBERSHIP_SERVICES_MAX = 64,                         /* of one node */
+    MEMBERSHIP_SERVICES_MAX = CONTROL_SERVICES_MAX,       /* of one node */
 };
 
 enum node_state { NODE_JOINING, NODE_ALIVE, NODE_LEAVING, NODE_DEAD, NODE_LEFT };

@@ -79,12 +79,28 @@ static void answer(struct offers *offers, uint64_t ref, const char *node, const 
     activations_on_place(&offers->supervisor->activations, id, node, why);
 }
 
+/* Nothing can be started here, as long as there is no other sys/node: whoever asks is told why. */
+static void be_refused(struct offers *offers, const char *why)
+{
+    snprintf(offers->refused, sizeof offers->refused, "%s", why);
+    while (offers->wishes) {
+        char id[ADDR_PART_MAX + 1];
+
+        memcpy(id, offers->wishes->id, sizeof id);
+        drop(offers, offers->wishes);
+        activations_on_place(&offers->supervisor->activations, id, NULL, why);
+    }
+}
+
 static void on_error(struct offers *offers, const struct envelope *env)
 {
     char why[REASON_MAX];
 
     snprintf(why, sizeof why, "%.*s", (int)env->payload_size, (const char *)env->payload);
-    answer(offers, env->ref, NULL, why);
+    if (env->ref == offers->offer)
+        be_refused(offers, why);
+    else
+        answer(offers, env->ref, NULL, why);
 }
 
 static void on_event(struct offers *offers, const struct envelope *env, const struct words *words)
@@ -124,6 +140,7 @@ static void on_close(struct peer *peer, const char *why)
 
     (void)why;
     offers->peer = NULL;
+    offers->refused[0] = '\0';
     for (struct offers_wish *wish = offers->wishes; wish; wish = wish->hh.next)
         wish->ref = 0;
     retry_later(offers);
@@ -212,6 +229,10 @@ void offers_want(struct offers *offers, const char *id)
     HASH_FIND_STR(offers->wishes, id, wish);
     if (wish)
         return;
+    if (*offers->refused) {
+        activations_on_place(&offers->supervisor->activations, id, NULL, offers->refused);
+        return;
+    }
     wish = calloc(1, sizeof *wish);
     if (!wish) {
         activations_on_place(&offers->supervisor->activations, id, NULL, "overloaded no memory");

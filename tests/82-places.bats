@@ -174,6 +174,27 @@ is_answered() { # NODE ID
     assert_output --partial overloaded
 }
 
+@test "a node offers some hundreds of services, all of them" {
+    {
+        printf 'troupe: 1\napplication: shop\nsupervisor:\n  children:\n'
+        printf '    - {name: papers-%d, service: {module: publisher, max: 2}}\n' {1..150}
+    } >tree.yaml
+    company east
+    all_are_offered() { rows "select load from node" | grep -q 'papers-150='; }
+    wait_until 10 all_are_offered
+    at east troupe call shop/papers-150/a ping
+    at east troupe call shop/papers-1/a ping
+    {
+        cat tree.yaml
+        printf '    - {name: more-%d, service: {module: publisher, max: 2}}\n' {151..513}
+        sed -n '/^node:/,$p' east.yaml
+    } >more.yaml
+    run troupe check more.yaml
+    assert_failure 7
+    assert_output --partial 'shop/more-513: service: one too many'
+    refute_output --partial 'shop/more-512: '
+}
+
 has_heard() { # PATTERN
     at east troupe call shop/listener heard | grep -q -- "$1"
 }

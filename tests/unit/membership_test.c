@@ -436,7 +436,7 @@ static void check_leaving(void)
 
 static void check_services(void)
 {
-    struct node_service offered[MEMBERSHIP_SERVICES_MAX + 1] = {{"shop/carts", 3, 10}};
+    static struct node_service offered[MEMBERSHIP_SERVICES_MAX + 1] = {{"shop/carts", 3, 10}};
     struct node_row with = HIM(NODE_ALIVE, 7);
     const struct node_row *rows;
 

@@ -19,6 +19,7 @@ static struct peer connection;
 static const struct peer_handlers *heard;
 static unsigned dials, room; /* for so many requests more */
 static char asked[256];      /* what sys/node has got, in order */
+static char told[256];       /* who asks for an actor */
 static uint64_t last_ref;
 
 /* ---- in place of what offers.c calls ------------------------------------------------------------
@@ -61,7 +62,8 @@ uint64_t peer_request(struct peer *peer, const char *verb, const struct words *w
 void activations_on_place(struct activations *activations, const char *id, const char *node,
                           const char *why)
 {
-    (void)activations, (void)id, (void)node, (void)why;
+    (void)activations, (void)node;
+    snprintf(told + strlen(told), sizeof told - strlen(told), "%s: %s ", id, why);
 }
 
 void activations_start(struct activations *activations, const char *id, uint64_t epoch,
@@ -162,6 +164,24 @@ int main(void)
     retry();
     tap_is_text(got(), "offer shop/things, place early, place a, place b, place c",
                 "after its end all that was not answered is asked anew");
+    {
+        struct envelope refusal = {.kind = ENVELOPE_ERROR,
+                                   .ref = offers.offer,
+                                   .payload = "overloaded it",
+                                   .payload_size = strlen("overloaded it")};
+
+        heard->on_envelope(&connection, &refusal, -1);
+        CHECK(strstr(told, "early: overloaded it ") && strstr(told, "c: overloaded it ") &&
+                  !offers.wishes,
+              "when the offer is refused all are told why");
+        told[0] = '\0';
+        offers_want(&offers, "d");
+        tap_is_text(told, "d: overloaded it ", "and so is who asks after that");
+        heard->on_close(&connection, "end of stream");
+        retry();
+        offers_want(&offers, "e");
+        tap_is_text(got(), "offer shop/things, place e", "until there is another sys/node");
+    }
     offers_finish(&offers);
     return tap_done();
 }
