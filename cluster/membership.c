@@ -338,24 +338,35 @@ bool membership_confirm(struct membership *membership, uint64_t generation, int6
     return true;
 }
 
-void membership_confirmed(struct membership *membership, uint64_t generation)
+void membership_confirmed(struct membership *membership, uint64_t generation, int64_t now_ms)
 {
     struct node *node = find(membership, generation);
 
-    if (node)
-        node->is_confirmed = true;
+    if (!node)
+        return;
+    node->is_confirmed = true;
+    advance(membership, now_ms);
+}
+
+static bool is_to_confirm(const struct membership *membership, const struct node *node)
+{
+    return membership->is_in && !membership->is_out && is_living(node->row.state) &&
+           !is_self(membership, node) && !node->is_confirmed;
 }
 
 static void ask_confirmations(struct membership *membership, int64_t now_ms)
 {
-    if (!membership->is_in || membership->is_out)
-        return;
-    for (size_t i = 0; i < membership->count; i++) {
-        const struct node *node = &membership->nodes[i];
+    for (size_t i = 0; i < membership->count; i++)
+        if (is_to_confirm(membership, &membership->nodes[i]))
+            ask(membership, MEMBERSHIP_CONFIRM, &membership->nodes[i].row, 0, now_ms);
+}
 
-        if (is_living(node->row.state) && !is_self(membership, node) && !node->is_confirmed)
-            ask(membership, MEMBERSHIP_CONFIRM, &node->row, 0, now_ms);
-    }
+void membership_met(struct membership *membership, const char *name, int64_t now_ms)
+{
+    const struct node *node = find_name(membership, name);
+
+    if (node && is_to_confirm(membership, node))
+        ask(membership, MEMBERSHIP_CONFIRM, &node->row, 0, now_ms);
 }
 
 /* ---- tables ------------------------------------------------------------------------------ */
@@ -387,6 +398,8 @@ static struct node take_over(const struct membership *membership, const struct n
         node.has_moved = true;
         node.is_confirmed = known->is_confirmed;
     }
+    if (known && row->state > known->row.state)
+        node.buried_ms = 0; /* what was declared of its state before is refused */
     node.row = *row;
     if (known && known->row.beat > row->beat)
         node.row.beat = known->row.beat;

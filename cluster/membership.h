@@ -22,6 +22,7 @@
 #define TROUPE_CLUSTER_MEMBERSHIP_H
 
 #include "auth.h"
+#include "control.h"
 #include "lease.h"
 #include "node_lock.h"
 
@@ -31,7 +32,7 @@
 
 enum {
     MEMBERSHIP_STRANGER_MS = LEASE_SILENT_MAX_MS / 5 * 6, /* 72 s, for clocks that differ by 20 % */
-    MEMBERSHIP_SERVICES_MAX = 64,                         /* of one node */
+    MEMBERSHIP_SERVICES_MAX = CONTROL_SERVICES_MAX,       /* of one node */
 };
 
 enum node_state { NODE_JOINING, NODE_ALIVE, NODE_LEAVING, NODE_DEAD, NODE_LEFT };
@@ -96,7 +97,9 @@ void membership_table(struct membership *membership, const struct membership_req
 void membership_answered(struct membership *membership, const struct membership_request *request,
                          bool is_done, int64_t now_ms);
 /* That peer has confirmed us. */
-void membership_confirmed(struct membership *membership, uint64_t generation);
+void membership_confirmed(struct membership *membership, uint64_t generation, int64_t now_ms);
+/* A session with that node has begun: what it was asked before has not reached it. */
+void membership_met(struct membership *membership, const char *name, int64_t now_ms);
 /* A peer asks to be confirmed. False: we are out ourselves, it must not count on us. */
 bool membership_confirm(struct membership *membership, uint64_t generation, int64_t now_ms);
 /* A peer asks whether the store is silent for us too. True: it is, and we have promised to declare

@@ -5,6 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+size_t node_load_of(const char *path)
+{
+    return strlen(path) + sizeof " =4294967295/4294967295" - 1;
+}
+
 int node_load_write(const struct node_row *row, struct buf *out)
 {
     size_t begin = buf_length(out);
@@ -16,8 +21,7 @@ int node_load_write(const struct node_row *row, struct buf *out)
     for (size_t i = 0; result >= 0 && i < row->service_count; i++) {
         const struct node_service *service = &row->services[i];
 
-        if (buf_length(out) - begin + strlen(service->path) + sizeof " =4294967295/4294967295" >
-            NODE_LOAD_MAX)
+        if (buf_length(out) - begin + node_load_of(service->path) > NODE_LOAD_MAX)
             break;
         result = buf_printf(out, " %s=%u/%u", service->path, service->instances, service->max);
     }

@@ -12,7 +12,13 @@
 #include "buf.h"
 #include "membership.h"
 
-enum { NODE_LOAD_MAX = 4096 }; /* bytes: what the store takes; what does not fit is not offered */
+enum {
+    NODE_LOAD_MAX = CONTROL_LOAD_MAX,         /* bytes: what the store takes */
+    NODE_LOAD_HEAD_MAX = NODE_LOCK_MAX + 128, /* of them before the services */
+};
+
+/* Bytes that a service of that path takes, at most. */
+size_t node_load_of(const char *path);
 
 /* Appends it, terminated. 0, or -1 with ENOMEM. */
 int node_load_write(const struct node_row *row, struct buf *out);

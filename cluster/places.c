@@ -5,6 +5,7 @@
 #include "loop.h"
 #include "memory.h"
 #include "mono.h"
+#include "node_load.h"
 #include "place.h"
 #include "shard.h"
 
@@ -499,11 +500,36 @@ static bool is_under(const struct spot *spot, const struct offer *offer, unsigne
     return !strcmp(spot->service, offer->service) && shard_of(spot->id, offer->of) == shard;
 }
 
-void places_offer(struct places *places, const struct places_offer *given)
+static bool is_there(const struct offer *offer)
 {
-    struct offer *offer = make_offer(places, given);
+    for (unsigned i = 0; i < offer->of; i++)
+        if (offer->sources[i])
+            return true;
+    return false;
+}
+
+/* Can our row tell of it, beside what is offered already? */
+static bool has_word_left(const struct places *places, const char *service)
+{
+    size_t count = 1, bytes = NODE_LOAD_HEAD_MAX + node_load_of(service);
+
+    for (const struct offer *offer = places->offers; offer; offer = offer->hh.next) {
+        if (!strcmp(offer->service, service) || !is_there(offer))
+            continue;
+        count++;
+        bytes += node_load_of(offer->service);
+    }
+    return count <= MEMBERSHIP_SERVICES_MAX && bytes <= NODE_LOAD_MAX;
+}
+
+bool places_offer(struct places *places, const struct places_offer *given)
+{
+    struct offer *offer;
     struct spot *spot, *next;
 
+    if (!has_word_left(places, given->service))
+        return false;
+    offer = make_offer(places, given);
     offer->sources[given->shard] = given->source;
     offer->max = given->max;
     offer->strategy = given->strategy;
@@ -511,6 +537,7 @@ void places_offer(struct places *places, const struct places_offer *given)
         if (is_under(spot, offer, given->shard))
             spot->is_listed = false;
     }
+    return true;
 }
 
 void places_offer_living(struct places *places, uint64_t source, const char *id, uint64_t epoch)
@@ -610,14 +637,6 @@ void places_ended(struct places *places, uint64_t source, const char *id, uint64
     } else {
         end(spot);
     }
-}
-
-static bool is_there(const struct offer *offer)
-{
-    for (unsigned i = 0; i < offer->of; i++)
-        if (offer->sources[i])
-            return true;
-    return false;
 }
 
 size_t places_offers(const struct places *places, struct node_service *out)

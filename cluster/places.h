@@ -52,8 +52,9 @@ struct places_offer {
     enum placement_strategy strategy;
 };
 
-/* It says what it offers and what lives under it; then comes places_offered(). */
-void places_offer(struct places *places, const struct places_offer *offer);
+/* It says what it offers and what lives under it; then comes places_offered(). False: with all that
+ * is offered here already the node's row could not tell of it. */
+bool places_offer(struct places *places, const struct places_offer *offer);
 void places_offer_living(struct places *places, uint64_t source, const char *id, uint64_t epoch);
 void places_offered(struct places *places, uint64_t source);
 /* Its connection has ended. */

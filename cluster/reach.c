@@ -122,6 +122,8 @@ void reach_up(struct reach *reach, const struct auth_identity *peer)
     HASH_ADD_STR(reach->links, node, link);
     switchboard_begin(&reach->board, &link->side, link->node);
     visitors_on_node(&reach->visitors, link->node, NULL);
+    if (reach->services)
+        services_up(reach->services, link->node);
 }
 
 void reach_down(struct reach *reach, const struct auth_identity *peer, const char *why)

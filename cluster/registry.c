@@ -327,7 +327,7 @@ const char *registry_message(struct registry *registry, const char *node, const 
     if (bytes[0] == REGISTRY_CONFIRM && membership_confirm(membership, from, mono_now_ms()))
         say(registry, REGISTRY_CONFIRMED, node, from, 0);
     else if (bytes[0] == REGISTRY_CONFIRMED)
-        membership_confirmed(membership, from);
+        membership_confirmed(membership, from, mono_now_ms());
     else if (bytes[0] == REGISTRY_ASK && membership_promise(membership, from, mono_now_ms()))
         say(registry, REGISTRY_PROMISE, node, from, asked_ms);
     else if (bytes[0] == REGISTRY_PROMISE)
@@ -422,6 +422,11 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
     settle(registry);
     if (mono_now_ms() >= registry->look_until_ms)
         ev_timer_stop(loop, timer);
+}
+
+void registry_met(struct registry *registry, const char *node)
+{
+    membership_met(registry->membership, node, mono_now_ms());
 }
 
 void registry_look(struct registry *registry)

@@ -60,6 +60,8 @@ bool registry_has_left(const struct registry *registry);
 const struct membership *registry_membership(const struct registry *registry);
 uint64_t registry_generation(const struct registry *registry);
 void registry_read(struct registry *registry);
+/* A session with that node has begun; it can be sent to. */
+void registry_met(struct registry *registry, const char *node);
 /* The session with some node has ended: if that was its end, on this host, it shows at once. */
 void registry_look(struct registry *registry);
 /* What is offered here has changed: it is told with a beat at once. */

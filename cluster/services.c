@@ -184,10 +184,14 @@ static void do_offer(struct services *services, const struct visit *visit)
         if (!addr_is_part(visit->words[i], strlen(visit->words[i])) ||
             !read_epoch(visit, visit->words[i + 1], &epoch))
             return;
+    if (!places_offer(services->places, &offer)) {
+        visit_refuse(visit, CONTROL_E_OVERLOADED,
+                     "this node offers as many services as it may tell of");
+        return;
+    }
     guest = add_guest(services, visit);
     guest->is_offering = true;
     visit_reply(visit, NULL);
-    places_offer(services->places, &offer);
     for (size_t i = OFFER_WORDS; i < visit->count; i += 2) {
         text_unsigned(visit->words[i + 1], 1, INT64_MAX, &epoch);
         places_offer_living(services->places, offer.source, visit->words[i], epoch);
@@ -360,6 +364,11 @@ const char *services_message(struct services *services, const char *node, const 
     if (bytes[0] >= PLACES_HOST)
         return places_message(services->places, node, bytes, size);
     return registry_message(services->registry, node, bytes, size);
+}
+
+void services_up(struct services *services, const char *node)
+{
+    registry_met(services->registry, node);
 }
 
 void services_down(struct services *services, const char *node)

@@ -43,6 +43,8 @@ void services_gone(struct services *services, uint64_t number);
 /* A message of REGISTRY_CONFIRM … PLACES_HOSTED. NULL; or why it is none. */
 const char *services_message(struct services *services, const char *node, const uint8_t *bytes,
                              size_t size);
+/* A session with that node has begun; it can be sent to. */
+void services_up(struct services *services, const char *node);
 /* The session with that node has ended. */
 void services_down(struct services *services, const char *node);
 

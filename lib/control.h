@@ -95,6 +95,12 @@ enum { CONTROL_NODES_COLUMNS = 12 };
                                        * that were in the pipe when it was asked: they came before */
 
 /* ---- sys/node, for services (CLUSTER 4) ----------------------------------------------------- */
+/* What one node may offer: all of it is told in one text, LOAD of its row. */
+enum {
+    CONTROL_SERVICES_MAX = 512,
+    CONTROL_PATHS_MAX = 48 << 10, /* bytes of their paths */
+    CONTROL_LOAD_MAX = 64 << 10,
+};
 #define CONTROL_OFFER   "offer"   /* SERVICE SHARD OF MAX STRATEGY [ID EPOCH]…: from the service's supervisor, or
                                    * from one of those that share it (shard.h; else 0 1), with what lives under
                                    * it; holds for as long as the connection → words, then EVENTs `start` and

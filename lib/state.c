@@ -479,6 +479,12 @@ void state_finish(struct troupe *self)
 /* ---- the author's side --------------------------------------------------------------------------
  */
 
+/* A row that is saved by itself may have to be so behind this one: that takes no longer. */
+static int64_t patience_ms(const struct kept *kept)
+{
+    return kept->what->every_message ? SAVE_BY_ITSELF_MS : SAVE_MS;
+}
+
 int troupe_state_save(struct troupe *self, const char *name, troupe_on_saved *on_saved, void *data)
 {
     struct kept *kept = find(self, name);
@@ -493,8 +499,8 @@ int troupe_state_save(struct troupe *self, const char *name, troupe_on_saved *on
         buf_finish(&value);
         return -1;
     }
-    if (saving_start(&kept->saving, &value, mono_add_ms(mono_now(), SAVE_MS), verdict_post,
-                     verdict) == 0)
+    if (saving_start(&kept->saving, &value, mono_add_ms(mono_now(), patience_ms(kept)),
+                     verdict_post, verdict) == 0)
         return 0;
     saved = errno;
     free(verdict);

@@ -556,8 +556,8 @@ struct troupe_stored {
 /* Runs between messages, once. failure: see above; NULL: it is kept. */
 typedef void troupe_on_saved(struct troupe *self, const char *failure, void *data);
 
-/* Saves the value as it is now. Those that are asked for while one is under way become one. on_saved may be
- * NULL. 0; or -1 with EINVAL (no such state), EMSGSIZE (8 MiB is the most), ENOMEM. */
+/* Saves the value as it is now, within 5 s; 2 s when it is one of every_message. Those that are
+ * asked for while one is under way become one. on_saved may be NULL. 0; or -1 with EINVAL (no such state), EMSGSIZE (8 MiB is the most), ENOMEM. */
 TROUPE_EXPORT int troupe_state_save(struct troupe *self, const char *name, troupe_on_saved *on_saved,
                                     void *data);
 /* The same, waiting for at most timeout_ms (0: 5 s), as troupe_call() does. NULL; or the failure, valid

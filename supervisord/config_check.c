@@ -1,6 +1,7 @@
 /* What can be judged only when all files are read: names, dependencies and links. */
 #include "addr.h"
 #include "config_reader.h"
+#include "control.h"
 #include "depends.h"
 #include "rundir.h"
 #include "texts.h"
@@ -311,6 +312,60 @@ static void check_sockets(const struct whole *whole, size_t which)
     reader_leave(&whole->readers[which]);
 }
 
+/* ---- services of several nodes ----------------------------------------------------------------
+ */
+
+/* So many, and so much of the node's row (node_load.h), do all of them take. */
+struct offered {
+    size_t count, bytes;
+};
+
+static void complain_of_service(struct reader *reader, const char *path, const struct place *at)
+{
+    struct scope scope, inner;
+
+    reader_enter_path(reader, &scope, path, at->line, at->column);
+    reader_enter(reader, &inner, "service", at->line, at->column);
+    complain(reader,
+             "one too many for a node that shares its services: expected at most %d, and %d bytes "
+             "of paths",
+             CONTROL_SERVICES_MAX, CONTROL_PATHS_MAX);
+    reader_leave(reader);
+    reader_leave(reader);
+}
+
+/* Each is said to be one too many, from the first on that is. */
+static void count_services(struct reader *reader, const struct spec *spec, const char *path,
+                           struct offered *offered)
+{
+    char below[ADDR_PATH_MAX + 1];
+
+    if (spec->kind == SPEC_SERVICE) {
+        offered->count++;
+        offered->bytes += strlen(path);
+        if (offered->count > CONTROL_SERVICES_MAX || offered->bytes > CONTROL_PATHS_MAX)
+            complain_of_service(reader, path, &spec->at);
+        return; /* its shards are no others */
+    }
+    for (size_t i = 0; spec->supervisor && i < spec->supervisor->child_count; i++) {
+        const struct spec *child = &spec->supervisor->children[i];
+
+        if (addr_join(path, child->name, below, sizeof below) == 0)
+            count_services(reader, child, below, offered);
+    }
+}
+
+static void check_services(const struct whole *whole)
+{
+    struct offered offered = {0};
+
+    if (!spec_node_is_clustered(&whole->tree->node))
+        return;
+    for (size_t i = 0; i < whole->count; i++)
+        count_services(&whole->readers[i], &whole->tree->applications[i].root,
+                       whole->tree->applications[i].root.name, &offered);
+}
+
 /* When a file could not be read to the end, what is unknown may well be in it. */
 void check_tree(struct reader *readers, size_t count, const struct spec_tree *tree,
                 const char *const *existing)
@@ -323,6 +378,7 @@ void check_tree(struct reader *readers, size_t count, const struct spec_tree *tr
     for (size_t i = 0; i < count; i++)
         check_needs(&whole, i);
     check_order(&whole);
+    check_services(&whole);
     for (size_t i = 0; i < count; i++) {
         check_links(&whole, i, &tree->applications[i].root, tree->applications[i].root.name);
         if (!readers[i].context->text_only)

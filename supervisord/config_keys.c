@@ -201,8 +201,9 @@ static const struct config_key child_keys[] = {
      .expected = "true or false", .example = "false", .sample = SAMPLE_APART,
      .help = "Keeps what the actor hands over at its end, and gives it to its next "
              "incarnation."},
-    {"state", TYPE_BOOL, AT(keeps_state), .kinds = FOR_MODULE, .fallback = "false",
-     .expected = "true or false", .example = "false", .sample = SAMPLE_APART,
+    {"state", TYPE_BOOL, AT(keeps_state), .kinds = FOR_MODULE,
+     .fallback_words = "what the module says: has it .state?", .expected = "true or false",
+     .example = "false", .sample = SAMPLE_APART,
      .help = "Whether the module keeps state in the store: then the node has one. Not with a user "
              "other than the node's."},
     {"user", TYPE_USER, .kinds = FOR_PROCESS,
@@ -307,8 +308,9 @@ static const struct config_key service_keys[] = {
      .expected = "a number from 1 to 100000", .example = "1000",
      .help = "So many actors at a time. Who asks for one more hears overloaded. More than the "
              "descriptors of this machine carry are refused."},
-    {"state", TYPE_BOOL, AT(state), .fallback = "false", .expected = "true or false",
-     .example = "false", .help = "Whether the actors keep their state in the store."},
+    {"state", TYPE_BOOL, AT(state), .fallback_words = "what the module says: has it .state?",
+     .expected = "true or false", .example = "false",
+     .help = "Whether the actors keep their state in the store."},
     {"placement", TYPE_CHOICE, AT(placement), .choices = placements, .fallback = "local",
      .example = "local",
      .help = "On which of several nodes an actor is started: the one that asks, any, the one that "

@@ -341,7 +341,11 @@ static void complain_of_key(struct reader *reader, enum config_section section, 
     const char *nearest = config_key_nearest(section, name);
     enum config_section other = section_of(name);
 
-    if (nearest)
+    if (section == SECTION_SERVICE && !strcmp(name, "exec"))
+        complain(reader,
+                 "not of a service: expected module: port, with the program in its args, see "
+                 "troupe-port(7)");
+    else if (nearest)
         complain(reader, "unknown key: did you mean %s?", nearest);
     else if (other < SECTION_COUNT)
         complain(reader, "unknown key here: expected in a map of %s keys",

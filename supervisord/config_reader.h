@@ -123,6 +123,10 @@ read_value read_url, read_urls, read_rights, read_patterns, read_store, read_nod
 void check_program(struct reader *reader, const struct spec *child, const char *program);
 /* Is its module there? */
 void check_module(struct reader *reader, const struct spec *child);
+/* Sets *state, the value of `state` in the map, when the child's module says itself that it keeps
+ * some. */
+void take_state(struct reader *reader, const struct config_node *map, const struct spec *child,
+                bool *state);
 /* config_tree.c: one child from its map. declared: it needs a name of its own. */
 void read_child(struct reader *reader, const struct config_node *map, bool declared,
                 struct spec *child);

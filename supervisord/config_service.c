@@ -157,6 +157,7 @@ void read_service(struct reader *reader, const struct config_key *key,
     reader_section(reader, SECTION_SERVICE, node, 0, &form);
     check_max(reader, node, form.service.max);
     check_instance(reader, node, &form.instance);
+    take_state(reader, node, &form.instance, &form.service.state);
     *(struct spec_supervisor **)at = make_supervisor(&form);
     if (!*(struct spec_supervisor **)at ||
         (reader->report->errors == errors && spread(*(struct spec_supervisor **)at) < 0))

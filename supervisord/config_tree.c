@@ -4,9 +4,11 @@
 #include "elf_symbols.h"
 #include "text.h"
 #include "texts.h"
+#include "troupe.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,6 +156,30 @@ void check_module(struct reader *reader, const struct spec *child)
     else if (exports == 0)
         complain(reader, "%s: no symbol troupe_actor: expected a module made by TROUPE_ACTOR()",
                  file);
+}
+
+static bool has_state(const struct reader *reader, const struct spec *child)
+{
+    char file[PATH_MAX];
+
+    return !reader->context->text_only && child->module &&
+           config_module_path(child->module, reader->folder, file) == 0 &&
+           elf_points(file, "troupe_actor", offsetof(struct troupe_actor, state)) > 0;
+}
+
+void take_state(struct reader *reader, const struct config_node *map, const struct spec *child,
+                bool *state)
+{
+    struct scope scope;
+
+    if (*state || !has_state(reader, child))
+        return;
+    if (is_given(map, "state")) {
+        enter_key(reader, &scope, map, "state");
+        complain(reader, "false: the module keeps state: expected true, or nothing");
+        reader_leave(reader);
+    }
+    *state = true;
 }
 
 static void check_significant(struct reader *reader, const struct spec *child)
@@ -332,6 +358,7 @@ void read_child(struct reader *reader, const struct config_node *map, bool decla
     reader_section(reader, SECTION_CHILD, map, kinds ? kinds : FOR_ALL, child);
     check_name(reader, map, declared);
     child->replica = reader->replica;
+    take_state(reader, map, child, &child->keeps_state);
     reader->supervisor = supervisor;
     reader->owner = owner;
     if (kinds && !reader->report->no_memory)

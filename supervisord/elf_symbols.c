@@ -63,17 +63,34 @@ static bool text_equals(const struct image *image, const ElfW(Shdr) * texts, uin
            memcmp(image->bytes + offset, text, size) == 0;
 }
 
-static int table_exports(const struct image *image, const ElfW(Shdr) * table,
-                         const ElfW(Shdr) * texts, const char *name)
+/* 1 and the symbol, 0, or -1 with errno. */
+static int table_has(const struct image *image, const ElfW(Shdr) * table, const ElfW(Shdr) * texts,
+                     const char *name, ElfW(Sym) * symbol)
 {
-    ElfW(Sym) symbol;
-
-    for (uint64_t at = 0; table->sh_size - at >= sizeof symbol; at += sizeof symbol) {
-        if (!copy_out(image, table->sh_offset + at, &symbol, sizeof symbol))
+    for (uint64_t at = 0; table->sh_size - at >= sizeof *symbol; at += sizeof *symbol) {
+        if (!copy_out(image, table->sh_offset + at, symbol, sizeof *symbol))
             return not_elf();
-        if (symbol.st_shndx != SHN_UNDEF && ELF64_ST_BIND(symbol.st_info) != STB_LOCAL &&
-            text_equals(image, texts, symbol.st_name, name))
+        if (symbol->st_shndx != SHN_UNDEF && ELF64_ST_BIND(symbol->st_info) != STB_LOCAL &&
+            text_equals(image, texts, symbol->st_name, name))
             return 1;
+    }
+    return 0;
+}
+
+static int find_export(const struct image *image, const ElfW(Ehdr) * header, const char *name,
+                       ElfW(Sym) * symbol)
+{
+    ElfW(Shdr) section, texts;
+
+    for (unsigned i = 0; i < header->e_shnum; i++) {
+        if (!copy_out(image, header->e_shoff + i * sizeof section, &section, sizeof section))
+            return not_elf();
+        if (section.sh_type != SHT_DYNSYM)
+            continue;
+        if (!copy_out(image, header->e_shoff + section.sh_link * sizeof texts, &texts,
+                      sizeof texts))
+            return not_elf();
+        return table_has(image, &section, &texts, name, symbol);
     }
     return 0;
 }
@@ -82,24 +99,75 @@ int elf_bytes_export(const uint8_t *bytes, size_t size, const char *symbol)
 {
     struct image image = {bytes, size};
     ElfW(Ehdr) header;
-    ElfW(Shdr) section, texts;
+    ElfW(Sym) found;
 
     if (!copy_out(&image, 0, &header, sizeof header) || !is_ours(&header))
         return not_elf();
-    for (unsigned i = 0; i < header.e_shnum; i++) {
-        if (!copy_out(&image, header.e_shoff + i * sizeof section, &section, sizeof section))
-            return not_elf();
-        if (section.sh_type != SHT_DYNSYM)
-            continue;
-        if (!copy_out(&image, header.e_shoff + section.sh_link * sizeof texts, &texts,
-                      sizeof texts))
-            return not_elf();
-        return table_exports(&image, &section, &texts, symbol);
-    }
-    return 0;
+    return find_export(&image, &header, symbol, &found);
 }
 
-/* ---- which function stands where --------------------------------------------------------------- */
+/* ---- what an exported table holds
+ * ---------------------------------------------------------------- */
+
+/* Is the place at this address filled in when the file is loaded? */
+static bool is_relocated(const struct image *image, const ElfW(Shdr) * table, uint64_t address)
+{
+    uint64_t entry = table->sh_type == SHT_RELA ? sizeof(ElfW(Rela)) : sizeof(ElfW(Rel)), place;
+
+    for (uint64_t at = 0; table->sh_size - at >= entry; at += entry) {
+        if (!copy_out(image, table->sh_offset + at, &place, sizeof place))
+            return false;
+        if (place == address)
+            return true;
+    }
+    return false;
+}
+
+/* Or does the file have it, by itself or for one of the packed relocations? */
+static bool is_in_file(const struct image *image, const ElfW(Shdr) * section, uint64_t address)
+{
+    void *value;
+
+    return section->sh_type == SHT_PROGBITS && (section->sh_flags & SHF_ALLOC) &&
+           address >= section->sh_addr && address - section->sh_addr < section->sh_size &&
+           copy_out(image, section->sh_offset + (address - section->sh_addr), &value,
+                    sizeof value) &&
+           value;
+}
+
+static bool holds_pointer(const struct image *image, const ElfW(Ehdr) * header, uint64_t address)
+{
+    ElfW(Shdr) section;
+
+    for (unsigned i = 0; i < header->e_shnum; i++) {
+        if (!copy_out(image, header->e_shoff + i * sizeof section, &section, sizeof section))
+            return false;
+        if (is_in_file(image, &section, address) ||
+            ((section.sh_type == SHT_RELA || section.sh_type == SHT_REL) &&
+             is_relocated(image, &section, address)))
+            return true;
+    }
+    return false;
+}
+
+int elf_bytes_point(const uint8_t *bytes, size_t size, const char *symbol, size_t offset)
+{
+    struct image image = {bytes, size};
+    ElfW(Ehdr) header;
+    ElfW(Sym) table;
+    int found;
+
+    if (!copy_out(&image, 0, &header, sizeof header) || !is_ours(&header))
+        return not_elf();
+    found = find_export(&image, &header, symbol, &table);
+    if (found <= 0)
+        return found;
+    return table.st_size >= offset + sizeof(void *) &&
+           holds_pointer(&image, &header, table.st_value + offset);
+}
+
+/* ---- which function stands where ---------------------------------------------------------------
+ */
 
 static bool copy_name(const struct image *image, const ElfW(Shdr) * texts, uint64_t at, char *out,
                       size_t size)
@@ -154,7 +222,8 @@ static int image_function_at(const struct image *image, uint64_t address, char *
     return -1;
 }
 
-/* ---- files ----------------------------------------------------------------------------------------- */
+/* ---- files
+ * ----------------------------------------------------------------------------------------- */
 
 static int map_file(const char *file, struct image *image)
 {
@@ -193,6 +262,18 @@ int elf_exports(const char *file, const char *symbol)
     if (map_file(file, &image) < 0)
         return -1;
     result = elf_bytes_export(image.bytes, image.size, symbol);
+    unmap_file(&image);
+    return result;
+}
+
+int elf_points(const char *file, const char *symbol, size_t offset)
+{
+    struct image image;
+    int result;
+
+    if (map_file(file, &image) < 0)
+        return -1;
+    result = elf_bytes_point(image.bytes, image.size, symbol, offset);
     unmap_file(&image);
     return result;
 }

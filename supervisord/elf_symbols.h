@@ -15,6 +15,11 @@ int elf_exports(const char *file, const char *symbol);
 /* The same for bytes in memory. */
 int elf_bytes_export(const uint8_t *bytes, size_t size, const char *symbol);
 
+/* Does the table that is exported by that name hold a pointer other than NULL at this offset? 0:
+ * also when there is no such table, or it ends before. */
+int elf_points(const char *file, const char *symbol, size_t offset);
+int elf_bytes_point(const uint8_t *bytes, size_t size, const char *symbol, size_t offset);
+
 /* The name of the function that holds `address` (relative to the file's base in memory) into out,
  * and how far into it that is. 0; or -1 when no table knows. */
 int elf_function_at(const char *file, uint64_t address, char *out, size_t size, uint64_t *into);

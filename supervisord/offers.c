@@ -38,11 +38,31 @@ static void drop(struct offers *offers, struct offers_wish *wish)
     free(wish);
 }
 
+static void retry_later(struct offers *offers)
+{
+    ev_now_update(offers->supervisor->loop);
+    ev_timer_stop(offers->supervisor->loop, &offers->retry);
+    ev_timer_set(&offers->retry, AGAIN_MS / 1000., 0.);
+    ev_timer_start(offers->supervisor->loop, &offers->retry);
+}
+
+/* What there is no room for now is asked a little later. */
 static void ask(struct offers *offers, struct offers_wish *wish)
 {
     struct words words = {2, (char *[]){(char *)offers->supervisor->path, wish->id}};
 
-    wish->ref = offers->peer ? peer_request(offers->peer, CONTROL_PLACE, &words, -1) : 0;
+    if (!offers->peer)
+        return;
+    wish->ref = peer_request(offers->peer, CONTROL_PLACE, &words, -1);
+    if (!wish->ref)
+        retry_later(offers);
+}
+
+static void ask_all(struct offers *offers)
+{
+    for (struct offers_wish *wish = offers->wishes; wish; wish = wish->hh.next)
+        if (!wish->ref)
+            ask(offers, wish);
 }
 
 /* ---- what sys/node says -------------------------------------------------------------------------- */
@@ -59,12 +79,28 @@ static void answer(struct offers *offers, uint64_t ref, const char *node, const 
     activations_on_place(&offers->supervisor->activations, id, node, why);
 }
 
+/* Nothing can be started here, as long as there is no other sys/node: whoever asks is told why. */
+static void be_refused(struct offers *offers, const char *why)
+{
+    snprintf(offers->refused, sizeof offers->refused, "%s", why);
+    while (offers->wishes) {
+        char id[ADDR_PART_MAX + 1];
+
+        memcpy(id, offers->wishes->id, sizeof id);
+        drop(offers, offers->wishes);
+        activations_on_place(&offers->supervisor->activations, id, NULL, why);
+    }
+}
+
 static void on_error(struct offers *offers, const struct envelope *env)
 {
     char why[REASON_MAX];
 
     snprintf(why, sizeof why, "%.*s", (int)env->payload_size, (const char *)env->payload);
-    answer(offers, env->ref, NULL, why);
+    if (env->ref == offers->offer)
+        be_refused(offers, why);
+    else
+        answer(offers, env->ref, NULL, why);
 }
 
 static void on_event(struct offers *offers, const struct envelope *env, const struct words *words)
@@ -98,19 +134,13 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     }
 }
 
-static void retry_later(struct offers *offers)
-{
-    ev_now_update(offers->supervisor->loop);
-    ev_timer_set(&offers->retry, AGAIN_MS / 1000., 0.);
-    ev_timer_start(offers->supervisor->loop, &offers->retry);
-}
-
 static void on_close(struct peer *peer, const char *why)
 {
     struct offers *offers = peer_data(peer);
 
     (void)why;
     offers->peer = NULL;
+    offers->refused[0] = '\0';
     for (struct offers_wish *wish = offers->wishes; wish; wish = wish->hh.next)
         wish->ref = 0;
     retry_later(offers);
@@ -158,23 +188,31 @@ static uint64_t send_offer(struct offers *offers)
     return ref;
 }
 
+/* Connects and offers; false: that has to be tried again. */
+static bool begin(struct offers *offers)
+{
+    struct supervisor *supervisor = offers->supervisor;
+
+    offers->peer = peer_dial(supervisor->loop, supervisor->node->run_dir, PEER_NODE,
+                             supervisor->self, mono_add_ms(mono_now(), DIAL_MS), &handlers, offers);
+    offers->offer = offers->peer ? send_offer(offers) : 0;
+    if (offers->offer)
+        return true;
+    peer_close(offers->peer, false);
+    offers->peer = NULL;
+    return false;
+}
+
 static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 {
     struct offers *offers = container_of(timer, struct offers, retry);
-    struct supervisor *supervisor = offers->supervisor;
 
+    (void)loop;
     (void)revents;
-    offers->peer = peer_dial(loop, supervisor->node->run_dir, PEER_NODE, supervisor->self,
-                             mono_add_ms(mono_now(), DIAL_MS), &handlers, offers);
-    offers->offer = offers->peer ? send_offer(offers) : 0;
-    if (!offers->offer) {
-        peer_close(offers->peer, false);
-        offers->peer = NULL;
+    if (offers->peer || begin(offers))
+        ask_all(offers);
+    else
         retry_later(offers);
-        return;
-    }
-    for (struct offers_wish *wish = offers->wishes; wish; wish = wish->hh.next)
-        ask(offers, wish);
 }
 
 /* ---- what is told and asked ----------------------------------------------------------------------- */
@@ -191,6 +229,10 @@ void offers_want(struct offers *offers, const char *id)
     HASH_FIND_STR(offers->wishes, id, wish);
     if (wish)
         return;
+    if (*offers->refused) {
+        activations_on_place(&offers->supervisor->activations, id, NULL, offers->refused);
+        return;
+    }
     wish = calloc(1, sizeof *wish);
     if (!wish) {
         activations_on_place(&offers->supervisor->activations, id, NULL, "overloaded no memory");

@@ -8,6 +8,7 @@
 #define TROUPE_OFFERS_H
 
 #include "fence.h"
+#include "reason.h"
 
 #include <ev.h>
 #include <stdbool.h>
@@ -22,6 +23,7 @@ struct offers {
     struct peer *peer;             /* NULL: not connected */
     uint64_t offer;                /* the number of the request that holds */
     struct offers_wish *wishes;    /* by id */
+    char refused[REASON_MAX];      /* why sys/node does not take our offer; "": it does */
     struct fence fence;
     ev_timer retry;
 };

@@ -186,10 +186,39 @@ END
     assert_equal "$(ask plain/keeper add 7)" 7
 }
 
-@test "an actor that keeps state on a node without a store fails to start by name" {
+@test "what keeps state says so itself: the config need not, and must not deny it" {
     keeper_yaml
-    sed -i 's/, state: true//; s/permanent/temporary/' shop.yaml
-    run -1 node_up shop.yaml
+    sed -i 's/, state: true//' shop.yaml
+    yaml cart.yaml <<'END'
+troupe: 1
+application: market
+supervisor: {children: [{name: carts, service: {module: cart, max: 10}}, {name: counter, module: counter, state: false}]}
+END
+    node_up shop.yaml
+    assert_equal "$(ask shop/keeper add 5)" 5
+    run -0 troupe check cart.yaml
+    sed -i 's/max: 10/max: 10, state: false/' cart.yaml
+    run -7 troupe check cart.yaml
+    assert_output --partial "market/carts: service: state: false: the module keeps state: expected true, or nothing"
+    node_down
+    sed -i 's/service: .*10, state: false}/module: keeper, state: false/' cart.yaml
+    run -7 troupe check cart.yaml
+    assert_output --partial "market/carts: state: false: the module keeps state"
+}
+
+@test "an actor that keeps state on a node without a store fails to start by name" {
+    export LD_LIBRARY_PATH=$BUILD/lib # what is copied has it no longer beside itself
+    cp "$BUILD/workers/counter.so" later.so
+    yaml shop.yaml <<'END'
+troupe: 1
+application: shop
+supervisor: {children: [{name: keeper, module: ./later.so, restart: temporary}]}
+END
+    node_up shop.yaml
+    cp "$BUILD/tests/modules/keeper.so" later.new.so # it keeps state only now
+    mv later.new.so later.so
+    run -1 troupe restart shop/keeper
+    run troupe why shop/keeper
     assert_output --partial "error state number: unreachable sys/store: noproc"
 }
 
@@ -356,6 +385,20 @@ bounce_server() {
     kill -CONT "$(pid_of sys/store)"
     wait "$first"
     ask shop/keeper save_now 1000
+}
+
+@test "a save that comes by itself takes no longer than it may, also behind one that was asked for" {
+    keeper_yaml
+    node_up shop.yaml
+    ask shop/keeper add 1
+    kill -STOP "$(pid_of sys/store)"
+    run -8 troupe call --timeout $((4000 * TEST_SCALE))ms shop/keeper add_twice 10
+    assert_output --partial 'error state number: unreachable sys/store: timeout'
+    kill -CONT "$(pid_of sys/store)"
+    assert_equal "$(ask shop/keeper add 1)" 2
+    assert_equal "$(ask shop/keeper add_twice 10)" 22
+    kill_actor shop/keeper
+    assert_equal "$(ask shop/keeper number)" 22
 }
 
 @test "F21: without its store an actor does not start, by name; with it back it has what it had" {

@@ -81,6 +81,28 @@ END
     [[ $(incarnation_of shop/carts/42) -gt 1 ]]
 }
 
+@test "a service of programs: each of its actors is a port to one, which is told whose it is by its path" {
+    cat >say.sh <<'END'
+n=0
+while IFS=$'\t' read -r ref message rest; do
+    printf '%s\t%s\t%s %s\n' "$ref" "$message" "$TROUPE_PATH" $((n += 1))
+done
+END
+    yaml programs.yaml <<'END'
+troupe: 1
+application: shop
+supervisor:
+  children:
+    - {name: says, service: {module: port, max: 10, idle: 300ms, args: {exec: "bash say.sh"}}}
+END
+    node_up programs.yaml
+    assert_equal "$(troupe call shop/says/a hello)" $'hello\tshop/says/a 1'
+    assert_equal "$(troupe call shop/says/b hello)" $'hello\tshop/says/b 1'
+    are_gone() { [[ $(troupe ps -o path shop | grep -c shop/says/) == 0 ]]; }
+    wait_until 5 are_gone # after their idle time
+    assert_equal "$(troupe call shop/says/a hello)" $'hello\tshop/says/a 1'
+}
+
 @test "state outlives the actor, its service, the store and the node, and a new life may save" {
     yaml carts.yaml <<END
 troupe: 1

@@ -174,6 +174,27 @@ is_answered() { # NODE ID
     assert_output --partial overloaded
 }
 
+@test "a node offers some hundreds of services, all of them" {
+    {
+        printf 'troupe: 1\napplication: shop\nsupervisor:\n  children:\n'
+        printf '    - {name: papers-%d, service: {module: publisher, max: 2}}\n' {1..150}
+    } >tree.yaml
+    company east
+    all_are_offered() { rows "select load from node" | grep -q 'papers-150='; }
+    wait_until 10 all_are_offered
+    at east troupe call shop/papers-150/a ping
+    at east troupe call shop/papers-1/a ping
+    {
+        cat tree.yaml
+        printf '    - {name: more-%d, service: {module: publisher, max: 2}}\n' {151..513}
+        sed -n '/^node:/,$p' east.yaml
+    } >more.yaml
+    run troupe check more.yaml
+    assert_failure 7
+    assert_output --partial 'shop/more-513: service: one too many'
+    refute_output --partial 'shop/more-512: '
+}
+
 has_heard() { # PATTERN
     at east troupe call shop/listener heard | grep -q -- "$1"
 }
@@ -349,6 +370,39 @@ is_busy() {
     is_owner "$id" east
     is_out west
     never_two
+}
+
+is_in_state() { # NODE STATE
+    [[ $(rows "select state from node where name = '$1'") == "$2" ]]
+}
+
+@test "a node that dies while it leaves is waited for no longer: its row has changed since it was read" {
+    local id pids
+
+    LEASE=20s # what is not done at once is tried again after a fifth of it
+    tree 'placement: hash'
+    company east west
+    id=$(id_of west)
+    pids=$(all_of west)
+    kill -TERM "$(at west pid_of sys/node)" # as when the node ends; while an actor lives it has not left
+    wait_until 5 is_in_state west draining
+    # shellcheck disable=SC2086
+    kill -KILL $pids
+    wait_until 3 is_answered east "$id"
+    is_owner "$id" east
+    is_out west
+    never_two
+}
+
+@test "who joins is known to the others as soon as there are sessions with them, and runs actors then" {
+    LEASE=20s # the table is read every fifth of it
+    tree 'placement: local'
+    company east
+    member west
+    run at west troupe call --timeout $((1500 * TEST_SCALE))ms shop/things/1 hit
+    assert_output 1
+    is_owner 1 west
+    wait_until 5 is_in_state west alive
 }
 
 @test "F26: an owner that is stopped loses its actors without waking, and has no say when it wakes" {

@@ -30,6 +30,7 @@ enum {
 #define NODES     "troupe:{nodes}"
 #define PLACES    "troupe:place:{"
 #define REMINDERS "troupe:{reminders}"
+#define REMINDER_EPOCHS REMINDERS ":epochs"
 
 struct redis {
     struct store *store;
@@ -260,6 +261,34 @@ static void add_reminder(struct command *command, const struct store_request *re
     add(command, REMINDERS);
 }
 
+/* SERVICE/ID */
+static void add_actor(struct command *command, const struct store_request *request)
+{
+    snprintf(command->keys[0], KEY_SIZE, "%s/%s", request->service, request->id);
+    add(command, command->keys[0]);
+}
+
+/* The steps of whoever may be fenced. */
+enum { OWNERSHIP, WRITING };
+
+static bool is_about_ownership(const struct store_job *job)
+{
+    return job->request.epoch && job->step == OWNERSHIP;
+}
+
+static bool is_owner(const struct store_job *job)
+{
+    return !job->request.epoch || job->answer.beat;
+}
+
+static void build_ownership(struct redis *self, const struct store_job *job,
+                            struct command *command)
+{
+    begin_script(self, command, SCRIPT_OWNER, "1");
+    add_place(command, &job->request);
+    add_number(command, job->request.epoch);
+}
+
 /* What the sorted set holds of it: the end of its key. */
 static const char *member_of(const struct command *command)
 {
@@ -272,8 +301,8 @@ static void build_reminder_put(struct redis *self, const struct store_job *job,
     const struct store_request *request = &job->request;
 
     begin_script(self, command, SCRIPT_REMINDER_PUT, "3");
-    add_place(command, request);
     add_reminder(command, request);
+    add(command, REMINDER_EPOCHS);
     add_number(command, request->epoch);
     add_number(command, request->version);
     add_number(command, request->due);
@@ -282,6 +311,8 @@ static void build_reminder_put(struct redis *self, const struct store_job *job,
     add(command, job->writer);
     add_number(command, job->now_us);
     add(command, member_of(command));
+    add(command, is_owner(job) ? "true" : "false");
+    add_actor(command, request);
 }
 
 static void build_reminder_advance(struct redis *self, const struct store_job *job,
@@ -303,19 +334,23 @@ static void build_reminder_remove(struct redis *self, const struct store_job *jo
     const struct store_request *request = &job->request;
 
     begin_script(self, command, SCRIPT_REMINDER_REMOVE, "3");
-    add_place(command, request);
     add_reminder(command, request);
+    add(command, REMINDER_EPOCHS);
     add_number(command, request->epoch);
     add_number(command, request->version);
     add(command, job->is_again ? "true" : "false");
     add(command, member_of(command));
+    add(command, is_owner(job) ? "true" : "false");
+    add_actor(command, request);
 }
 
 static void build_reminder(struct redis *self, const struct store_job *job, struct command *command)
 {
     const struct store_request *request = &job->request;
 
-    if (request->op == STORE_REMINDER_PUT) {
+    if (is_about_ownership(job)) {
+        build_ownership(self, job, command);
+    } else if (request->op == STORE_REMINDER_PUT) {
         build_reminder_put(self, job, command);
     } else if (request->op == STORE_REMINDER_DUE) {
         begin_script(self, command, SCRIPT_REMINDER_DUE, "1");
@@ -678,6 +713,26 @@ static void take_claim(struct redis *self, struct store_job *job, const redisRep
     store_finish(self->store, job);
 }
 
+/* ---- a reminder, by whoever may be fenced
+ * --------------------------------------------------------
+ */
+
+/* What was written before an answer was lost is there, whoever owns the place now: so it goes on in
+ * any case. */
+static void take_reminder(struct redis *self, struct store_job *job, const redisReply *reply)
+{
+    if (is_about_ownership(job)) {
+        job->answer.beat = !strcmp(text_at(reply, 0), "ok");
+        job->step = WRITING;
+        send_job(self, job);
+        return;
+    }
+    job->answer.beat = 0;
+    job->answer.status = status_of(text_at(reply, 0));
+    job->answer.version = number_at(reply, 1);
+    store_finish(self->store, job);
+}
+
 /* ---- replies ------------------------------------------------------------------------------------
  */
 
@@ -691,14 +746,16 @@ static void take_reply(struct redis *self, struct store_job *job, const redisRep
     case STORE_PLACE_CLAIM:
         take_claim(self, job, reply);
         return;
+    case STORE_REMINDER_PUT:
+    case STORE_REMINDER_REMOVE:
+    case STORE_REMINDER_ADVANCE:
+        take_reminder(self, job, reply);
+        return;
     case STORE_STATE_GET:
         take_state(job, reply);
         break;
     case STORE_STATE_PUT:
     case STORE_STATE_REMOVE:
-    case STORE_REMINDER_PUT:
-    case STORE_REMINDER_REMOVE:
-    case STORE_REMINDER_ADVANCE:
         job->answer.status = status_of(text_at(reply, 0));
         job->answer.version = number_at(reply, 1);
         break;

@@ -9,6 +9,16 @@
     " owner = p[1] == ARGV[1] and p[2] ~= '' "                                                     \
     "end "
 
+/* The place has another tag, and was looked at before (owner). Whoever has it next may have been
+ * faster: who comes after one of a later epoch is no owner any more. */
+#define IS_STILL_OWNER(epoch, owner, actor)                                                        \
+    "local owner = " owner " == 'true' "                                                           \
+    "if " epoch " ~= '0' then "                                                                    \
+    " local last = tonumber(redis.call('hget', KEYS[3], " actor ") or '0') "                       \
+    " owner = owner and last <= tonumber(" epoch ") "                                              \
+    " if owner then redis.call('hset', KEYS[3], " actor ", " epoch ") end "                        \
+    "end "
+
 #define NODE_ROW "local row = KEYS[1] .. ':' .. ARGV[1] .. ':' .. ARGV[2] "
 
 const char *const redis_scripts[REDIS_SCRIPTS] = {
@@ -84,27 +94,33 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
         "end "
         "return out",
 
-    /* place, reminder, reminders; epoch, expected version, due, period, message, writer, now, member */
-    [SCRIPT_REMINDER_PUT] =
-        IS_OWNER "local r = redis.call('hmget', KEYS[2], 'version', 'writer') "
-                 "local version = r[1] or '0' "
-                 "if r[2] == ARGV[6] then return {'ok', version} end "
-                 "if not owner then return {'fenced', version} end "
-                 "if ARGV[2] ~= '-1' and ARGV[2] ~= version then return {'conflict', version} end "
-                 "if version == '0' then redis.call('hset', KEYS[2], 'version', ARGV[7]) "
-                 "else redis.call('hincrby', KEYS[2], 'version', 1) end "
-                 "redis.call('hset', KEYS[2], 'due', ARGV[3], 'period', ARGV[4], 'message', ARGV[5], 'writer', ARGV[6]) "
-                 "redis.call('zadd', KEYS[3], ARGV[3], ARGV[8]) "
-                 "return {'ok', redis.call('hget', KEYS[2], 'version')}",
+    /* place; epoch */
+    [SCRIPT_OWNER] = IS_OWNER "return {owner and 'ok' or 'fenced'}",
 
-    /* place, reminder, reminders; epoch, expected version, again, member */
+    /* reminder, reminders, epochs; epoch, expected version, due, period, message, writer, now, member, owner,
+     * actor */
+    [SCRIPT_REMINDER_PUT] =
+        "local r = redis.call('hmget', KEYS[1], 'version', 'writer') "
+        "local version = r[1] or '0' "
+        "if r[2] == ARGV[6] then return {'ok', version} end "
+        IS_STILL_OWNER("ARGV[1]", "ARGV[9]", "ARGV[10]")
+        "if not owner then return {'fenced', version} end "
+        "if ARGV[2] ~= '-1' and ARGV[2] ~= version then return {'conflict', version} end "
+        "if version == '0' then redis.call('hset', KEYS[1], 'version', ARGV[7]) "
+        "else redis.call('hincrby', KEYS[1], 'version', 1) end "
+        "redis.call('hset', KEYS[1], 'due', ARGV[3], 'period', ARGV[4], 'message', ARGV[5], 'writer', ARGV[6]) "
+        "redis.call('zadd', KEYS[2], ARGV[3], ARGV[8]) "
+        "return {'ok', redis.call('hget', KEYS[1], 'version')}",
+
+    /* reminder, reminders, epochs; epoch, expected version, again, member, owner, actor */
     [SCRIPT_REMINDER_REMOVE] =
-        IS_OWNER "local version = redis.call('hget', KEYS[2], 'version') or '0' "
-                 "if not owner then return {'fenced', version} end "
-                 "if version == '0' then return {ARGV[3] == 'true' and 'ok' or 'not_found', version} end "
-                 "if ARGV[2] ~= '-1' and ARGV[2] ~= version then return {'conflict', version} end "
-                 "redis.call('del', KEYS[2]) redis.call('zrem', KEYS[3], ARGV[4]) "
-                 "return {'ok', version}",
+        IS_STILL_OWNER("ARGV[1]", "ARGV[5]", "ARGV[6]")
+        "local version = redis.call('hget', KEYS[1], 'version') or '0' "
+        "if not owner then return {'fenced', version} end "
+        "if version == '0' then return {ARGV[3] == 'true' and 'ok' or 'not_found', version} end "
+        "if ARGV[2] ~= '-1' and ARGV[2] ~= version then return {'conflict', version} end "
+        "redis.call('del', KEYS[1]) redis.call('zrem', KEYS[2], ARGV[4]) "
+        "return {'ok', version}",
 
     /* reminder, reminders; expected version, due, writer, member */
     [SCRIPT_REMINDER_ADVANCE] =

@@ -1,15 +1,16 @@
 /*
- * What Redis keeps, and the decisions, as scripts there: Redis runs one at a time, which is the lock that
- * a save's test of its place needs. All keys of one script have one tag, but for
- * reminders, which are found by their time and fenced by their place.
+ * What Redis keeps, and the decisions, as scripts there: Redis runs one at a time, which is the
+ * lock that a save's test of its place needs. All keys of one script have one tag, for servers that
+ * want that. Reminders are found by their time, and so cannot have their place's.
  *
  *   troupe:place:{SERVICE/ID}        hash: node generation epoch writer
  *   troupe:state:{SERVICE/ID}:NAME   hash: value schema version epoch writer saved_us
  *   troupe:{reminders}:SERVICE/ID:NAME   hash: due period message version writer
  *   troupe:{reminders}               sorted set of SERVICE/ID:NAME by due
- *   troupe:{nodes}                   set of NAME:GENERATION, each with a hash troupe:{nodes}:NAME:GENERATION
- *   troupe:epoch                     the counter
- *   troupe:schema                    the version
+ *   troupe:{reminders}:epochs        hash of SERVICE/ID: the last epoch that has set or removed one
+ *   troupe:{nodes}                   set of NAME:GENERATION, each with a hash
+ * troupe:{nodes}:NAME:GENERATION troupe:epoch                     the counter troupe:schema the
+ * version
  */
 #ifndef TROUPE_STORE_REDIS_SCRIPTS_H
 #define TROUPE_STORE_REDIS_SCRIPTS_H
@@ -22,6 +23,7 @@ enum redis_script {
     SCRIPT_PLACE_CLAIM,
     SCRIPT_PLACE_FREE,
     SCRIPT_PLACE_PAGE,
+    SCRIPT_OWNER,
     SCRIPT_REMINDER_PUT,
     SCRIPT_REMINDER_REMOVE,
     SCRIPT_REMINDER_ADVANCE,

@@ -190,6 +190,8 @@ static bool text_is_good(const struct verb *verb, enum field field, const char *
     case STATE:
     case WANTED:
         return is_node_state(text);
+    case LOAD:
+        return strlen(text) <= CONTROL_LOAD_MAX;
     default:
         return strlen(text) <= TEXT_MAX;
     }

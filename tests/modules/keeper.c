@@ -85,6 +85,18 @@ static void on_add(struct troupe *self, struct troupe_message *message)
     troupe_reply(message, keeper->number);
 }
 
+/* The save that it asks for is of half of it. */
+static void on_add_twice(struct troupe *self, struct troupe_message *message)
+{
+    struct keeper *keeper = troupe_state(self);
+
+    keeper->number += troupe_int(message, 0);
+    if (troupe_state_save(self, "number", NULL, NULL) < 0)
+        troupe_fail(message, "not asked for");
+    keeper->number += troupe_int(message, 0);
+    troupe_reply(message, keeper->number);
+}
+
 static void on_number(struct troupe *self, struct troupe_message *message)
 {
     const struct keeper *keeper = troupe_state(self);
@@ -167,6 +179,7 @@ static void on_crash(struct troupe *self, struct troupe_message *message)
 
 static const struct troupe_handler messages[] = {
     {"add", "I", "I", on_add, "adds to the number, which is kept"},
+    {"add_twice", "I", "I", on_add_twice, "adds twice, and has it kept after the first time, too"},
     {"number", "", "I", on_number, "tells it"},
     {"say", "s", "", on_say, "takes words, which are not kept yet"},
     {"words", "", "s", on_words, "tells them"},

@@ -392,7 +392,7 @@ static void on_peer(struct site *site, const struct message *message)
             to_peer(site, peer, PEER_CONFIRMS, 0);
         return;
     default:
-        membership_confirmed(site->membership, peer->generation);
+        membership_confirmed(site->membership, peer->generation, now_ms);
     }
 }
 

@@ -654,6 +654,8 @@ static void check_elf(void)
         memcpy(cut, bytes, size);
         if ((elf_bytes_export(cut, size, "troupe_actor") > 0) != (size >= whole))
             CHECK(false, "the first %zu bytes have the symbol only if it is whole", size);
+        if (elf_bytes_point(cut, size, "troupe_actor", 8) > 0)
+            CHECK(false, "the first %zu bytes have no table that could hold anything", size);
         free(cut);
     }
     CHECK(true, "a file that was cut off anywhere is survived");

@@ -108,7 +108,7 @@ static void alive(void)
     tick(900);
     found(ROWS(ME(NODE_ALIVE, 1), HIM(NODE_ALIVE, 6)), 2, 950);
     found(ROWS(ME(NODE_ALIVE, 1), HIM(NODE_ALIVE, 7)), 2, 1000);
-    membership_confirmed(membership, 2);
+    membership_confirmed(membership, 2, 1000);
     lease_tick(&lease, 1010);
     lease_taken(&lease, 1010, 1020);
 }
@@ -144,10 +144,15 @@ static void check_joining_others(void)
     tap_is_text(
         found(ROWS(ME(NODE_JOINING, 0), HIM(NODE_ALIVE, 3), row("c", 3, NODE_ALIVE, 1)), 3, 1100),
         "confirm b, confirm c", "each of them is asked to confirm");
-    membership_confirmed(membership, 2);
+    membership_met(membership, "c", 1150);
+    tap_is_text(wanted(), "confirm c", "and again when there is a session with it");
+    membership_confirmed(membership, 2, 1200);
+    membership_met(membership, "b", 1200);
     tap_is_text(tick(1200), "", "one has: that is not enough");
-    membership_confirmed(membership, 3);
-    tap_is_text(tick(1300), "alive", "all have: alive");
+    membership_confirmed(membership, 3, 1300);
+    tap_is_text(wanted(), "alive", "all have: alive at once");
+    membership_met(membership, "z", 1300);
+    tap_is_text(wanted(), "", "whose row is not known yet need not confirm");
     found(ROWS(ME(NODE_JOINING, 0), HIM(NODE_ALIVE, 3), row("d", 4, NODE_ALIVE, 1)), 3, 2400);
     tap_is_text(tick(2410), "", "one that has come meanwhile has to confirm as well");
     tap_is_text(
@@ -221,7 +226,7 @@ static void check_death(void)
     create();
     tick(900);
     found(ROWS(ME(NODE_ALIVE, 1), row("f", 6, NODE_ALIVE, 1)), 2, 1000);
-    membership_confirmed(membership, 6);
+    membership_confirmed(membership, 6, 1010);
     {
         struct node_row slow = row("f", 6, NODE_ALIVE, 2);
 
@@ -247,6 +252,14 @@ static void check_burials(void)
     found(ROWS(ME(NODE_ALIVE, 1), HIM(NODE_ALIVE, 7)), 2, 9100);
     CHECK(membership_judge(membership, "b", 2, 99) == MEMBERSHIP_GONE,
           "for good, whatever an overtaken reading says");
+    alive();
+    membership_released(membership, 2, 1100);
+    wanted();
+    answered(MEMBERSHIP_BURY, "b", 2, 7, false, 1110);
+    tap_is_text(found(ROWS(ME(NODE_ALIVE, 1), HIM(NODE_LEAVING, 7)), 2, 1110), "bury b:2 at 7",
+                "not done, since it had begun to leave: it is declared anew, at once");
+    tap_is_text(found(ROWS(ME(NODE_ALIVE, 1), HIM(NODE_LEAVING, 7)), 2, 1130), "",
+                "and that, too, is not repeated at once");
     alive();
     keep(1010 + DEATH);
     tick(1010 + DEATH);
@@ -317,7 +330,7 @@ static void check_confirming(void)
     found(ROWS(ME(NODE_ALIVE, 1), row("b", 20, NODE_ALIVE, 0)), 2, 1100);
     keep(1110 + DEATH);
     CHECK(!strstr(tick(1110 + DEATH), "bury"), "a new generation has to confirm anew");
-    membership_confirmed(membership, 99);
+    membership_confirmed(membership, 99, 1110 + DEATH);
     CHECK(membership_judge(membership, "", 99, 0) == MEMBERSHIP_GONE,
           "a confirmation of somebody who is not known makes nobody known");
 }
@@ -366,7 +379,7 @@ static void check_overtaking(void)
     found(ROWS(ME(NODE_JOINING, 3), HIM(NODE_ALIVE, 6)), 2, 1500);
     CHECK(membership_state(membership) == NODE_ALIVE, "no state goes back");
     keep(1310 + DEATH);
-    membership_confirmed(membership, 2);
+    membership_confirmed(membership, 2, 1000);
     CHECK(strstr(tick(1310 + DEATH), "bury b:2 at 7"), "nor does a beat");
 }
 
@@ -423,7 +436,7 @@ static void check_leaving(void)
 
 static void check_services(void)
 {
-    struct node_service offered[MEMBERSHIP_SERVICES_MAX + 1] = {{"shop/carts", 3, 10}};
+    static struct node_service offered[MEMBERSHIP_SERVICES_MAX + 1] = {{"shop/carts", 3, 10}};
     struct node_row with = HIM(NODE_ALIVE, 7);
     const struct node_row *rows;
 

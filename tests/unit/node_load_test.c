@@ -33,11 +33,22 @@ static void check_both_ways(void)
 
 static void check_bounds(void)
 {
-    struct node_service services[MEMBERSHIP_SERVICES_MAX] = {0}, room[MEMBERSHIP_SERVICES_MAX];
+    static struct node_service services[MEMBERSHIP_SERVICES_MAX], room[MEMBERSHIP_SERVICES_MAX];
     struct node_row row = {.lease_ms = 5000, .services = services, .service_count = MEMBERSHIP_SERVICES_MAX};
     struct node_row read = {0};
     struct buf text = {0};
 
+    for (int i = 0; i < MEMBERSHIP_SERVICES_MAX; i++) {
+        snprintf(services[i].path, sizeof services[i].path, "shop/%045d/%045d", i,
+                 i); /* CONTROL_PATHS_MAX, in all */
+        services[i].max = services[i].instances = UINT32_MAX;
+    }
+    memset(row.lock, 'x', sizeof row.lock - 1);
+    CHECK(node_load_write(&row, &text) == 0 && buf_length(&text) <= NODE_LOAD_MAX + 1,
+          "as many services as there may be fit, with paths as long as they may be");
+    node_load_read(&read, (const char *)buf_front(&text), room);
+    CHECK(read.service_count == MEMBERSHIP_SERVICES_MAX, "and all of them are read back");
+    buf_finish(&text);
     for (int i = 0; i < MEMBERSHIP_SERVICES_MAX; i++)
         snprintf(services[i].path, sizeof services[i].path, "shop/%060d/%060d/%060d", i, i, i);
     CHECK(node_load_write(&row, &text) == 0 && buf_length(&text) <= NODE_LOAD_MAX + 1,

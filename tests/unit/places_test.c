@@ -462,6 +462,34 @@ static void check_nonsense(void)
     end();
 }
 
+static void check_many_services(void)
+{
+    static struct node_service out[MEMBERSHIP_SERVICES_MAX];
+    struct places_offer offer = {.of = 1, .max = 1};
+    char service[16];
+    bool is_taken = true;
+    unsigned n = 1;
+
+    begin(2);
+    while (is_taken && n < 2 * MEMBERSHIP_SERVICES_MAX) {
+        snprintf(service, sizeof service, "shop/s%u", n);
+        offer.service = service;
+        offer.source = SOURCE + n;
+        is_taken = places_offer(places, &offer);
+        n += is_taken;
+    }
+    tap_is_int(n, MEMBERSHIP_SERVICES_MAX,
+               "a node offers so many services, and one more is refused");
+    tap_is_int((long long)places_offers(places, out), MEMBERSHIP_SERVICES_MAX,
+               "all of them are told");
+    offer.service = "shop/carts";
+    CHECK(places_offer(places, &offer), "one that is offered already may be so again");
+    places_withdraw(places, offer.source);
+    offer.service = service;
+    CHECK(places_offer(places, &offer), "and the place of one that is gone is another's");
+    end();
+}
+
 int main(void)
 {
     loop = loop_create();
@@ -473,6 +501,7 @@ int main(void)
     check_silence();
     check_host();
     check_nonsense();
+    check_many_services();
     ev_loop_destroy(loop);
     return tap_done();
 }

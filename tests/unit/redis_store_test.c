@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 static char base[64], socket_path[96], relay_path[96];
+static const char *is_cluster = "no";
 
 static void become_redis(void)
 {
@@ -14,7 +15,7 @@ static void become_redis(void)
     snprintf(log, sizeof log, "%s/redis.log", base);
     execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", socket_path, "--dir",
            base, "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--logfile", log,
-           (char *)NULL);
+           "--cluster-enabled", is_cluster, (char *)NULL);
 }
 
 static int redis(const char *command)
@@ -126,6 +127,50 @@ static void check_refusals(const struct store_config *config)
     store_close(store);
 }
 
+static bool may_remind(struct store *store, int64_t epoch)
+{
+    return ask(store, (struct store_request){.op = STORE_REMINDER_PUT,
+                                             .service = "shop/carts",
+                                             .id = "7",
+                                             .name = "tick",
+                                             .epoch = epoch,
+                                             .version = STORE_ANY,
+                                             .due = 1000,
+                                             .message = "tick"})
+               ->status == STORE_OK;
+}
+
+/* Between the look at the place and the writing another may have it, and write. */
+static void check_overtaken_reminder(const struct store_config *config)
+{
+    struct store *store = suite_open(config);
+
+    redis("hset 'troupe:place:{shop/carts/7}' node a generation 1 epoch 77 writer w");
+    CHECK(may_remind(store, 77) && !may_remind(store, 76), "the owner of a place sets reminders");
+    redis("hset 'troupe:{reminders}:epochs' shop/carts/7 78");
+    CHECK(!may_remind(store, 77), "not after the next owner has");
+    redis("hset 'troupe:place:{shop/carts/7}' epoch 79");
+    CHECK(may_remind(store, 79), "whose next may");
+    store_close(store);
+    redis("del 'troupe:{reminders}' 'troupe:{reminders}:epochs' "
+          "'troupe:{reminders}:shop/carts/7:tick'");
+    redis("del 'troupe:place:{shop/carts/7}'");
+}
+
+/* All the slots are its own, but it takes no command whose keys are of several. */
+static void check_cluster(struct store_server_kind *kind)
+{
+    is_cluster = "yes";
+    suite_shell("rm -rf '%s'/appendonlydir '%s'/dump.rdb", base, base);
+    server_start(kind);
+    CHECK(wait_for_server() && redis("cluster addslotsrange 0 16383") == 0,
+          "a server of a cluster of one");
+    for (int i = 0; i < 200 && redis("get troupe:schema") != 0; i++)
+        suite_run(50);
+    store_suite(&kind->config);
+    server_end();
+}
+
 static void check_where(void)
 {
     struct error err;
@@ -152,9 +197,11 @@ int main(void)
         check_safety(&kind.config);
         check_password(&kind.config);
         check_refusals(&kind.config);
+        check_overtaken_reminder(&kind.config);
         store_suite(&kind.config);
         store_servers_suite(&kind);
     }
     server_end();
+    check_cluster(&kind);
     return tap_done();
 }
