@@ -52,11 +52,11 @@ $(BUILD)/lib/libtroupe.a: $(call objects,$(LIB_SOURCES))
 	$(call say,AR)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/lib/libtroupe.so: $(call objects,$(LIB_SOURCES)) lib/libtroupe.map
+$(BUILD)/lib/libtroupe.so: $(call objects,$(LIB_SOURCES) $(NEST_SOURCES)) lib/libtroupe.map
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) -shared -Wl,-soname,libtroupe.so.0 -Wl,--version-script=lib/libtroupe.map \
-	    -o $@ $(filter %.o,$^) $(ALL_LDFLAGS) $(LIB_LIBS)
+	    -o $@ $(filter %.o,$^) $(ALL_LDFLAGS) $(NEST_FLAGS) $(LIB_LIBS)
 	$(Q)ln -sf libtroupe.so $@.0
 
 $(BUILD)/bin/troupe: $(call objects,$(CLI_SOURCES)) $(BUILD)/lib/libtroupe.a

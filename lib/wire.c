@@ -50,7 +50,9 @@ struct arena {
     jmp_buf escape;
 };
 
-static _Thread_local struct arena *arena;
+/* Where the loader has room for it from the beginning: a place that is made at first use takes each
+ * module 4 pages. */
+static _Thread_local struct arena *arena __attribute__((tls_model("initial-exec")));
 
 /* Every piece is preceded by its size, for realloc. */
 union piece {
