@@ -29,7 +29,8 @@ DEFINES  := -D_GNU_SOURCE -DTROUPE_VERSION='"$(VERSION)"' $(if $(FAULT),-DTROUPE
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 ALL_CFLAGS  = -std=c11 $(WARNINGS) $(DEFINES) -Ilib -fPIC -fvisibility=hidden $(SANFLAGS) $(CFLAGS)
 # Symbols are bound once, by the supervisor, and not again by each child that it forks (15 pages).
-ALL_LDFLAGS = $(SANFLAGS) -Wl,-z,now $(LDFLAGS)
+# In few pieces: each fork of a supervisor copies what is mapped, piece by piece.
+ALL_LDFLAGS = $(SANFLAGS) -Wl,-z,now -Wl,-z,noseparate-code $(LDFLAGS)
 
 include sources.mk
 
