@@ -7,7 +7,7 @@ LIB_SOURCES := \
     lib/reason.c lib/rights.c lib/rundir.c lib/stats.c lib/text.c lib/sp.c lib/peer.c lib/wire.c
 LIB_SOURCES += \
     lib/actor.c lib/agenda.c lib/attach.c lib/audience.c lib/call.c lib/cast.c lib/contact.c lib/crash.c \
-    lib/ctl.c lib/descriptors.c lib/grant.c lib/newborn.c lib/helper.c lib/idle.c lib/logline.c lib/lookup.c lib/mailbox.c lib/message.c \
+    lib/ctl.c lib/descriptors.c lib/grant.c lib/newborn.c lib/helper.c lib/hotline.c lib/idle.c lib/logline.c lib/lookup.c lib/mailbox.c lib/message.c \
     lib/nest.c lib/notify.c lib/parent.c lib/parent_peer.c lib/parent_socket.c lib/publish.c \
     lib/reply.c lib/seat.c lib/subscription.c lib/summons.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c \
     lib/yield.c

@@ -349,6 +349,7 @@ void actor_init(struct troupe *self, const struct troupe_actor *actor, const str
     parent_by_socket(&self->parent, boot->control_fd);
     mailbox_init(self);
     contacts_init(self);
+    hotlines_init(&self->hotlines, self->loop, boot->run_dir, self->address);
     views_init(self);
     calls_init(self);
     TAILQ_INIT(&self->agenda);
@@ -369,6 +370,7 @@ void actor_release(struct troupe *self)
     contacts_finish(self);
     calls_finish(self);
     ties_finish(self);
+    hotlines_finish(&self->hotlines);
     mailbox_finish(self);
     publish_finish(self);
     state_finish(self);
