@@ -84,7 +84,7 @@ TEST_PRELOADS := timejump
 TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer errand onlooker
 FUZZERS      :=
 
-UNIT_TESTS += nest_test actor_test parent_test crash_test ctl_test seat_test subscription_test talk_test timing_test
+UNIT_TESTS += nest_test hotline_test actor_test parent_test crash_test ctl_test seat_test subscription_test talk_test timing_test
 FUZZERS += ctl_fuzz rawcall_fuzz
 ctl_fuzz_FUZZED = lib/ctl.c
 rawcall_fuzz_FUZZED = $(LIB_SOURCES)

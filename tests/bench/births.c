@@ -3,8 +3,8 @@
  * binds a socket, its asker connects, and is answered.
  *
  *   births one N [LIBRARY…]       N of them, one after the other: prints the median in nanoseconds
- *   births many N M [LIBRARY…]    N of them, M of which are under way at a time: prints how many a second
- *     of a process that has loaded these libraries, which is what a fork of it has to copy
+ *   births many N M [LIBRARY…]    N of them, M of which are under way at a time: prints how many a
+ * second of a process that has loaded these libraries, which is what a fork of it has to copy
  *   births echo N MS C N processes that live and echo, called by C callers for so long: calls a
  * second
  */
