@@ -461,8 +461,11 @@ static struct troupe *create(const struct troupe_actor *actor, const struct trou
         return NULL;
     self->state = calloc(1, actor->state_size + 1);
     self->loop = loop_create();
-    if (!self->state || !self->loop)
-        return NULL; /* and the process ends */
+    if (!self->state || !self->loop) {
+        free(self->state);
+        free(self);
+        return NULL;
+    }
     actor_init(self, actor, boot);
     watch_crashes(self, actor);
     return self;

@@ -37,7 +37,7 @@ static unsigned class_of(size_t size)
 {
     unsigned bits;
 
-    if (size <= FINE * GRAIN)
+    if (size <= (size_t)FINE * GRAIN)
         return (unsigned)((size + GRAIN - 1) / GRAIN) - 1;
     bits = 63 - (unsigned)__builtin_clzl(size - 1); /* 2^bits < size <= 2^(bits+1) */
     return FINE + (bits - FINE_BITS) * STEPS + (unsigned)((size - 1) >> (bits - 2)) % STEPS;
