@@ -29,7 +29,8 @@ DEFINES  := -D_GNU_SOURCE -DTROUPE_VERSION='"$(VERSION)"' $(if $(FAULT),-DTROUPE
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 ALL_CFLAGS  = -std=c11 $(WARNINGS) $(DEFINES) -Ilib -fPIC -fvisibility=hidden $(SANFLAGS) $(CFLAGS)
 # Symbols are bound once, by the supervisor, and not again by each child that it forks (15 pages).
-ALL_LDFLAGS = $(SANFLAGS) -Wl,-z,now $(LDFLAGS)
+# In few pieces: each fork of a supervisor copies what is mapped, piece by piece.
+ALL_LDFLAGS = $(SANFLAGS) -Wl,-z,now -Wl,-z,noseparate-code $(LDFLAGS)
 
 include sources.mk
 
@@ -52,11 +53,11 @@ $(BUILD)/lib/libtroupe.a: $(call objects,$(LIB_SOURCES))
 	$(call say,AR)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/lib/libtroupe.so: $(call objects,$(LIB_SOURCES)) lib/libtroupe.map
+$(BUILD)/lib/libtroupe.so: $(call objects,$(LIB_SOURCES) $(NEST_SOURCES)) lib/libtroupe.map
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) -shared -Wl,-soname,libtroupe.so.0 -Wl,--version-script=lib/libtroupe.map \
-	    -o $@ $(filter %.o,$^) $(ALL_LDFLAGS) $(LIB_LIBS)
+	    -o $@ $(filter %.o,$^) $(ALL_LDFLAGS) $(NEST_FLAGS) $(LIB_LIBS)
 	$(Q)ln -sf libtroupe.so $@.0
 
 $(BUILD)/bin/troupe: $(call objects,$(CLI_SOURCES)) $(BUILD)/lib/libtroupe.a

@@ -1,17 +1,23 @@
 # What is built from what: explicit lists, one place.
 
+comma := ,
+
 LIB_SOURCES := \
     lib/addr.c lib/buf.c lib/envelope.c lib/error.c lib/fault.c lib/loop.c lib/mono.c lib/raw.c \
     lib/reason.c lib/rights.c lib/rundir.c lib/stats.c lib/text.c lib/sp.c lib/peer.c lib/wire.c
 LIB_SOURCES += \
     lib/actor.c lib/agenda.c lib/attach.c lib/audience.c lib/call.c lib/cast.c lib/contact.c lib/crash.c \
-    lib/ctl.c lib/descriptors.c lib/grant.c lib/newborn.c lib/helper.c lib/idle.c lib/logline.c lib/lookup.c lib/mailbox.c lib/message.c \
-    lib/notify.c lib/nursery.c lib/parent.c lib/parent_peer.c lib/parent_socket.c lib/publish.c \
+    lib/ctl.c lib/descriptors.c lib/grant.c lib/newborn.c lib/helper.c lib/hotline.c lib/idle.c lib/logline.c lib/lookup.c lib/mailbox.c lib/message.c \
+    lib/nest.c lib/notify.c lib/parent.c lib/parent_peer.c lib/parent_socket.c lib/publish.c \
     lib/reply.c lib/seat.c lib/subscription.c lib/summons.c lib/ties.c lib/timing.c lib/undelivered.c lib/values.c lib/work.c \
     lib/yield.c
 LIB_SOURCES += lib/group.c lib/joining.c lib/table.c lib/views.c lib/reserve.c lib/control_right.c lib/url.c lib/store_url.c lib/shard.c lib/orders.c lib/group_name.c lib/cookie.c lib/following.c
 LIB_SOURCES += lib/reminder.c lib/saving.c lib/state.c lib/storecall.c lib/ticks.c lib/verdict.c lib/withheld.c
-LIB_LIBS    := -lev -ltpl -lm -ldl
+LIB_LIBS    := -lev -ltpl -lm -ldl -static-libgcc
+# What takes its memory from the nest, by these calls of libc: modules and supervisors. Sanitizers keep books on libc's.
+NEST_CALLS   := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc free strdup)
+NEST_SOURCES := $(if $(SAN),,lib/nest_calls.c)
+NEST_FLAGS   := $(if $(SAN),,$(NEST_CALLS))
 
 CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c cli/client.c \
     cli/watch.c cli/actors.c cli/place.c cli/records.c cli/mesh.c cli/sessions.c cli/spread.c cli/target.c cli/columns.c cli/listing.c cli/event.c cli/output.c \
@@ -40,16 +46,19 @@ SUPERVISORD_SOURCES += \
     supervisord/environment.c supervisord/events.c supervisord/falling.c supervisord/files.c supervisord/guard.c \
     supervisord/inquiries.c supervisord/links.c supervisord/logpipes.c supervisord/mailbox_file.c supervisord/main.c \
     supervisord/fence.c supervisord/offers.c supervisord/members.c supervisord/memberships.c supervisord/module.c supervisord/module_exec.c supervisord/outcome.c \
-    supervisord/pages.c supervisord/probe.c supervisord/reap.c supervisord/requests.c supervisord/root.c supervisord/service.c supervisord/shards.c \
+    supervisord/pages.c supervisord/parting.c supervisord/probe.c supervisord/reap.c supervisord/requests.c supervisord/root.c supervisord/service.c supervisord/shards.c \
     supervisord/slots.c supervisord/spawn.c supervisord/status.c supervisord/stop.c supervisord/store.c \
     supervisord/supervisor.c supervisord/sys_tree.c supervisord/talk.c supervisord/thinfork.c \
     supervisord/title.c supervisord/why.c
+# Few libraries, and those in few pieces: each fork of a supervisor copies what it has of them.
 SUPERVISORD_LIBS    := $(if $(FAULT),-lyaml,-Wl,-Bstatic -lyaml -Wl,-Bdynamic)
-comma := ,
 # Fault points (test builds only): calls of libc that can be made to fail.
 FAULT_CALLS := malloc calloc realloc strdup fork socket socketpair accept4 pipe2 write send sendmsg \
     open fopen memfd_create mmap
-ifneq ($(FAULT),)
+ifeq ($(FAULT),)
+SUPERVISORD_SOURCES += $(NEST_SOURCES)
+SUPERVISORD_LIBS    += $(NEST_FLAGS)
+else
 SUPERVISORD_SOURCES += supervisord/fault_points.c
 SUPERVISORD_LIBS    += $(patsubst %,-Wl$(comma)--wrap=%,$(FAULT_CALLS))
 endif
@@ -68,12 +77,14 @@ pool_MODULE_SOURCES := workers/pool.c workers/pool_crew.c workers/pool_field.c w
 UNIT_TESTS   :=
 UNIT_TESTS   += addr_test buf_test envelope_test raw_test reason_test text_test wire_test sp_test \
     peer_test rundir_test again_test
+nest_test_UNITS = lib/nest_calls.c
+nest_test_LIBS  = $(NEST_CALLS)
 TEST_HELPERS :=
 TEST_PRELOADS := timejump
 TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer errand onlooker
 FUZZERS      :=
 
-UNIT_TESTS += actor_test parent_test crash_test ctl_test seat_test subscription_test talk_test timing_test
+UNIT_TESTS += nest_test hotline_test actor_test parent_test crash_test ctl_test seat_test subscription_test talk_test timing_test
 FUZZERS += ctl_fuzz rawcall_fuzz
 ctl_fuzz_FUZZED = lib/ctl.c
 rawcall_fuzz_FUZZED = $(LIB_SOURCES)

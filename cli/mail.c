@@ -41,6 +41,7 @@ struct delivery {
     unsigned closed;      /* times in a row, before anybody listened */
     bool is_down;         /* who listened has gone without a word */
     uint64_t incarnation; /* of who listens; 0: not known */
+    struct hotlines hotlines;
     struct summons *summons; /* of an actor of a service that is not there; or NULL */
     unsigned summoned;            /* times */
     char node[ADDR_PART_MAX + 1]; /* where its service has it; "": here, or it is of none */
@@ -130,15 +131,18 @@ static void on_summoned(void *data, const char *node, const char *failure)
 /* False: nobody can be asked for it. */
 static bool summon(struct delivery *delivery, const char *why)
 {
-    struct client *client = delivery->client;
+    const char *run_dir = delivery->client->dir.path;
+    enum summons_whom whom;
 
-    if (delivery->summoned >= SUMMONS_MOST ||
-        (!*delivery->node && !summons_may_help(client->dir.path, delivery->to->path, why)))
+    if (delivery->summoned >= SUMMONS_MOST)
         return false;
-    *delivery->node = '\0'; /* it may have moved */
+    whom = summons_whom(run_dir, delivery->to->path, delivery->node, why);
+    if (whom == SUMMONS_NOBODY)
+        return false;
+    *delivery->node = '\0';
     delivery->summoned++;
-    delivery->summons = summons_send(client->loop, client->dir.path, delivery->to->path, client->self,
-                                     on_summoned, delivery);
+    delivery->summons =
+        summons_send(&delivery->hotlines, delivery->to->path, whom, on_summoned, delivery);
     return delivery->summons != NULL;
 }
 
@@ -355,6 +359,7 @@ void mail_deliver(struct client *client, const struct mailbox_address *to,
 
     *reply = (struct reply){0};
     delivery.closes = to->seen;
+    hotlines_init(&delivery.hotlines, client->loop, client->dir.path, client->self);
     ev_init(&delivery.again, on_again);
     ev_timer_init(&delivery.limit, on_limit, left_us > 0 ? (double)left_us / 1e6 : 0, 0);
     ev_now_update(client->loop);
@@ -370,6 +375,7 @@ void mail_deliver(struct client *client, const struct mailbox_address *to,
     ev_timer_stop(client->loop, &delivery.limit);
     ev_timer_stop(client->loop, &delivery.again);
     summons_cancel(delivery.summons);
+    hotlines_finish(&delivery.hotlines);
     hang_up(&delivery);
     if (delivery.is_down)
         explain_end(&delivery);

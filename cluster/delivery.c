@@ -32,6 +32,7 @@ struct delivery {
     bool is_open;   /* the other has begun to listen */
     unsigned tries; /* that nobody listened to */
     unsigned summoned;
+    struct hotlines hotlines;
     struct summons *summons;
     ev_timer again, limit;
 };
@@ -61,13 +62,17 @@ static void on_summoned(void *data, const char *node, const char *failure)
 /* False: nobody can be asked for it. */
 static bool summon(struct delivery *delivery, const char *why)
 {
-    if (delivery->is_bound || delivery->summoned >= SUMMONS_MOST ||
-        (!*delivery->node && !summons_may_help(delivery->run_dir, delivery->path, why)))
+    enum summons_whom whom;
+
+    if (delivery->is_bound || delivery->summoned >= SUMMONS_MOST)
         return false;
-    *delivery->node = '\0'; /* it may have moved */
+    whom = summons_whom(delivery->run_dir, delivery->path, delivery->node, why);
+    if (whom == SUMMONS_NOBODY)
+        return false;
+    *delivery->node = '\0';
     delivery->summoned++;
-    delivery->summons = summons_send(delivery->loop, delivery->run_dir, delivery->path,
-                                     delivery->self, on_summoned, delivery);
+    delivery->summons =
+        summons_send(&delivery->hotlines, delivery->path, whom, on_summoned, delivery);
     return delivery->summons != NULL;
 }
 
@@ -188,6 +193,7 @@ struct delivery *delivery_send(const struct delivery_options *options)
     delivery->self = options->self;
     snprintf(delivery->path, sizeof delivery->path, "%s", options->path);
     snprintf(delivery->node, sizeof delivery->node, "%s", options->node);
+    hotlines_init(&delivery->hotlines, options->loop, options->run_dir, options->self);
     delivery->is_bound = *options->node != '\0';
     delivery->message = memory_text(options->message);
     delivery->arguments.size = options->arguments->size;
@@ -211,6 +217,7 @@ void delivery_cancel(struct delivery *delivery)
     ev_timer_stop(delivery->loop, &delivery->again);
     ev_timer_stop(delivery->loop, &delivery->limit);
     summons_cancel(delivery->summons);
+    hotlines_finish(&delivery->hotlines);
     peer_close(delivery->peer, false);
     free(delivery->message);
     free(delivery->arguments.data);

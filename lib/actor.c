@@ -3,7 +3,7 @@
 
 #include "crash.h"
 #include "logline.h"
-#include "nursery.h"
+#include "nest.h"
 #include "text.h"
 
 #include <dlfcn.h>
@@ -19,7 +19,7 @@ _Static_assert((int)TROUPE_ABI == (int)TROUPE_BOOT_ABI, "one number for both bor
 
 enum {
     ACTOR_DRAIN_MS = 1000, /* at the end, for answers and for last words each */
-    ACTOR_SLACK = 64,      /* for the alignment of what the nursery holds */
+    ACTOR_NEST = 512 * 1024,
 };
 
 /* ---- ending -------------------------------------------------------------------------------- */
@@ -349,6 +349,7 @@ void actor_init(struct troupe *self, const struct troupe_actor *actor, const str
     parent_by_socket(&self->parent, boot->control_fd);
     mailbox_init(self);
     contacts_init(self);
+    hotlines_init(&self->hotlines, self->loop, boot->run_dir, self->address);
     views_init(self);
     calls_init(self);
     TAILQ_INIT(&self->agenda);
@@ -369,6 +370,7 @@ void actor_release(struct troupe *self)
     contacts_finish(self);
     calls_finish(self);
     ties_finish(self);
+    hotlines_finish(&self->hotlines);
     mailbox_finish(self);
     publish_finish(self);
     state_finish(self);
@@ -451,13 +453,19 @@ static struct troupe *create(const struct troupe_actor *actor, const struct trou
 {
     struct troupe *self;
 
-    if (nursery_open(sizeof *self + actor->state_size + ACTOR_SLACK) < 0)
+    if (nest_open(ACTOR_NEST) < 0)
         return NULL;
-    self = nursery_take(sizeof *self);
-    self->state = nursery_take(actor->state_size + 1);
+    loop_share_memory();
+    self = calloc(1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->state = calloc(1, actor->state_size + 1);
     self->loop = loop_create();
-    if (!self->loop)
+    if (!self->state || !self->loop) {
+        free(self->state);
+        free(self);
         return NULL;
+    }
     actor_init(self, actor, boot);
     watch_crashes(self, actor);
     return self;
@@ -499,6 +507,8 @@ int troupe_actor_run(const struct troupe_actor *actor, const struct troupe_boot 
     status = live(self);
     terminated = self->terminated;
     actor_release(self);
+    free(self->state);
+    free(self);
     fflush(NULL);
     if (terminated) {
         signal(SIGTERM, SIG_DFL);

@@ -178,13 +178,16 @@ static bool summon(struct contact *contact, struct peer *peer, struct buf *lefto
 {
     struct troupe *self = contact->self;
 
-    if (*contact->node && contact->summoned < SUMMONS_MOST) /* it may have moved */
-        *contact->node = '\0';
-    else if (!summons_may_help(self->boot->run_dir, contact->path, why) || contact->summoned >= SUMMONS_MOST)
+    enum summons_whom whom;
+
+    if (contact->summoned >= SUMMONS_MOST)
         return false;
+    whom = summons_whom(self->boot->run_dir, contact->path, contact->node, why);
+    if (whom == SUMMONS_NOBODY)
+        return false;
+    *contact->node = '\0';
     contact->summoned++;
-    contact->summons = summons_send(self->loop, self->boot->run_dir, contact->path, self->address,
-                                    on_summoned, contact);
+    contact->summons = summons_send(&self->hotlines, contact->path, whom, on_summoned, contact);
     if (!contact->summons)
         return false;
     drop_hello(contact, peer, leftover);

@@ -1,10 +1,10 @@
 #include "crash.h"
 
-#include <execinfo.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unwind.h>
 
 static const struct fatal {
     int number;
@@ -19,18 +19,6 @@ enum { FATAL_COUNT = sizeof FATAL / sizeof *FATAL };
 static int report_fd = -1;
 static uintptr_t module_base;
 static _Alignas(16) char alternate_stack[64 * 1024];
-
-/* Runs when the library is loaded, too: a supervisor loads it once for all the modules it forks,
- * which then share what the first backtrace() writes (6 pages). */
-__attribute__((constructor)) void crash_prime(void)
-{
-    static bool primed;
-    void *frame;
-
-    if (!primed)
-        backtrace(&frame, 1);
-    primed = true;
-}
 
 /* ---- formatting: async-signal-safe --------------------------------------------------------- */
 
@@ -81,6 +69,41 @@ size_t crash_format(char out[CRASH_LINE_MAX], const char *signal, uintptr_t addr
     return line.length;
 }
 
+/* ---- the stack ----------------------------------------------------------------------------- */
+
+struct walk {
+    void **frames;
+    int count, most;
+    _Unwind_Word last; /* the frame that was seen last: one that does not move is the end */
+    bool is_begun;     /* our own has been seen */
+};
+
+static _Unwind_Reason_Code on_frame(struct _Unwind_Context *context, void *data)
+{
+    struct walk *walk = data;
+    _Unwind_Word frame = _Unwind_GetCFA(context);
+    void *at = (void *)_Unwind_GetIP(context);
+
+    if (!walk->is_begun) {
+        walk->is_begun = true;
+        return _URC_NO_REASON;
+    }
+    if (!at || walk->count == walk->most || (walk->count > 0 && frame == walk->last))
+        return _URC_END_OF_STACK;
+    walk->frames[walk->count++] = at;
+    walk->last = frame;
+    return _URC_NO_REASON;
+}
+
+/* Not backtrace(3), which loads a library for it into each process. */
+__attribute__((noinline)) static int take_frames(void *frames[CRASH_FRAMES_MAX])
+{
+    struct walk walk = {.frames = frames, .most = CRASH_FRAMES_MAX};
+
+    _Unwind_Backtrace(on_frame, &walk);
+    return walk.count;
+}
+
 /* ---- the handler --------------------------------------------------------------------------- */
 
 static const char *fatal_name(int number)
@@ -101,7 +124,7 @@ static void on_fatal(int number, siginfo_t *info, void *context)
 
     (void)context;
     signal(number, SIG_DFL);
-    count = backtrace(frames, CRASH_FRAMES_MAX);
+    count = take_frames(frames);
     send(report_fd, line,
          crash_format(line, fatal_name(number), is_fault ? (uintptr_t)info->si_addr : 0,
                       module_base, frames, count),
@@ -116,7 +139,6 @@ void crash_install(int control_fd, const void *base)
 
     report_fd = control_fd;
     module_base = (uintptr_t)base;
-    crash_prime();
     sigaltstack(&stack, NULL);
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < FATAL_COUNT; i++)

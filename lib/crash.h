@@ -12,10 +12,6 @@
 
 enum { CRASH_FRAMES_MAX = 32, CRASH_LINE_MAX = 768 };
 
-/* The first backtrace() of a process loads a library, which a signal handler must not do. Call it
- * once before the first fork. */
-void crash_prime(void);
-
 /* Handles SEGV BUS FPE ILL ABRT SYS TRAP on an alternate stack, until the end of the process. base
  * is where the module lies in memory (0: not known). */
 void crash_install(int control_fd, const void *base);

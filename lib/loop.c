@@ -1,6 +1,27 @@
 #include "loop.h"
 
 #include <signal.h>
+#include <stdlib.h>
+
+/* libev has no word for "no memory". A size of 0 frees. */
+static void *for_libev(void *block, long size) EV_NOEXCEPT
+{
+    void *resized;
+
+    if (size <= 0) {
+        free(block);
+        return NULL;
+    }
+    resized = realloc(block, (size_t)size);
+    if (!resized)
+        abort();
+    return resized;
+}
+
+void loop_share_memory(void)
+{
+    ev_set_allocator(for_libev);
+}
 
 struct ev_loop *loop_create(void)
 {

@@ -12,6 +12,9 @@
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 #endif
 
+/* From now on libev takes its memory where the caller's code does, and a process without any ends.
+ * Once, before its first loop. */
+void loop_share_memory(void);
 /* A fresh epoll loop, or NULL with errno. Also ignores SIGPIPE in this process. */
 struct ev_loop *loop_create(void);
 

@@ -21,7 +21,7 @@ static void finish(struct parent *parent)
 /* Returns whether there may be more. */
 static bool read_datagram(struct parent *parent)
 {
-    char bytes[PARENT_RECEIVED + 1];
+    static char bytes[PARENT_RECEIVED + 1]; /* not on the stack: see receive_chunk() */
     ssize_t size = recv(parent->fd, bytes, PARENT_RECEIVED, MSG_DONTWAIT);
 
     if (size < 0)

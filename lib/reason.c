@@ -124,7 +124,7 @@ void reason_copy(const char *text, const char *fallback, char out[REASON_MAX])
 
 const char *signal_name(int number)
 {
-    static _Thread_local char other[24];
+    static _Thread_local char other[24] __attribute__((tls_model("initial-exec")));
     const char *name = number > 0 && number < NSIG ? sigabbrev_np(number) : NULL;
 
     if (name)

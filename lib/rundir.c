@@ -400,8 +400,9 @@ static int listen_in(int dir, const char *name)
     if (fd < 0 || socket_address(dir, prefix, name, &sun))
         return close_with_errno(fd, errno);
     snprintf(temporary, sizeof temporary, "%s%s", prefix, name);
-    unlinkat(dir, temporary, 0);
-    if (bind(fd, (struct sockaddr *)&sun, sizeof sun))
+    if (bind(fd, (struct sockaddr *)&sun, sizeof sun) &&
+        (errno != EADDRINUSE || unlinkat(dir, temporary, 0) ||
+         bind(fd, (struct sockaddr *)&sun, sizeof sun)))
         return close_with_errno(fd, errno);
     if (fchmodat(dir, temporary, 0666, 0) || listen(fd, SOMAXCONN) ||
         renameat(dir, temporary, dir, name)) {
@@ -418,9 +419,9 @@ int rundir_listen(const char *run_dir, const char *path)
     const char *name;
     int dir, fd;
 
-    if (make_parents(run_dir, path))
-        return -1;
     dir = open_parent(run_dir, path, &name);
+    if (dir < 0 && errno == ENOENT && make_parents(run_dir, path) == 0)
+        dir = open_parent(run_dir, path, &name);
     if (dir < 0)
         return -1;
     fd = listen_in(dir, name);

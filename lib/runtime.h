@@ -45,6 +45,7 @@ struct troupe {
     struct parent parent;
     struct mailbox mailbox;
     struct contacts contacts;
+    struct hotlines hotlines;
     struct calls calls;
     struct subscriptions subscriptions;
     struct publishing publishing;

@@ -426,7 +426,7 @@ static ssize_t receive_chunk(struct sp_conn *conn)
         struct cmsghdr align;
         char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
     } control;
-    uint8_t bytes[CHUNK_SIZE];
+    static uint8_t bytes[CHUNK_SIZE]; /* on the stack, it would leave copied pages far down there */
     struct iovec iov = {bytes, sizeof bytes};
     struct msghdr msg = {.msg_iov = &iov,
                          .msg_iovlen = 1,

@@ -3,7 +3,6 @@
 #include "addr.h"
 #include "control.h"
 #include "loop.h"
-#include "peer.h"
 #include "reason.h"
 #include "rundir.h"
 
@@ -17,10 +16,9 @@
 enum { AGAIN_MS = 10 };
 
 struct summons {
+    struct hotlines *hotlines; /* gone perhaps when `done` returns */
     struct ev_loop *loop;
-    const char *run_dir, *self;
-    struct peer *peer;
-    uint64_t ref;
+    struct hotline_request request;
     summons_done *done;
     void *data;
     ev_timer again;
@@ -35,10 +33,16 @@ void summons_path(const char *path, const char *node, char out[SUMMONS_PATH_MAX 
     snprintf(out, SUMMONS_PATH_MAX + 1, "%s%s%s", path, *node ? "@" : "", node);
 }
 
-bool summons_may_help(const char *run_dir, const char *path, const char *why)
+enum summons_whom summons_whom(const char *run_dir, const char *path, const char *node,
+                               const char *why)
 {
-    return strcmp(why, "noproc") == 0 && !*addr_node_part(path) &&
-           (rundir_is_of_service(run_dir, path) || rundir_may_be_elsewhere(run_dir, path));
+    if (*node)
+        return rundir_is_of_service(run_dir, path) ? SUMMONS_SERVICE : SUMMONS_NODE;
+    if (strcmp(why, "noproc") != 0 || *addr_node_part(path))
+        return SUMMONS_NOBODY;
+    if (rundir_is_of_service(run_dir, path))
+        return SUMMONS_SERVICE;
+    return rundir_may_be_elsewhere(run_dir, path) ? SUMMONS_NODE : SUMMONS_NOBODY;
 }
 
 static void finish(struct summons *summons, const char *node, const char *failure)
@@ -93,31 +97,26 @@ static void take_reply(struct summons *summons, const struct envelope *env)
     finish(summons, kept, NULL);
 }
 
-static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
+static void on_answer(struct hotline_request *request, const struct envelope *env)
 {
-    struct summons *summons = peer_data(peer);
+    struct summons *summons = container_of(request, struct summons, request);
     char said[ADDR_PATH_MAX + REASON_MAX], failure[REASON_MAX];
 
-    if (fd >= 0)
-        close(fd);
-    if (env->ref != summons->ref)
-        return;
     if (env->kind == ENVELOPE_CONTROL_REPLY) {
         take_reply(summons, env);
-    } else if (env->kind == ENVELOPE_ERROR) {
-        snprintf(said, sizeof said, "%.*s", (int)env->payload_size, (const char *)env->payload);
-        failure_of(said, summons->path, failure);
-        finish(summons, "", failure);
+        return;
     }
+    snprintf(said, sizeof said, "%.*s", (int)env->payload_size, (const char *)env->payload);
+    failure_of(said, summons->path, failure);
+    finish(summons, "", failure);
 }
 
 /* Who had been reached ends: it will be started again, or its mailbox goes. */
-static void on_close(struct peer *peer, const char *why)
+static void on_lost(struct hotline_request *request, const char *why, bool was_open)
 {
-    struct summons *summons = peer_data(peer);
+    struct summons *summons = container_of(request, struct summons, request);
 
-    summons->peer = NULL;
-    if (!*peer_remote(peer)) {
+    if (!was_open) {
         finish(summons, "", strcmp(why, strerror(EACCES)) == 0 ? "denied" : "noproc");
         return;
     }
@@ -128,16 +127,11 @@ static void on_close(struct peer *peer, const char *why)
 
 static int ask(struct summons *summons)
 {
-    static const struct peer_handlers handlers = {.on_envelope = on_envelope, .on_close = on_close};
     char *names[] = {summons->service, (char *)addr_name(summons->path)};
     const struct words words = {summons->is_of_node ? 2 : 1, names + !summons->is_of_node};
 
-    summons->peer = peer_dial(summons->loop, summons->run_dir, summons->mailbox, summons->self,
-                              (struct mono){0}, &handlers, summons);
-    if (!summons->peer)
-        return -1;
-    summons->ref = peer_request(summons->peer, summons->verb, &words, -1);
-    return summons->ref ? 0 : -1;
+    return hotline_ask(summons->hotlines, summons->mailbox, summons->verb, &words,
+                       &summons->request);
 }
 
 static void on_again(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -163,17 +157,18 @@ static int find_mailbox(struct summons *summons)
     return 0;
 }
 
-static struct summons *begin(struct ev_loop *loop, const char *run_dir, const char *path, const char *self,
-                             const char *verb, summons_done *done, void *data)
+static struct summons *begin(struct hotlines *hotlines, const char *path, const char *verb,
+                             summons_done *done, void *data)
 {
     struct summons *summons = calloc(1, sizeof *summons);
     int saved;
 
     if (!summons)
         return NULL;
-    summons->loop = loop;
-    summons->run_dir = run_dir;
-    summons->self = self;
+    summons->hotlines = hotlines;
+    summons->loop = hotlines->loop;
+    summons->request.on_answer = on_answer;
+    summons->request.on_lost = on_lost;
     summons->verb = verb;
     summons->done = done;
     summons->data = data;
@@ -187,12 +182,11 @@ static struct summons *begin(struct ev_loop *loop, const char *run_dir, const ch
     return NULL;
 }
 
-struct summons *summons_send(struct ev_loop *loop, const char *run_dir, const char *path, const char *self,
+struct summons *summons_send(struct hotlines *hotlines, const char *path, enum summons_whom whom,
                              summons_done *done, void *data)
 {
-    const char *verb = rundir_is_of_service(run_dir, path) ? CONTROL_ACTIVATE : CONTROL_PLACE;
-
-    return begin(loop, run_dir, path, self, verb, done, data);
+    return begin(hotlines, path, whom == SUMMONS_SERVICE ? CONTROL_ACTIVATE : CONTROL_PLACE, done,
+                 data);
 }
 
 bool summons_can_find(const char *run_dir, const char *path)
@@ -207,10 +201,10 @@ bool summons_can_find(const char *run_dir, const char *path)
            (rundir_is_of_service(run_dir, path) || rundir_may_be_elsewhere(run_dir, path));
 }
 
-struct summons *summons_find(struct ev_loop *loop, const char *run_dir, const char *path, const char *self,
-                             summons_done *done, void *data)
+struct summons *summons_find(struct hotlines *hotlines, const char *path, summons_done *done,
+                             void *data)
 {
-    return begin(loop, run_dir, path, self, CONTROL_WHERE, done, data);
+    return begin(hotlines, path, CONTROL_WHERE, done, data);
 }
 
 void summons_cancel(struct summons *summons)
@@ -218,6 +212,6 @@ void summons_cancel(struct summons *summons)
     if (!summons)
         return;
     ev_timer_stop(summons->loop, &summons->again);
-    peer_close(summons->peer, false);
+    hotline_cancel(&summons->request);
     free(summons);
 }

@@ -7,8 +7,8 @@
 #define TROUPE_SUMMONS_H
 
 #include "addr.h"
+#include "hotline.h"
 
-#include <ev.h>
 #include <stdbool.h>
 
 struct summons;
@@ -24,17 +24,24 @@ enum { SUMMONS_PATH_MAX = ADDR_PATH_MAX + 1 + ADDR_PART_MAX };
 /* What is dialled to reach it: its path, and behind an @ the node that summons_done() told, if that is not "". */
 void summons_path(const char *path, const char *node, char out[SUMMONS_PATH_MAX + 1]);
 
-/* Did nobody answer at this path of this node, `why` being what its connection ended with, whom a service would
- * start if it were asked? */
-bool summons_may_help(const char *run_dir, const char *path, const char *why);
-/* run_dir and self, the asker's address, outlive it. Never done before this returns. NULL with errno. */
-struct summons *summons_send(struct ev_loop *loop, const char *run_dir, const char *path, const char *self,
+enum summons_whom {
+    SUMMONS_NOBODY,
+    SUMMONS_SERVICE, /* its service's supervisor */
+    SUMMONS_NODE,    /* sys/node: only other nodes have that service */
+};
+
+/* Nobody answers at this path, `why` being what its connection ended with: who would start it if
+ * asked? On that other node it was, when that is not "": it may have moved. */
+enum summons_whom summons_whom(const char *run_dir, const char *path, const char *node,
+                               const char *why);
+/* Never done before this returns. NULL with errno. */
+struct summons *summons_send(struct hotlines *hotlines, const char *path, enum summons_whom whom,
                              summons_done *done, void *data);
 /* May an actor of a service be at this path, on another node, as none of this one is there? */
 bool summons_can_find(const char *run_dir, const char *path);
 /* Asks where it is, and does not start it: done is told the node, or a failure. As summons_send(). */
-struct summons *summons_find(struct ev_loop *loop, const char *run_dir, const char *path, const char *self,
-                             summons_done *done, void *data);
+struct summons *summons_find(struct hotlines *hotlines, const char *path, summons_done *done,
+                             void *data);
 /* Takes NULL. */
 void summons_cancel(struct summons *summons);
 

@@ -277,7 +277,7 @@ static bool search(struct tie *tie, const char *who)
 
     if (!summons_can_find(self->boot->run_dir, who) || !(tie->who = strdup(who)))
         return false;
-    tie->search = summons_find(self->loop, self->boot->run_dir, who, self->address, on_found, tie);
+    tie->search = summons_find(&self->hotlines, who, on_found, tie);
     return tie->search != NULL;
 }
 
@@ -346,7 +346,7 @@ static void find_node(struct troupe *self, const char *who, struct whither *whit
 
     if (!summons_can_find(self->boot->run_dir, who))
         return;
-    found = summons_find(self->loop, self->boot->run_dir, who, self->address, on_whither, whither);
+    found = summons_find(&self->hotlines, who, on_whither, whither);
     if (!found)
         return;
     agenda_wait_for(self, &whither->is_known, TIES_LINK_MS);

@@ -17,6 +17,7 @@ static const char format_rows[] = "A(sccuUuUsUUUUuuuuUUUUUUsssuuU)";
 
 enum {
     PREAMBLE_SIZE = 8,     /* "tpl", flags, length */
+    FACT_SHORT = 256,      /* most are */
     IMAGE_MAX = 256 << 20, /* far more than any message may have */
     ELEMENTS_MAX = 1000000,
     FLAG_BIG_ENDIAN = 1,
@@ -50,7 +51,9 @@ struct arena {
     jmp_buf escape;
 };
 
-static _Thread_local struct arena *arena;
+/* Where the loader has room for it from the beginning: a place that is made at first use takes each
+ * module 4 pages. */
+static _Thread_local struct arena *arena __attribute__((tls_model("initial-exec")));
 
 /* Every piece is preceded by its size, for realloc. */
 union piece {
@@ -464,19 +467,25 @@ int facts_add(struct facts *facts, char type, const char *key, const char *value
 
 int facts_addf(struct facts *facts, char type, const char *key, const char *format, ...)
 {
-    char *value;
-    int result;
+    char short_value[FACT_SHORT], *value = short_value;
+    int length, result;
     va_list args;
 
     va_start(args, format);
-    result = vasprintf(&value, format, args);
+    length = vsnprintf(short_value, sizeof short_value, format, args);
     va_end(args);
-    if (result < 0) {
+    if (length >= FACT_SHORT && (value = malloc((size_t)length + 1))) {
+        va_start(args, format);
+        vsnprintf(value, (size_t)length + 1, format, args);
+        va_end(args);
+    }
+    if (length < 0 || !value) {
         facts->incomplete = true;
         return fail(ENOMEM);
     }
     result = facts_add(facts, type, key, value);
-    free(value);
+    if (value != short_value)
+        free(value);
     return result;
 }
 

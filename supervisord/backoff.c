@@ -1,11 +1,22 @@
 #include "backoff.h"
 
-#include <math.h>
+/* Not libm's: it would be a library more in each process that is forked. It may be infinite. */
+static double power(double factor, uint32_t n)
+{
+    double result = 1;
+
+    for (; n; n >>= 1, factor *= factor)
+        if (n & 1)
+            result *= factor;
+    return result;
+}
 
 /* initial × factor^n, at most max. */
-static double delay_of(const struct backoff_spec *spec, double n)
+static double delay_of(const struct backoff_spec *spec, uint32_t n)
 {
-    return fmin((double)spec->initial_ms * pow(spec->factor, n), (double)spec->max_ms);
+    double grown = (double)spec->initial_ms * power(spec->factor, n), most = (double)spec->max_ms;
+
+    return grown < most ? grown : most;
 }
 
 int64_t backoff_next(struct backoff *backoff, const struct backoff_spec *spec, int64_t ran_ms,
@@ -20,20 +31,42 @@ int64_t backoff_next(struct backoff *backoff, const struct backoff_spec *spec, i
     delay = delay_of(spec, backoff->tries);
     if (backoff->tries < UINT32_MAX)
         backoff->tries++;
-    return llround(delay * (1 + spec->jitter * (2 * chance - 1)));
+    return (int64_t)(delay * (1 + spec->jitter * (2 * chance - 1)) + 0.5);
+}
+
+/* How many of the first n delays are below max. */
+static uint32_t growing_of(const struct backoff_spec *spec, uint32_t n)
+{
+    uint32_t low = 0, high = n;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (delay_of(spec, middle) < (double)spec->max_ms)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 /* Sum of the first n delays, without jitter: a geometric series, then max for each of the rest. */
-static double sum_of_delays(const struct backoff_spec *spec, double n)
+static double sum_of_delays(const struct backoff_spec *spec, uint32_t n)
 {
-    double growing;
+    uint32_t growing;
 
     if (spec->factor <= 1)
         return n * delay_of(spec, 0);
-    growing = ceil(log((double)spec->max_ms / (double)spec->initial_ms) / log(spec->factor));
-    growing = fmax(0, fmin(n, growing));
-    return (double)spec->initial_ms * (pow(spec->factor, growing) - 1) / (spec->factor - 1) +
-           (n - growing) * (double)spec->max_ms;
+    growing = growing_of(spec, n);
+    return (double)spec->initial_ms * (power(spec->factor, growing) - 1) / (spec->factor - 1) +
+           (double)(n - growing) * (double)spec->max_ms;
+}
+
+static int64_t rounded_up(double number)
+{
+    int64_t whole = (int64_t)number;
+
+    return (double)whole < number ? whole + 1 : whole;
 }
 
 /* A restart counts when the child has ended, before the delay: between the first and the one that
@@ -44,7 +77,7 @@ bool backoff_fits_intensity(const struct backoff_spec *spec, uint32_t intensity,
     double smallest = 0;
 
     if (spec->initial_ms > 0)
-        smallest = ceil(sum_of_delays(spec, intensity) * (1 - spec->jitter) - 1e-6);
-    *smallest_ms = smallest < 9e15 ? (int64_t)smallest : (int64_t)9e15;
+        smallest = sum_of_delays(spec, intensity) * (1 - spec->jitter) - 1e-6;
+    *smallest_ms = smallest < 9e15 ? rounded_up(smallest) : (int64_t)9e15;
     return *smallest_ms <= period_ms;
 }

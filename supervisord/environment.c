@@ -10,7 +10,9 @@
 enum { LIST_SIZE = 512, SET_MAX = 32 };
 
 static char *list[LIST_SIZE];
-static char text[ENVIRONMENT_TEXT_SIZE];
+static _Alignas(8) char text[ENVIRONMENT_TEXT_SIZE];
+static size_t text_used;
+static bool borrows;
 
 void environment_begin(struct environment *environment, size_t extra)
 {
@@ -19,6 +21,8 @@ void environment_begin(struct environment *environment, size_t extra)
     for (char **at = environ; at && *at; at++)
         wanted++;
     *environment = (struct environment){.list = list};
+    text_used = 0;
+    borrows = false;
     if (wanted > LIST_SIZE)
         environment->list = calloc(wanted, sizeof *list);
     environment->failed = !environment->list;
@@ -42,52 +46,74 @@ static bool is_named(const struct environment *environment, const char *pair)
     return false;
 }
 
-void environment_add(struct environment *environment, char *pair)
+static void add(struct environment *environment, char *pair)
 {
     if (!environment->failed && !is_named(environment, pair))
         environment->list[environment->count++] = pair;
 }
 
-/* Appends to the texts; false when they are full. */
-static bool put(struct environment *environment, const char *format, va_list args)
+void *environment_keep(const void *bytes, size_t size)
 {
-    size_t room = sizeof text - environment->text_used;
-    int length = vsnprintf(text + environment->text_used, room, format, args);
+    size_t from = (text_used + 7) / 8 * 8;
+
+    if (from > sizeof text || size > sizeof text - from)
+        return NULL;
+    text_used = from + size;
+    return memcpy(text + from, bytes, size);
+}
+
+bool environment_borrows(void)
+{
+    return borrows;
+}
+
+void environment_add(struct environment *environment, char *pair)
+{
+    char *kept = environment_keep(pair, strlen(pair) + 1);
+
+    borrows |= !kept;
+    add(environment, kept ? kept : pair);
+}
+
+/* Appends to the texts; false when they are full. */
+static bool put(const char *format, va_list args)
+{
+    size_t room = sizeof text - text_used;
+    int length = vsnprintf(text + text_used, room, format, args);
 
     if (length < 0 || (size_t)length >= room)
         return false;
-    environment->text_used += (size_t)length;
+    text_used += (size_t)length;
     return true;
 }
 
-static bool put_name(struct environment *environment, const char *format, ...)
+static bool put_name(const char *format, ...)
 {
     va_list args;
     bool fits;
 
     va_start(args, format);
-    fits = put(environment, format, args);
+    fits = put(format, args);
     va_end(args);
     return fits;
 }
 
 void environment_set(struct environment *environment, const char *name, const char *format, ...)
 {
-    char *pair = text + environment->text_used;
+    char *pair = text + text_used;
     va_list args;
 
     va_start(args, format);
-    environment->failed |=
-        !put_name(environment, "%s=", name) || !put(environment, format, args);
+    environment->failed |= !put_name("%s=", name) || !put(format, args);
     va_end(args);
-    environment->text_used++;
-    environment_add(environment, pair);
+    text_used++;
+    add(environment, pair);
 }
 
 int environment_finish(struct environment *environment)
 {
     for (char **at = environ; at && *at; at++)
-        environment_add(environment, *at);
+        add(environment, *at);
     if (environment->failed) {
         errno = ENOMEM;
         return -1;

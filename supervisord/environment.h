@@ -17,7 +17,6 @@ enum { ENVIRONMENT_TEXT_SIZE = 16384 };
 struct environment {
     char **list;
     size_t count;
-    size_t text_used;
     bool failed;
 };
 
@@ -26,9 +25,14 @@ void environment_begin(struct environment *environment, size_t extra);
 /* The first to name a variable wins. */
 void environment_set(struct environment *environment, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* pair: "NAME=VALUE", kept, not copied. */
+/* pair: "NAME=VALUE", copied while there is room, then kept as it is. */
 void environment_add(struct environment *environment, char *pair);
 /* Adds what the process has and makes it the process's environment; -1 with errno. */
 int environment_finish(struct environment *environment);
+/* A pair was kept as it is. */
+bool environment_borrows(void);
+/* Something else that shall lie where the texts lie; aligned for pointers and numbers. NULL: no
+ * room. */
+void *environment_keep(const void *bytes, size_t size);
 
 #endif

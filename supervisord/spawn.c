@@ -7,6 +7,7 @@
 #include "fault.h"
 #include "module.h"
 #include "module_exec.h"
+#include "parting.h"
 #include "slots.h"
 #include "store.h"
 #include "supervisor.h"
@@ -380,6 +381,7 @@ static _Noreturn void become_module(const struct birth *birth)
     close(BOOT_FD_SPARE);
     title_set("troupe: %s", birth->child->path);
     fill_boot(birth, &boot);
+    parting_take_leave(&boot);
     _exit(actor->run(actor, &boot));
 }
 

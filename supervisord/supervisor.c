@@ -1,10 +1,10 @@
 #include "supervisor.h"
 
 #include "batch.h"
-#include "crash.h"
 #include "ctl.h"
 #include "fault.h"
 #include "files.h"
+#include "nest.h"
 #include "reap.h"
 #include "rundir.h"
 #include "slots.h"
@@ -26,6 +26,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { SUPERVISOR_NEST = 4 * 1024 * 1024 };
 
 /* ---- children ------------------------------------------------------------------------------------ */
 
@@ -376,10 +378,11 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || strays_open() < 0)
         return -1;
     srandom((unsigned)(mono_now().us ^ getpid()));
-    crash_prime();
     if (reserve_init() < 0)
         return -1;
     malloc_trim(0); /* of what the reading of the configuration left, each fork would get a copy */
+    if (nest_open(SUPERVISOR_NEST) < 0)
+        return -1;
     supervisor->loop = loop_create();
     if (!supervisor->loop)
         return -1;

@@ -36,6 +36,8 @@ int thinfork_init(void)
 {
     void *page = MAP_FAILED;
 
+    if (gate)
+        munmap(gate, sizeof *gate); /* our parent's, which we have passed */
     gate = NULL;
     own_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, SLOT_FIRST_FREE);
     null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -2,13 +2,15 @@
  * What a first call to something that is not there yet costs at least: a process is forked that
  * binds a socket, its asker connects, and is answered.
  *
- *   births one N       N of them, one after the other: prints the median in nanoseconds
- *   births many N M    N of them, M of which are under way at a time: prints how many a second
+ *   births one N [LIBRARY…]       N of them, one after the other: prints the median in nanoseconds
+ *   births many N M [LIBRARY…]    N of them, M of which are under way at a time: prints how many a
+ * second of a process that has loaded these libraries, which is what a fork of it has to copy
  *   births echo N MS C N processes that live and echo, called by C callers for so long: calls a
  * second
  */
 #include "measure.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -197,6 +199,15 @@ static void echo(int n, int64_t ms, int callers, pid_t *pids)
     printf("%lld\n", (long long)(sum * 1000 / ms));
 }
 
+static void load(char **libraries)
+{
+    for (; *libraries; libraries++)
+        if (!dlopen(*libraries, RTLD_NOW)) {
+            fprintf(stderr, "births: %s\n", dlerror());
+            exit(1);
+        }
+}
+
 int main(int argc, char **argv)
 {
     int n = argc > 2 ? atoi(argv[2]) : 0;
@@ -204,14 +215,17 @@ int main(int argc, char **argv)
 
     if (!pids)
         return 2;
-    if (!strcmp(argv[1], "one"))
+    if (!strcmp(argv[1], "one")) {
+        load(argv + 3);
         one_by_one(n, pids);
-    else if (!strcmp(argv[1], "many") && argc > 3)
+    } else if (!strcmp(argv[1], "many") && argc > 3) {
+        load(argv + 4);
         many(n, atoi(argv[3]), pids);
-    else if (!strcmp(argv[1], "echo") && argc > 4)
+    } else if (!strcmp(argv[1], "echo") && argc > 4) {
         echo(n, atoi(argv[3]), atoi(argv[4]), pids);
-    else
+    } else {
         return 2;
+    }
     end_all(pids, n);
     free(pids);
     return 0;

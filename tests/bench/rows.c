@@ -2,13 +2,21 @@
  * What SQLite itself takes: saves of 64 bytes into rows, WAL and synchronous FULL, a batch of them
  * in each transaction.
  *
- *   rows FOLDER BATCH MS     prints saves a second
+ *   rows FOLDER BATCH MS             prints saves a second
+ *   rows FOLDER BATCH MS sockets     the same of as many processes: each sends what it saves over a
+ * socket, and waits for the answer; those that have come are one transaction
  */
 #include "measure.h"
 
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static sqlite3 *db;
 
@@ -47,25 +55,115 @@ static void open_db(const char *folder)
         " value blob not null, version integer not null, primary key (service, id, name))");
 }
 
-int main(int argc, char **argv)
+static sqlite3_stmt *prepare(void)
 {
-    int batch = argc > 3 ? atoi(argv[2]) : 0;
-    int64_t ms = argc > 3 ? atoll(argv[3]) : 0, begin, now;
     sqlite3_stmt *statement;
+
+    if (sqlite3_prepare_v2(db, "insert or replace into state values ('bench', ?, 'value', ?, ?)",
+                           -1, &statement, NULL) != SQLITE_OK)
+        exit(1);
+    return statement;
+}
+
+/* ---- by this process itself -------------------------------------------------------------------
+ */
+
+static uint64_t save_alone(sqlite3_stmt *statement, int batch, int64_t end)
+{
     uint64_t count = 0;
 
-    if (batch < 1 || ms < 1)
-        return 2;
-    open_db(argv[1]);
-    sqlite3_prepare_v2(db, "insert or replace into state values ('bench', ?, 'value', ?, ?)", -1,
-                       &statement, NULL);
-    begin = now = measure_now();
-    for (; now < begin + ms * 1000000; now = measure_now()) {
+    while (measure_now() < end) {
         run("begin immediate");
         for (int i = 0; i < batch; i++)
             save(statement, i, count++);
         run("commit");
     }
-    printf("%.0f\n", (double)count * 1e9 / (double)(now - begin));
+    return count;
+}
+
+/* ---- of others, over sockets ------------------------------------------------------------------
+ */
+
+enum { SAVERS_MAX = 256 };
+
+static _Noreturn void save_and_wait(int fd)
+{
+    uint64_t bytes[8] = {0}, answer;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) {
+        bytes[0]++;
+        if (write(fd, bytes, sizeof bytes) != sizeof bytes ||
+            read(fd, &answer, sizeof answer) != sizeof answer)
+            _exit(0);
+    }
+}
+
+static void begin_saver(int loop, int fds[], int i)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)i};
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        exit(1);
+    if (fork() == 0) {
+        close(ends[0]);
+        save_and_wait(ends[1]);
+    }
+    close(ends[1]);
+    fds[i] = ends[0];
+    epoll_ctl(loop, EPOLL_CTL_ADD, fds[i], &event);
+}
+
+/* One transaction of all that have asked. Returns how many. */
+static int serve(sqlite3_stmt *statement, const int fds[], const struct epoll_event *events, int n)
+{
+    uint64_t bytes[8];
+
+    run("begin immediate");
+    for (int i = 0; i < n; i++) {
+        if (read(fds[events[i].data.u32], bytes, sizeof bytes) != sizeof bytes)
+            exit(1);
+        save(statement, (int)events[i].data.u32, bytes[0]);
+    }
+    run("commit");
+    for (int i = 0; i < n; i++)
+        if (write(fds[events[i].data.u32], bytes, sizeof *bytes) != sizeof *bytes)
+            exit(1);
+    return n;
+}
+
+static uint64_t save_of_others(sqlite3_stmt *statement, int savers, int64_t end)
+{
+    struct epoll_event events[SAVERS_MAX];
+    int fds[SAVERS_MAX], loop = epoll_create1(EPOLL_CLOEXEC);
+    uint64_t count = 0;
+
+    if (savers > SAVERS_MAX)
+        exit(2);
+    for (int i = 0; i < savers; i++)
+        begin_saver(loop, fds, i);
+    while (measure_now() < end)
+        count += (uint64_t)serve(statement, fds, events, epoll_wait(loop, events, savers, -1));
+    return count;
+}
+
+int main(int argc, char **argv)
+{
+    int batch = argc > 3 ? atoi(argv[2]) : 0;
+    int64_t ms = argc > 3 ? atoll(argv[3]) : 0, begin;
+    sqlite3_stmt *statement;
+    uint64_t count;
+
+    if (batch < 1 || ms < 1)
+        return 2;
+    open_db(argv[1]);
+    statement = prepare();
+    begin = measure_now();
+    if (argc > 4 && !strcmp(argv[4], "sockets"))
+        count = save_of_others(statement, batch, begin + ms * 1000000);
+    else
+        count = save_alone(statement, batch, begin + ms * 1000000);
+    printf("%.0f\n", (double)count * 1e9 / (double)(measure_now() - begin));
     return 0;
 }

@@ -43,12 +43,14 @@ bench_saves() {
     node_up "$scratch/store.yaml"
     for ((round = 0; round < $(rounds); round++)); do
         "$tools/rows" "$disk" "$store_savers" "$ms" | keep saves-raw
+        "$tools/rows" "$disk" "$store_savers" "$ms" sockets | keep saves-sockets
         store_saves "$ms" | keep saves-ours
     done
     node_down
     rm -rf "$disk"
     raw=$(kept saves-raw) ours=$(kept saves-ours)
-    row "durable save, SQLite, $store_savers savers" "SQLite $(calc %.1f "$raw / 1000") k/s" - \
+    row "durable save, SQLite, $store_savers savers" "SQLite $(calc %.1f "$raw / 1000") k/s" \
+        "bare processes that ask one over sockets $(calc %.1f "$(kept saves-sockets) / 1000") k/s" \
         "$(calc %.1f "$ours / 1000") k/s" "$(calc %.2f "$raw / $ours")" "3, 20 k/s" \
         "$raw <= 3 * $ours && $ours >= 20000"
 }

@@ -1,0 +1,164 @@
+/* Hot lines: requests to one mailbox go over one connection. */
+#include "hotline.h"
+#include "place.h"
+#include "rundir.h"
+#include "tap.h"
+
+#include <unistd.h>
+
+static struct sp_listener *listener;
+static struct hotlines lines;
+
+/* Who is asked. */
+static struct {
+    int connections, closed;
+    unsigned asked;
+    uint64_t refs[8];
+    struct peer *peer;
+} server;
+
+struct asker {
+    struct hotline_request request;
+    char answer[32], why[64];
+    unsigned answers, losses;
+    bool was_open, asks_again;
+};
+
+static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
+{
+    (void)peer;
+    (void)fd;
+    server.refs[server.asked++ % 8] = env->ref;
+}
+
+static void on_close(struct peer *peer, const char *why)
+{
+    (void)why;
+    server.closed++;
+    if (server.peer == peer)
+        server.peer = NULL;
+}
+
+static bool accept_peer(struct sp_conn *conn)
+{
+    static const struct peer_handlers handlers = {.on_envelope = on_envelope, .on_close = on_close};
+
+    server.connections++;
+    server.peer = peer_accept(conn, "shop/carts@east#2", &handlers, NULL);
+    return server.peer != NULL;
+}
+
+static void on_answer(struct hotline_request *request, const struct envelope *env)
+{
+    struct asker *asker = container_of(request, struct asker, request);
+
+    asker->answers++;
+    snprintf(asker->answer, sizeof asker->answer, "%.*s", (int)env->payload_size,
+             (const char *)env->payload);
+}
+
+static void ask(struct asker *asker)
+{
+    if (hotline_ask(&lines, "shop/carts/.supervisor", "activate", NULL, &asker->request) < 0)
+        snprintf(asker->why, sizeof asker->why, "not asked");
+}
+
+static void on_lost(struct hotline_request *request, const char *why, bool was_open)
+{
+    struct asker *asker = container_of(request, struct asker, request);
+
+    asker->losses++;
+    asker->was_open = was_open;
+    snprintf(asker->why, sizeof asker->why, "%s", why);
+    if (asker->asks_again)
+        ask(asker);
+}
+
+static struct asker new_asker(void)
+{
+    return (struct asker){.request = {.on_answer = on_answer, .on_lost = on_lost}};
+}
+
+static void begin(void)
+{
+    struct sp_handlers sp = peer_sp_handlers(accept_peer);
+
+    memset(&server, 0, sizeof server);
+    listener = sp_listen(loop, rundir_listen(dir, "shop/carts/.supervisor"), NULL, &sp, NULL);
+    hotlines_init(&lines, loop, dir, "shop/caller@east#1");
+}
+
+static void end(void)
+{
+    hotlines_finish(&lines);
+    peer_close(server.peer, false);
+    sp_listener_destroy(listener, false);
+}
+
+static void test_one_connection(void)
+{
+    struct asker first = new_asker(), second = new_asker(), third = new_asker();
+
+    begin();
+    ask(&first);
+    ask(&second);
+    CHECK(UNTIL(server.asked == 2) && server.connections == 1, "two requests take one connection");
+    peer_reply_error(server.peer, server.refs[1], "two");
+    peer_reply_error(server.peer, server.refs[0], "one");
+    CHECK(UNTIL(first.answers == 1 && second.answers == 1) && !strcmp(first.answer, "one") &&
+              !strcmp(second.answer, "two"),
+          "and each gets its own answer");
+    ask(&third);
+    CHECK(UNTIL(server.asked == 3) && server.connections == 1, "so does one that comes later");
+    hotline_cancel(&third.request);
+    peer_reply_error(server.peer, server.refs[2], "three");
+    ask(&first);
+    CHECK(UNTIL(server.asked == 4), "one that is not waited for any more holds nothing up");
+    peer_reply_error(server.peer, server.refs[3], "four");
+    CHECK(UNTIL(first.answers == 2) && third.answers == 0, "and hears nothing");
+    CHECK(UNTIL(server.closed == 1), "the connection ends when nobody has asked for a while");
+    end();
+}
+
+static void test_end_of_connection(void)
+{
+    struct asker first = new_asker(), second = new_asker();
+
+    begin();
+    first.asks_again = true;
+    ask(&first);
+    ask(&second);
+    CHECK(UNTIL(server.asked == 2 && server.peer), "who is asked has both");
+    peer_close(server.peer, false);
+    server.peer = NULL;
+    CHECK(UNTIL(first.losses == 1 && second.losses == 1) && first.was_open && second.was_open,
+          "when the connection ends, all that wait hear of it");
+    CHECK(UNTIL(server.asked == 3) && server.connections == 2, "and may ask again, on another");
+    end();
+    CHECK(!first.request.line, "the end of all lines ends what is under way");
+}
+
+static void test_nobody(void)
+{
+    struct asker asker = new_asker();
+
+    hotlines_init(&lines, loop, dir, "shop/caller@east#1");
+    hotline_ask(&lines, "shop/none/.supervisor", "activate", NULL, &asker.request);
+    CHECK(UNTIL(asker.losses == 1) && !asker.was_open && !strcmp(asker.why, "noproc"),
+          "where nobody listens, that is said");
+    hotlines_finish(&lines);
+}
+
+int main(void)
+{
+    char command[128];
+
+    if (place_make("hotline-test"))
+        return 1;
+    test_one_connection();
+    test_end_of_connection();
+    test_nobody();
+    place_leave();
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    return system(command) ? 1 : tap_done();
+}
