@@ -250,13 +250,16 @@ static void on_summoned(void *data, const char *node, const char *failure)
 /* False: nobody can be asked for it. */
 static bool summon(struct errands_target *target, const char *why)
 {
-    const struct errands *errands = target->errands;
+    struct errands *errands = target->errands;
+    enum summons_whom whom;
 
-    if (target->summoned >= SUMMONS_MOST || !summons_may_help(errands->run_dir, target->path, why))
+    if (target->summoned >= SUMMONS_MOST)
+        return false;
+    whom = summons_whom(errands->run_dir, target->path, "", why);
+    if (whom == SUMMONS_NOBODY)
         return false;
     target->summoned++;
-    target->summons = summons_send(errands->loop, errands->run_dir, target->path, errands->self,
-                                   on_summoned, target);
+    target->summons = summons_send(&errands->hotlines, target->path, whom, on_summoned, target);
     return target->summons != NULL;
 }
 
@@ -470,6 +473,7 @@ int errands_cast(struct errands *errands, const char *path, const void *body, si
 void errands_init(struct errands *errands)
 {
     ev_init(&errands->due, on_due);
+    hotlines_init(&errands->hotlines, errands->loop, errands->run_dir, errands->self);
 }
 
 void errands_finish(struct errands *errands)
@@ -490,4 +494,5 @@ void errands_finish(struct errands *errands)
             free_target(target);
         }
     ev_timer_stop(errands->loop, &errands->due);
+    hotlines_finish(&errands->hotlines);
 }

@@ -15,6 +15,7 @@
 #ifndef TROUPE_CLUSTER_ERRANDS_H
 #define TROUPE_CLUSTER_ERRANDS_H
 
+#include "hotline.h"
 #include "mono.h"
 
 #include <ev.h>
@@ -47,6 +48,7 @@ struct errands {
     struct errands_target *targets[2]; /* for casts, for calls; by path */
     bool is_crowded;                   /* somebody was told that there are too many of them */
     struct errand *calls;              /* without an answer, oldest first */
+    struct hotlines hotlines;
     ev_timer due;
 };
 
