@@ -315,6 +315,45 @@ is_gone_with() { # PATH
     at east troupe why shop/talker | grep -q "cascade $1@west signal:ABRT"
 }
 
+tell() { # LINE: for the program in east to say to its supervisor
+    echo "say $*" >party.do
+}
+
+@test "a program's lines about actors of services find them wherever they live, too" {
+    tree 'placement: local'
+    echo "    - {name: party, exec: [\"$TOP/tests/helpers/party.py\", \"$DIR\"]}" >>tree.yaml
+    member east
+    tree 'placement: local'
+    member west
+    wait_until 15 are_in east west
+    wait_until 10 test -p party.do
+    hit west a
+    hit west b
+    hit west c
+    tell MONITOR 1 shop/things/a
+    tell MONITOR 2 shop/things/none
+    tell MONITOR 3 shop/things/b
+    tell DEMONITOR 3
+    tell LINK PEER shop/things/b
+    wait_until 10 grep -q '^DOWN 2 shop/things/none noproc' party.heard
+    wait_until 10 grep -q '^LINKED shop/things/b@west#[0-9]* PEER' party.heard
+    is_watched() { at west troupe status shop/things/a | grep -q '^monitored_by:.*shop/party@east'; }
+    wait_until 10 is_watched
+    assert_equal "$(owner none)" '' # none is started for it
+    at west troupe call shop/things/a crash || true
+    wait_until 10 grep -q '^DOWN 1 shop/things/a@west#[0-9]* signal:ABRT' party.heard
+    # taken back by its path, although it is elsewhere
+    tell UNLINK PEER shop/things/b
+    tell LINK MONITOR shop/things/c
+    wait_until 10 grep -q '^LINKED shop/things/c@west#[0-9]* MONITOR' party.heard
+    at west troupe call shop/things/b crash || true
+    at west troupe call shop/things/c crash || true
+    has_ended() { at east troupe why shop/party | grep -q 'cascade shop/things/c@west signal:ABRT'; }
+    wait_until 10 has_ended
+    run grep 'DOWN 3' party.heard
+    assert_failure
+}
+
 @test "a session breaks while both nodes live: who had called hears it, nobody is dead, and all goes on" {
     local url
 
