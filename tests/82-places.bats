@@ -354,6 +354,38 @@ tell() { # LINE: for the program in east to say to its supervisor
     assert_failure
 }
 
+@test "a link of the config waits for an actor of a service, wherever it comes to live, and ends with it" {
+    tree 'placement: local'
+    company east west
+    yaml other.yaml <<'END'
+troupe: 1
+application: other
+supervisor: {children: [{name: linked, exec: [sleep, "1000"], link: [shop/things/a], restart: transient}]}
+END
+    at east timeout 1 troupe up -d other.yaml || true
+    [[ $(at east state_of other/linked) == waiting ]]
+    hit west a
+    wait_until 10 at east wait_for_state other/linked ready
+    assert_equal "$(owner a)" west
+    at west troupe call shop/things/a crash || true
+    wait_until 10 at east is_cascade
+    # it is on another node in its next life
+    is_owner a '' || at west troupe stop shop/things/a
+    hit east a
+    wait_until 10 at east wait_for_state other/linked ready
+    at east troupe call shop/things/a crash || true
+    has_ended_twice() { at east troupe log -n 1000 other | grep -c 'child.exit.*cascade shop/things/a'; }
+    wait_until 10 is_twice
+}
+
+is_cascade() {
+    troupe why other/linked | grep -q 'cascade shop/things/a signal:ABRT'
+}
+
+is_twice() {
+    [[ $(has_ended_twice) == 2 ]]
+}
+
 @test "a session breaks while both nodes live: who had called hears it, nobody is dead, and all goes on" {
     local url
 
