@@ -41,7 +41,7 @@ CONFIG_SOURCES := supervisord/config.c supervisord/config_yaml.c supervisord/con
 SUPERVISORD_SOURCES += $(CONFIG_SOURCES)
 SUPERVISORD_SOURCES += \
     supervisord/activations.c supervisord/askers.c supervisord/attached.c supervisord/backplane.c supervisord/batch.c supervisord/cgroup.c \
-    supervisord/child.c supervisord/claims.c supervisord/end.c supervisord/epochs.c supervisord/fellows.c supervisord/linking.c \
+    supervisord/child.c supervisord/claims.c supervisord/end.c supervisord/epochs.c supervisord/fellows.c supervisord/linking.c supervisord/seeking.c \
     supervisord/party.c supervisord/watches.c \
     supervisord/environment.c supervisord/events.c supervisord/falling.c supervisord/files.c supervisord/guard.c \
     supervisord/inquiries.c supervisord/links.c supervisord/logpipes.c supervisord/mailbox_file.c supervisord/main.c \

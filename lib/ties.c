@@ -2,7 +2,6 @@
 
 #include "ctl.h"
 #include "runtime.h"
-#include "summons.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,14 +18,6 @@ struct tie {
     void (*on_end)(struct troupe *self, const char *reason, void *data);
     void *data;
     ev_timer timer;
-    struct summons *search; /* a monitor of an actor of a service, until it is known where that is; or NULL */
-    char *who;              /* … its path */
-};
-
-/* An actor of a service that we are linked to by its path, and which is on another node. */
-struct away {
-    struct away *next;
-    char path[ADDR_PATH_MAX + 1], node[ADDR_PART_MAX + 1];
 };
 
 /* An end that the author's function is yet to hear of. */
@@ -56,8 +47,6 @@ static void forget(struct tie *tie)
 {
     ev_timer_stop(tie->self->loop, &tie->timer);
     HASH_DEL(tie->self->ties.all, tie);
-    summons_cancel(tie->search);
-    free(tie->who);
     free(tie);
 }
 
@@ -242,53 +231,13 @@ static bool is_address(const char *who)
     return false;
 }
 
-/* ---- actors of services, that may be on another node ------------------------------------------- */
-
-/* Its supervisor there knows of it. Where nobody has it, ours says so. */
-static void write_where(const char *path, const char *node, char out[ADDR_TEXT_MAX + 1])
-{
-    snprintf(out, ADDR_TEXT_MAX + 1, "%s%s%s", path, *node ? "@" : "", node);
-}
-
-/* That nobody has it is for our supervisor to say; that it cannot be asked is something else. */
-static bool is_unknown(const char *failure)
-{
-    return failure && strcmp(failure, "noproc") != 0;
-}
-
-static void on_found(void *data, const char *node, const char *failure)
-{
-    struct tie *tie = data;
-    char where[ADDR_TEXT_MAX + 1];
-
-    tie->search = NULL; /* it is freed when this returns */
-    if (is_unknown(failure)) {
-        owe(tie->self, tie->ref, tie->who, failure);
-        return;
-    }
-    write_where(tie->who, failure ? "" : node, where);
-    say(tie->self, CTL_MONITOR, tie->ref, where);
-}
-
-/* False: there is nothing to search for. */
-static bool search(struct tie *tie, const char *who)
-{
-    struct troupe *self = tie->self;
-
-    if (!summons_can_find(self->boot->run_dir, who) || !(tie->who = strdup(who)))
-        return false;
-    tie->search = summons_find(&self->hotlines, who, on_found, tie);
-    return tie->search != NULL;
-}
-
 uint64_t troupe_monitor(struct troupe *self, const char *who)
 {
     struct tie *tie = is_address(who) ? create(self) : NULL;
 
     if (!tie)
         return 0;
-    if (!search(tie, who))
-        say(self, CTL_MONITOR, tie->ref, who);
+    say(self, CTL_MONITOR, tie->ref, who);
     return tie->ref;
 }
 
@@ -298,8 +247,7 @@ void troupe_demonitor(struct troupe *self, uint64_t monitor)
 
     if (!tie || tie->on_end)
         return;
-    if (!tie->search)
-        say(self, CTL_DEMONITOR, monitor, "");
+    say(self, CTL_DEMONITOR, monitor, "");
     forget(tie);
 }
 
@@ -323,66 +271,9 @@ static void say_link(struct troupe *self, enum ctl_verb verb, enum troupe_link m
     parent_say(&self->parent, verb, text);
 }
 
-/* Where a link goes, while it is waited for. */
-struct whither {
-    bool is_known;
-    char node[ADDR_PART_MAX + 1];
-    char failure[REASON_MAX];
-};
-
-static void on_whither(void *data, const char *node, const char *failure)
-{
-    struct whither *whither = data;
-
-    whither->is_known = true;
-    snprintf(whither->node, sizeof whither->node, "%s", failure ? "" : node);
-    if (is_unknown(failure))
-        snprintf(whither->failure, sizeof whither->failure, "%s", failure);
-}
-
-static void find_node(struct troupe *self, const char *who, struct whither *whither)
-{
-    struct summons *found;
-
-    if (!summons_can_find(self->boot->run_dir, who))
-        return;
-    found = summons_find(&self->hotlines, who, on_whither, whither);
-    if (!found)
-        return;
-    agenda_wait_for(self, &whither->is_known, TIES_LINK_MS);
-    if (!whither->is_known)
-        summons_cancel(found);
-}
-
-static struct away **find_away(struct troupe *self, const char *path)
-{
-    struct away **at = &self->ties.away;
-
-    while (*at && strcmp((*at)->path, path) != 0)
-        at = &(*at)->next;
-    return at;
-}
-
-/* For troupe_unlink(), which is told the path. node "": it is here. */
-static void keep_away(struct troupe *self, const char *path, const char *node)
-{
-    struct away **at = find_away(self, path), *before = *at;
-
-    if (before) {
-        *at = before->next;
-        free(before);
-    }
-    if (!*node || !(*(at = find_away(self, path)) = calloc(1, sizeof **at)))
-        return;
-    snprintf((*at)->path, sizeof (*at)->path, "%s", path);
-    snprintf((*at)->node, sizeof (*at)->node, "%s", node);
-}
-
 const char *troupe_link(struct troupe *self, enum troupe_link mode, const char *who)
 {
     struct ties *ties = &self->ties;
-    struct whither whither = {0};
-    char where[ADDR_TEXT_MAX + 1];
     struct addr addr;
     const char *why;
 
@@ -394,29 +285,17 @@ const char *troupe_link(struct troupe *self, enum troupe_link mode, const char *
         return "refused ending";
     ties->linking = addr.path;
     ties->linked = false;
-    find_node(self, who, &whither);
-    if (*whither.failure) {
-        link_answered(self, whither.failure);
-    } else {
-        write_where(who, whither.node, where);
-        say_link(self, CTL_LINK, mode, where);
-        agenda_wait_for(self, &ties->linked, TIES_LINK_MS);
-    }
+    say_link(self, CTL_LINK, mode, who);
+    agenda_wait_for(self, &ties->linked, TIES_LINK_MS);
     ties->linking = NULL;
     if (!ties->linked)
         return self->ending ? "refused ending" : "timeout";
-    if (!*ties->link_failure)
-        keep_away(self, who, whither.node);
     return *ties->link_failure ? ties->link_failure : NULL;
 }
 
 void troupe_unlink(struct troupe *self, enum troupe_link mode, const char *who)
 {
-    const struct away *away = *find_away(self, who);
-    char where[ADDR_TEXT_MAX + 1];
-
-    write_where(who, away ? away->node : "", where);
-    say_link(self, CTL_UNLINK, mode, where);
+    say_link(self, CTL_UNLINK, mode, who);
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */
@@ -429,13 +308,8 @@ void ties_init(struct troupe *self)
 
 void ties_finish(struct troupe *self)
 {
-    struct away *away;
     struct tie *tie, *next;
 
     HASH_ITER(hh, self->ties.all, tie, next)
     forget(tie);
-    while ((away = self->ties.away)) {
-        self->ties.away = away->next;
-        free(away);
-    }
 }

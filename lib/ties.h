@@ -11,7 +11,6 @@
 #include <stdint.h>
 
 struct troupe;
-struct away;
 struct tie;
 
 enum { TIES_LINK_MS = 5000 };
@@ -23,7 +22,6 @@ struct ties {
     const char *linking; /* its path; NULL: none */
     bool linked;         /* answered */
     char link_failure[REASON_MAX];
-    struct away *away; /* whom a link was made with on other nodes */
 };
 
 void ties_init(struct troupe *self);

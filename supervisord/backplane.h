@@ -10,6 +10,7 @@
 #include "inquiries.h"
 #include "party.h"
 #include "peer.h"
+#include "seeking.h"
 
 #include <ev.h>
 
@@ -23,6 +24,7 @@ struct backplane {
     struct asker *askers;    /* other supervisors, by connection */
     struct linking *owed;    /* links that other supervisors asked us to make */
     struct inquiries inquiries;
+    struct seekings seekings;
     struct watcher *touched; /* have something to be told */
     ev_prepare teller;       /* never started: fed, it runs before anything else */
     ev_timer retry;          /* connections that were full */

@@ -2,6 +2,7 @@
 
 #include "addr.h"
 #include "control.h"
+#include "summons.h"
 #include "supervisor.h"
 
 #include <stdio.h>
@@ -23,6 +24,15 @@ struct link_source {
     char path[ADDR_PATH_MAX + 1]; /* the other supervisor's */
     struct question events;       /* our subscription; not asked: to be tried again */
     struct target *targets;
+};
+
+/* An actor of a service that is not here: where it is, as far as sys/node knows. */
+struct link_place {
+    struct link_place *next;
+    struct links *links;
+    struct summons *search;       /* NULL: nobody is asked now */
+    char node[ADDR_PART_MAX + 1]; /* "": it is not known to be anywhere */
+    char path[ADDR_PATH_MAX + 1];
 };
 
 static bool is_ours(const struct links *links, const char *path)
@@ -64,7 +74,8 @@ static void end_linked(struct links *links, const char *path, const char *reason
             child_fault(supervisor->children[i], cascade);
 }
 
-/* ---- other supervisors --------------------------------------------------------------------------- */
+/* ---- other supervisors
+ * --------------------------------------------------------------------------- */
 
 static void retry_later(struct links *links)
 {
@@ -76,6 +87,25 @@ static void retry_later(struct links *links)
     ev_timer_set(&links->retry, (double)links->retry_ms / 1000., 0.);
     ev_timer_start(loop, &links->retry);
     links->retry_ms = links->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : links->retry_ms * 2;
+}
+
+static struct link_place *find_place(const struct links *links, const char *path)
+{
+    for (struct link_place *place = links->places; place; place = place->next)
+        if (!strcmp(place->path, path))
+            return place;
+    return NULL;
+}
+
+/* It may come back anywhere. */
+static void lose_place(struct links *links, const char *path)
+{
+    struct link_place *place = find_place(links, path);
+
+    if (!place)
+        return;
+    place->node[0] = '\0';
+    retry_later(links);
 }
 
 static struct target *find_target(struct link_source *source, const char *path)
@@ -125,6 +155,8 @@ static void take_event(struct link_source *source, const struct envelope *env)
     ordered = facts_get(&facts, "ordered");
     if (path && state && find_target(source, path)) {
         set_ready(source, path, !strcmp(state, row_state_text(ROW_READY)));
+        if (envelope_text_equals(env->type, EVENT_CHILD_EXIT))
+            lose_place(source->links, path);
         if (envelope_text_equals(env->type, EVENT_CHILD_EXIT) && reason &&
             is_abnormal(reason, ordered && !strcmp(ordered, "true")))
             end_linked(source->links, path, reason);
@@ -140,6 +172,7 @@ static void lose(struct link_source *source)
         if (t->ready)
             end_linked(source->links, t->path, "noconnection");
         t->ready = false;
+        lose_place(source->links, t->path);
     }
     retry_later(source->links);
 }
@@ -168,17 +201,6 @@ static void subscribe(struct link_source *source)
         retry_later(source->links);
 }
 
-static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-    struct links *links = container_of(timer, struct links, retry);
-
-    (void)loop;
-    (void)revents;
-    for (struct link_source *s = links->sources; s; s = s->next)
-        if (!s->events.fellow)
-            subscribe(s);
-}
-
 static struct link_source *source_of(struct links *links, const char *supervisor_path)
 {
     struct link_source *source;
@@ -196,31 +218,126 @@ static struct link_source *source_of(struct links *links, const char *supervisor
     return source;
 }
 
-static bool is_up_elsewhere(struct links *links, const char *path)
+/* What is known of the actor at `path`, whose supervisor is reached as that of `where`. NULL: no
+ * memory. */
+static struct target *follow(struct links *links, const char *path, const char *where)
 {
     char parent[ADDR_PATH_MAX + 1];
     struct link_source *source;
     struct target *target;
 
-    if (addr_supervisor(path, parent, sizeof parent) < 0)
-        return false;
-    source = source_of(links, parent);
-    if (!source)
-        return false;
+    if (addr_supervisor(where, parent, sizeof parent) < 0 || !(source = source_of(links, parent)))
+        return NULL;
     target = find_target(source, path);
     if (target)
-        return target->ready;
+        return target;
     target = calloc(1, sizeof *target);
     if (!target)
-        return false;
+        return NULL;
     snprintf(target->path, sizeof target->path, "%s", path);
     target->next = source->targets;
     source->targets = target;
     subscribe(source);
-    return false;
+    return target;
 }
 
-/* ---- the interface ------------------------------------------------------------------------------- */
+/* ---- actors of services, on whatever node
+ * -------------------------------------------------------- */
+
+/* False: nobody is there, or may be reached there. */
+static bool write_where(const struct link_place *place, char out[ADDR_PATH_MAX + 1])
+{
+    return *place->node &&
+           snprintf(out, ADDR_PATH_MAX + 1, "%s@%s", place->path, place->node) <= ADDR_PATH_MAX;
+}
+
+static void on_found(void *data, const char *node, const char *failure)
+{
+    struct link_place *place = data;
+    struct links *links = place->links;
+    char where[ADDR_PATH_MAX + 1];
+
+    place->search = NULL; /* it ends with this */
+    if (!failure && strcmp(node, links->supervisor->node->name) != 0)
+        snprintf(place->node, sizeof place->node, "%s", node);
+    if (!write_where(place, where) || !follow(links, place->path, where))
+        retry_later(links);
+}
+
+static void search(struct link_place *place)
+{
+    struct supervisor *supervisor = place->links->supervisor;
+
+    if (!*place->node && !place->search)
+        place->search = summons_find(&supervisor->hotlines, place->path, on_found, place);
+    if (!*place->node && !place->search)
+        retry_later(place->links);
+}
+
+static struct link_place *add_place(struct links *links, const char *path)
+{
+    struct link_place *place = calloc(1, sizeof *place);
+
+    if (!place)
+        return NULL;
+    place->links = links;
+    snprintf(place->path, sizeof place->path, "%s", path);
+    place->next = links->places;
+    links->places = place;
+    return place;
+}
+
+/* NULL: it is here, or would be. */
+static struct link_place *place_of(struct links *links, const char *path)
+{
+    struct link_place *place;
+
+    if (!summons_can_find(links->supervisor->node->run_dir, path))
+        return NULL;
+    place = find_place(links, path);
+    return place ? place : add_place(links, path);
+}
+
+static bool is_up_elsewhere(struct links *links, const char *path)
+{
+    struct link_place *place = place_of(links, path);
+    char where[ADDR_PATH_MAX + 1];
+    const struct target *target;
+
+    if (place)
+        search(place);
+    if (place && !write_where(place, where))
+        return false;
+    target = follow(links, path, place ? where : path);
+    return target && target->ready;
+}
+
+static bool is_needed(const struct links *links, const struct link_source *source)
+{
+    const char *node = addr_node_part(source->path);
+
+    for (const struct link_place *place = links->places; *node && place; place = place->next)
+        if (!strcmp(place->node, node + 1))
+            return true;
+    return !*node;
+}
+
+static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct links *links = container_of(timer, struct links, retry);
+
+    (void)loop;
+    (void)revents;
+    for (struct link_source *s = links->sources; s; s = s->next)
+        if (!s->events.fellow && is_needed(links, s))
+            subscribe(s);
+    for (struct link_place *place = links->places; place; place = place->next)
+        search(place);
+    wake_waiting(links);
+}
+
+/* ---- the interface
+ * ------------------------------------------------------------------------------- */
 
 void links_init(struct links *links, struct supervisor *supervisor)
 {
@@ -231,6 +348,13 @@ void links_init(struct links *links, struct supervisor *supervisor)
 void links_finish(struct links *links)
 {
     ev_timer_stop(links->supervisor->loop, &links->retry);
+    while (links->places) {
+        struct link_place *place = links->places;
+
+        links->places = place->next;
+        summons_cancel(place->search);
+        free(place);
+    }
     while (links->sources) {
         struct link_source *source = links->sources;
 

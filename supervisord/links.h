@@ -1,7 +1,8 @@
 /*
  * Links of the config between children (SEMANTICS 1, `link`): a child starts when all it is linked
  * to are ready, and ends when one of them ends abnormally. Targets under the same supervisor are
- * seen directly; of others we hear by subscribing to their supervisor's events.
+ * seen directly; of others we hear by subscribing to their supervisor's events. Actors of services are looked for on all nodes, by
+ * asking sys/node again and again.
  */
 #ifndef TROUPE_LINKS_H
 #define TROUPE_LINKS_H
@@ -13,10 +14,12 @@
 struct supervisor;
 struct child;
 struct link_source; /* another supervisor that we listen to */
+struct link_place;
 
 struct links {
     struct supervisor *supervisor;
     struct link_source *sources;
+    struct link_place *places;
     ev_timer retry;
     int64_t retry_ms;
 };

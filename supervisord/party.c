@@ -3,6 +3,7 @@
 #include "backplane.h"
 #include "control.h"
 #include "linking.h"
+#include "seeking.h"
 #include "supervisor.h"
 #include "text.h"
 
@@ -225,10 +226,17 @@ static void not_understood(struct party *party, const struct ctl_line *line)
     party->kind->complain(party, text);
 }
 
+static const char *address_text(const struct addr *addr, char out[ADDR_TEXT_MAX + 1])
+{
+    addr_write(addr->path, addr->incarnation, out, ADDR_TEXT_MAX + 1);
+    return out;
+}
+
 static void watch_for(struct party *party, enum watch_kind kind, const struct addr *addr,
-                      const char *address, uint64_t ref)
+                      uint64_t ref)
 {
     struct watcher *watcher = &party->watcher;
+    char address[ADDR_TEXT_MAX + 1];
     struct watch *watch = watches_find(watcher, kind, addr->path, addr->incarnation, "");
     bool is_new = !watch;
 
@@ -244,7 +252,26 @@ static void watch_for(struct party *party, enum watch_kind kind, const struct ad
     if (errno == EEXIST)
         party->kind->complain(party, "a number that is in use");
     else
-        refuse(party, ref, address, "overloaded");
+        refuse(party, ref, address_text(addr, address), "overloaded");
+}
+
+void party_found(struct party *party, const struct seek *seek, const char *failure)
+{
+    char address[ADDR_TEXT_MAX + 1];
+
+    if (failure)
+        refuse(party, seek->ref, address_text(&seek->addr, address), failure);
+    else if (seek->verb == CTL_MONITOR)
+        watch_for(party, WATCH_MONITOR, &seek->addr, seek->ref);
+    else
+        linking_begin(party, seek->mode, &seek->addr);
+}
+
+/* An actor of a service may be on any node. */
+static void find_first(struct party *party, const struct seek *seek)
+{
+    if (!seeking_begin(party, seek))
+        party_found(party, seek, NULL);
 }
 
 /* MONITOR REF ADDRESS, ENDED REF ADDRESS#N */
@@ -261,8 +288,10 @@ static void take_watch(struct party *party, const struct ctl_line *line, enum wa
         refuse(party, ref, address, why);
     else if (kind == WATCH_ENDED && !addr.incarnation)
         refuse(party, ref, address, "refused of which incarnation?");
+    else if (kind == WATCH_ENDED)
+        watch_for(party, kind, &addr, ref);
     else
-        watch_for(party, kind, &addr, address, ref);
+        find_first(party, &(struct seek){.verb = CTL_MONITOR, .ref = ref, .addr = addr});
 }
 
 static void take_demonitor(struct party *party, const struct ctl_line *line)
@@ -275,9 +304,17 @@ static void take_demonitor(struct party *party, const struct ctl_line *line)
         not_understood(party, line);
         return;
     }
+    if (seeking_undo_monitor(party, ref))
+        return;
     watch = watches_demonitor(&party->watcher, ref);
     if (watch)
         backplane_withdraw(party->plane, watch);
+}
+
+static void undo_link(struct party *party, enum link_mode mode, struct addr *addr)
+{
+    seeking_undo_link(party, addr);
+    linking_undo(party, mode, addr);
 }
 
 /* LINK MODE ADDRESS, UNLINK MODE ADDRESS */
@@ -293,11 +330,11 @@ static void take_link(struct party *party, const struct ctl_line *line)
     else if (backplane_address(party->plane, address, &addr, &why) < 0)
         refuse(party, 0, address, why);
     else if (line->verb == CTL_UNLINK)
-        linking_undo(party, mode, &addr);
+        undo_link(party, mode, &addr);
     else if (!strcmp(addr.path, party->path))
         refuse(party, 0, address, "refused an actor cannot be linked to itself");
     else
-        linking_begin(party, mode, &addr);
+        find_first(party, &(struct seek){.verb = CTL_LINK, .mode = mode, .addr = addr});
 }
 
 bool party_take_line(struct party *party, const struct ctl_line *line)
@@ -410,6 +447,7 @@ static void withdraw(struct watch *watch, void *plane)
 
 static void forget_own(struct party *party)
 {
+    seeking_drop_all(party);
     linking_drop_all(party);
     watches_each(&party->watcher, withdraw, party->plane);
     party_hush(party);

@@ -18,9 +18,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct away;
 struct backplane;
 struct linking;
 struct party;
+struct seek;
 
 /* What is different between a child and an attached process. */
 struct party_kind {
@@ -51,6 +53,7 @@ struct party {
     uint64_t member_incarnation;    /* and which incarnation of it */
     struct linking *linkings; /* LINKs that are not answered yet, */
     size_t linking_count;     /* and how many */
+    struct away *away;        /* where links to actors of services have gone */
     bool traps;               /* ends of those it is linked to are messages to it */
     bool awaited;             /* watched before it has a process: in the backplane's list */
     struct party *next_awaited;
@@ -82,6 +85,10 @@ bool party_has_waiting(const struct party *party);
 bool party_is_glutted(const struct party *party);
 /* Its control socket is gone, and with it what waited. */
 void party_hush(struct party *party);
+
+/* It is known where the actor is that it has asked to be linked to, or to monitor; or why nobody
+ * can tell. */
+void party_found(struct party *party, const struct seek *seek, const char *failure);
 
 /* One of its watches stands. */
 void party_on_stand(struct party *party, struct watch *watch);

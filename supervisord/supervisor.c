@@ -389,6 +389,7 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
     intensity_init(&supervisor->intensity, spec->intensity, spec->period_ms);
     start_watchers(supervisor);
     events_init(&supervisor->events, supervisor);
+    hotlines_init(&supervisor->hotlines, supervisor->loop, node->run_dir, supervisor->self);
     fellows_init(&supervisor->fellows, supervisor);
     links_init(&supervisor->links, supervisor);
     backplane_init(&supervisor->backplane, supervisor);
@@ -415,6 +416,7 @@ int supervisor_run(struct supervisor *supervisor)
     attached_finish(&supervisor->attached);
     memberships_finish(&supervisor->memberships);
     backplane_finish(&supervisor->backplane);
+    hotlines_finish(&supervisor->hotlines);
     fellows_finish(&supervisor->fellows);
     requests_finish(&supervisor->requests);
     offers_finish(&supervisor->offers);

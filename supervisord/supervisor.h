@@ -14,6 +14,7 @@
 #include "events.h"
 #include "falling.h"
 #include "fellows.h"
+#include "hotline.h"
 #include "links.h"
 #include "logpipes.h"
 #include "memberships.h"
@@ -69,6 +70,7 @@ struct supervisor {
     ev_prepare advance; /* never started: fed, it runs at the turn's end, outside every callback */
 
     struct sp_listener *listener;
+    struct hotlines hotlines; /* to sys/node: where is an actor of a service? */
     struct requests requests;
     struct activations activations; /* of a service */
     struct offers offers;           /* of one that is shared with other nodes */

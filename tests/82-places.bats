@@ -315,6 +315,77 @@ is_gone_with() { # PATH
     at east troupe why shop/talker | grep -q "cascade $1@west signal:ABRT"
 }
 
+tell() { # LINE: for the program in east to say to its supervisor
+    echo "say $*" >party.do
+}
+
+@test "a program's lines about actors of services find them wherever they live, too" {
+    tree 'placement: local'
+    echo "    - {name: party, exec: [\"$TOP/tests/helpers/party.py\", \"$DIR\"]}" >>tree.yaml
+    member east
+    tree 'placement: local'
+    member west
+    wait_until 15 are_in east west
+    wait_until 10 test -p party.do
+    hit west a
+    hit west b
+    hit west c
+    tell MONITOR 1 shop/things/a
+    tell MONITOR 2 shop/things/none
+    tell MONITOR 3 shop/things/b
+    tell DEMONITOR 3
+    tell LINK PEER shop/things/b
+    wait_until 10 grep -q '^DOWN 2 shop/things/none noproc' party.heard
+    wait_until 10 grep -q '^LINKED shop/things/b@west#[0-9]* PEER' party.heard
+    is_watched() { at west troupe status shop/things/a | grep -q '^monitored_by:.*shop/party@east'; }
+    wait_until 10 is_watched
+    assert_equal "$(owner none)" '' # none is started for it
+    at west troupe call shop/things/a crash || true
+    wait_until 10 grep -q '^DOWN 1 shop/things/a@west#[0-9]* signal:ABRT' party.heard
+    # taken back by its path, although it is elsewhere
+    tell UNLINK PEER shop/things/b
+    tell LINK MONITOR shop/things/c
+    wait_until 10 grep -q '^LINKED shop/things/c@west#[0-9]* MONITOR' party.heard
+    at west troupe call shop/things/b crash || true
+    at west troupe call shop/things/c crash || true
+    has_ended() { at east troupe why shop/party | grep -q 'cascade shop/things/c@west signal:ABRT'; }
+    wait_until 10 has_ended
+    run grep 'DOWN 3' party.heard
+    assert_failure
+}
+
+@test "a link of the config waits for an actor of a service, wherever it comes to live, and ends with it" {
+    tree 'placement: local'
+    company east west
+    yaml other.yaml <<'END'
+troupe: 1
+application: other
+supervisor: {children: [{name: linked, exec: [sleep, "1000"], link: [shop/things/a], restart: transient}]}
+END
+    at east timeout 1 troupe up -d other.yaml || true
+    [[ $(at east state_of other/linked) == waiting ]]
+    hit west a
+    wait_until 10 at east wait_for_state other/linked ready
+    assert_equal "$(owner a)" west
+    at west troupe call shop/things/a crash || true
+    wait_until 10 at east is_cascade
+    # it is on another node in its next life
+    is_owner a '' || at west troupe stop shop/things/a
+    hit east a
+    wait_until 10 at east wait_for_state other/linked ready
+    at east troupe call shop/things/a crash || true
+    has_ended_twice() { at east troupe log -n 1000 other | grep -c 'child.exit.*cascade shop/things/a'; }
+    wait_until 10 is_twice
+}
+
+is_cascade() {
+    troupe why other/linked | grep -q 'cascade shop/things/a signal:ABRT'
+}
+
+is_twice() {
+    [[ $(has_ended_twice) == 2 ]]
+}
+
 @test "a session breaks while both nodes live: who had called hears it, nobody is dead, and all goes on" {
     local url
 
