@@ -57,6 +57,8 @@ int activations_init(struct activations *activations, struct supervisor *supervi
         return 0;
     if (!shards->is_shard && make_board(shards->count) < 0)
         return -1;
+    if (!shards->count) /* shards count there, and no actor */
+        madvise(board, board_size * sizeof *board, MADV_DONTFORK);
     service_init(&activations->service, spec);
     epochs_init(&activations->epochs, supervisor->node->state_dir);
     claims_init(&activations->claims, supervisor, on_claimed);

@@ -27,7 +27,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SUPERVISOR_NEST = 4 * 1024 * 1024 };
+enum {
+    SUPERVISOR_NEST = 4 * 1024 * 1024,
+    HEAP_SPARE = 64 * 1024, /* what the heap grows by after a fork is a mapping of its own */
+};
 
 /* ---- children ------------------------------------------------------------------------------------ */
 
@@ -380,7 +383,7 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
     srandom((unsigned)(mono_now().us ^ getpid()));
     if (reserve_init() < 0)
         return -1;
-    malloc_trim(0); /* of what the reading of the configuration left, each fork would get a copy */
+    malloc_trim(HEAP_SPARE); /* of what the reading of the configuration left, each fork would get a copy */
     if (nest_open(SUPERVISOR_NEST) < 0)
         return -1;
     supervisor->loop = loop_create();
