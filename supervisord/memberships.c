@@ -20,6 +20,7 @@ enum {
     DIAL_MS = 5000,
     WAIT_FIRST_MS = 20,
     WAIT_MAX_MS = 1000,
+    DENIED_MAX = 6,
 };
 
 /* What a party waits for an answer to. */
@@ -199,6 +200,14 @@ static void on_close(struct peer *peer, const char *why)
     retry_later(memberships);
 }
 
+/* sys/node knows us by what our parent has written down of us, which it may be about to: asked again soon, with
+ * all that is wished until then. */
+static bool is_not_known_yet(struct memberships *memberships, uint64_t ref, const char *reason)
+{
+    return ref == memberships->snapshot && !strcmp(reason, CONTROL_E_DENIED) &&
+           ++memberships->denied < DENIED_MAX;
+}
+
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 {
     struct memberships *memberships = peer_data(peer);
@@ -207,10 +216,14 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     if (fd >= 0)
         close(fd);
     if (env->kind == ENVELOPE_CONTROL_REPLY) {
-        memberships->wait_ms = 0;
+        memberships->wait_ms = memberships->denied = 0;
         answer_all(memberships, env->ref, NULL);
     } else if (env->kind == ENVELOPE_ERROR && env->ref) {
         backplane_refusal(env, reason);
+        if (is_not_known_yet(memberships, env->ref, reason)) {
+            peer_break(peer);
+            return;
+        }
         answer_all(memberships, env->ref, reason);
         if (env->ref == memberships->snapshot) /* it has nothing of ours: all that is left again */
             peer_break(peer);

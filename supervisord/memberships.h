@@ -33,6 +33,7 @@ struct memberships {
     struct supervisor *supervisor;
     struct peer *peer;         /* to sys/node; NULL: there is no way to it now */
     uint64_t snapshot;         /* the request with which all was told on it */
+    unsigned denied;           /* snapshots in a row */
     struct group_wish *wishes; /* JOINs and LEAVEs that sys/node has not confirmed, oldest first */
     size_t parties;            /* that are members of something */
     size_t bytes;              /* that a snapshot of all takes, at most */

@@ -151,6 +151,35 @@ hears_of_claim() { # NODE NAME
     wait_until 20 eval '[[ $(at west ask t/g members all all) == 1*t/g@east#1 ]]'
 }
 
+# In the root's table: the process that has that application
+write_pid() { # APPLICATION PID
+    python3 - "$DIR/east/.table" "$1" "$2" <<'END'
+import mmap, sys
+name = sys.argv[2].encode() + b"\0"
+with open(sys.argv[1], "r+b") as file, mmap.mmap(file.fileno(), 0) as table:
+    slot = next(at for at in range(0, len(table), 4096) if table[at:at + len(name)] == name)
+    table[slot + 72:slot + 76] = int(sys.argv[3]).to_bytes(4, sys.byteorder)
+END
+}
+
+has_no_answer() {
+    [[ ! -s joined.out ]]
+}
+
+@test "a supervisor that its parent has not written down yet is heard when it is, and nobody's join fails meanwhile" {
+    local pid
+
+    require python3
+    node east
+    pid=$(at east pid_of t)
+    write_pid t 0
+    at east in_background joined troupe call t/g join all 1
+    holds_for 150 has_no_answer
+    write_pid t "$pid"
+    wait_until 5 grep -qx ok joined.out
+    assert_equal "$(at east ask t/g members all all)" $'1\tt/g@east#1'
+}
+
 # ---- what is lost -------------------------------------------------------------------------------------
 
 has_lost() { # NODE
