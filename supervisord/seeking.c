@@ -132,11 +132,9 @@ static bool ask(struct seeking *seeking)
 
 static struct seeking *first_waiting(const struct seekings *seekings)
 {
-    struct seeking *seeking;
-
-    DL_FOREACH(seekings->all, seeking)
-    if (!seeking->summons)
-        return seeking;
+    for (struct seeking *seeking = seekings->all; seeking; seeking = seeking->next)
+        if (!seeking->summons)
+            return seeking;
     return NULL;
 }
 
@@ -173,8 +171,8 @@ bool seeking_undo_monitor(struct party *party, uint64_t ref)
 {
     struct seeking *seeking, *next;
 
-    DL_FOREACH_SAFE(seekings_of(party)->all, seeking, next)
-    {
+    for (seeking = seekings_of(party)->all; seeking; seeking = next) {
+        next = seeking->next;
         if (seeking->party != party || seeking->seek.verb != CTL_MONITOR ||
             seeking->seek.ref != ref)
             continue;
@@ -190,10 +188,10 @@ void seeking_undo_link(struct party *party, struct addr *addr)
     struct seeking *seeking, *next;
     struct away **away = find_away(party, addr->path);
 
-    DL_FOREACH_SAFE(seekings_of(party)->all, seeking, next)
-    {
+    for (seeking = seekings_of(party)->all; seeking; seeking = next) {
         struct seek seek = seeking->seek;
 
+        next = seeking->next;
         if (seeking->party != party || seek.verb != CTL_LINK ||
             strcmp(seek.addr.path, addr->path) != 0)
             continue;
@@ -209,8 +207,8 @@ void seeking_drop_all(struct party *party)
 {
     struct seeking *seeking, *next;
 
-    DL_FOREACH_SAFE(seekings_of(party)->all, seeking, next)
-    {
+    for (seeking = seekings_of(party)->all; seeking; seeking = next) {
+        next = seeking->next;
         if (seeking->party == party)
             finish(seeking);
     }
