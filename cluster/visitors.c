@@ -221,15 +221,14 @@ static int add_actor(struct words *words, const struct visitors *visitors,
                      const struct groups_actor *actor)
 {
     const char *node = *actor->node ? actor->node : visitors->node;
-    size_t path = strcspn(actor->address, "#"), length = strlen(node);
+    size_t path = strcspn(actor->address, "#");
     char text[ADDR_TEXT_MAX + ADDR_PART_MAX + 2];
 
-    if (path + 1 + length + strlen(actor->address + path) >= sizeof text)
+    if (strlen(actor->address) + 1 + strlen(node) >= sizeof text)
         return 0; /* an address has no such length */
     memcpy(text, actor->address, path);
     text[path] = '@';
-    memcpy(text + path + 1, node, length);
-    strcpy(text + path + 1 + length, actor->address + path);
+    stpcpy(stpcpy(text + path + 1, node), actor->address + path);
     return words_append(words, text);
 }
 

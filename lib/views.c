@@ -84,6 +84,7 @@ static void remove_member(struct view *view, const char *group, const char *addr
 
     if (!member || --member->count)
         return;
+    /* There are members when one was found. NOLINTNEXTLINE(clang-analyzer-core.*) */
     HASH_DEL(view->members, member);
     free(member);
 }
