@@ -77,6 +77,7 @@ enum statement {
     STATE_GET,
     STATE_VERSION,
     STATE_WRITE,
+    STATE_CHANGE,
     STATE_REMOVE,
     STATE_LIST,
     PLACE_GET,
@@ -105,13 +106,17 @@ static const char *const texts[STATEMENTS] = {
     [BEGIN_WRITE] = "begin immediate",
     [COMMIT] = "commit",
     [ROLLBACK] = "rollback",
-    [STATE_GET] = "select value, version, epoch, saved_us, schema from state where service = ? and id = ? "
-                  "and name = ?",
-    [STATE_VERSION] = "select version, writer from state where service = ? and id = ? and name = ?",
-    [STATE_WRITE] =
-        "insert or replace into state"
-        " (service, id, name, value, version, epoch, writer, saved_us, schema)"
-        " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [STATE_GET] =
+        "select value, version, epoch, saved_us, schema from state where service = ? and id = ? "
+        "and name = ?",
+    [STATE_VERSION] =
+        "select version, writer, rowid from state where service = ? and id = ? and name = ?",
+    [STATE_WRITE] = "insert into state"
+                    " (service, id, name, value, version, epoch, writer, saved_us, schema)"
+                    " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    /* In its place: replaced, it would move, and its entry in the index with it. */
+    [STATE_CHANGE] = "update state set value = ?2, version = ?3, epoch = ?4, writer = ?5,"
+                     " saved_us = ?6, schema = ?7 where rowid = ?1",
     [STATE_REMOVE] = "delete from state where service = ? and id = ? and name = ?",
     [STATE_LIST] = "select id, name, version, length(value), saved_us from state"
                    " where service = ?1 and (id, name) > (?2, ?3) order by id, name limit ?4",
@@ -120,11 +125,12 @@ static const char *const texts[STATEMENTS] = {
     [PLACE_WRITE] = "insert or replace into p.place (service, id, node, generation, epoch, writer)"
                     " values (?, ?, ?, ?, ?, ?)",
     [PLACE_FREE] = "update p.place set node = '', generation = '' where service = ? and id = ?",
-    [PLACE_LIST] = "select service, id, node, generation, epoch from p.place"
-                   " where (?1 = '' or service = ?1) and (?2 = '' or (node = ?2 and generation = ?3))"
-                   " and (service, id) > (?4, ?5) order by service, id limit ?6",
+    [PLACE_LIST] =
+        "select service, id, node, generation, epoch from p.place"
+        " where (?1 = '' or service = ?1) and (?2 = '' or (node = ?2 and generation = ?3))"
+        " and (service, id) > (?4, ?5) order by service, id limit ?6",
     [REMINDER_VERSION] =
-        "select version, writer from reminder where service = ? and id = ? and name = ?",
+        "select version, writer, rowid from reminder where service = ? and id = ? and name = ?",
     [REMINDER_WRITE] = "insert or replace into reminder"
                        " (service, id, name, due, period, message, version, writer)"
                        " values (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -275,6 +281,7 @@ static int test_fence(struct sqlite_store *self, const struct store_request *req
 /* What a save or a removal finds. */
 struct found {
     int64_t version; /* 0: no row */
+    int64_t row;
     bool is_mine;    /* this very request has written it, before its answer was lost */
 };
 
@@ -287,42 +294,47 @@ static int find(struct sqlite_store *self, enum statement which, const struct st
     *found = (struct found){0};
     if (code == SQLITE_ROW) {
         found->version = number(self, which, 0);
+        found->row = number(self, which, 2);
         found->is_mine = !strcmp(text(self, which, 1), job->writer);
     }
     return done(code);
 }
 
 /* May this row be written, now that this was found? Fills the answer, with the new version if so. */
-static int test_write(struct sqlite_store *self, enum statement which, struct store_job *job, bool *may)
+static int test_write(struct sqlite_store *self, enum statement which, struct store_job *job,
+                      struct found *found, bool *may)
 {
     const struct store_request *request = &job->request;
-    struct found found;
     bool is_owner;
     int code;
 
     *may = false;
-    if ((code = test_fence(self, request, &is_owner)) || (code = find(self, which, job, &found)))
+    if ((code = test_fence(self, request, &is_owner)) || (code = find(self, which, job, found)))
         return code;
-    job->answer.version = found.version;
-    if (found.is_mine)
+    job->answer.version = found->version;
+    if (found->is_mine)
         return settle(job, STORE_OK);
     if (!is_owner)
         return settle(job, STORE_FENCED);
-    if (request->version != STORE_ANY && request->version != found.version)
+    if (request->version != STORE_ANY && request->version != found->version)
         return settle(job, STORE_CONFLICT);
     *may = true;
-    job->answer.version = found.version ? found.version + 1 : job->now_us;
+    job->answer.version = found->version ? found->version + 1 : job->now_us;
     return settle(job, STORE_OK);
 }
 
 static int state_put(struct sqlite_store *self, struct store_job *job)
 {
     const struct store_request *request = &job->request;
+    struct found found;
     bool may;
-    int code = test_write(self, STATE_VERSION, job, &may);
+    int code = test_write(self, STATE_VERSION, job, &found, &may);
 
     if (code || !may)
         return code;
+    if (found.version)
+        return STEP(self, STATE_CHANGE, "ibiisii", found.row, request->value, request->value_size,
+                    job->answer.version, request->epoch, job->writer, job->now_us, request->schema);
     return STEP(self, STATE_WRITE, "sssbiisii", request->service, request->id, request->name,
                 request->value, request->value_size, job->answer.version, request->epoch,
                 job->writer, job->now_us, request->schema);
@@ -358,8 +370,9 @@ static int state_remove(struct sqlite_store *self, struct store_job *job)
 static int reminder_put(struct sqlite_store *self, struct store_job *job)
 {
     const struct store_request *request = &job->request;
+    struct found found;
     bool may;
-    int code = test_write(self, REMINDER_VERSION, job, &may);
+    int code = test_write(self, REMINDER_VERSION, job, &found, &may);
 
     if (code || !may)
         return code;
