@@ -4,6 +4,7 @@
 #include "loop.h"
 #include "rundir.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,23 +121,30 @@ static struct hotline *open_line(struct hotlines *hotlines, const char *mailbox)
 
 /* ---- the interface -------------------------------------------------------------------------- */
 
-int hotline_ask(struct hotlines *hotlines, const char *mailbox, const char *verb,
-                const struct words *words, struct hotline_request *request)
+static int ask_on(struct hotline *line, const char *verb, const struct words *words,
+                  struct hotline_request *request)
 {
-    struct hotline *line = find(hotlines, mailbox);
-
-    if (!line)
-        line = open_line(hotlines, mailbox);
     if (!line)
         return -1;
-    ev_now_update(hotlines->loop);
-    ev_timer_again(hotlines->loop, &line->unused);
+    ev_now_update(line->unused.data);
+    ev_timer_again(line->unused.data, &line->unused);
     request->ref = peer_request(line->peer, verb, words, -1);
     if (!request->ref)
         return -1;
     request->line = line;
     LIST_INSERT_HEAD(&line->requests, request, entry);
     return 0;
+}
+
+/* A line that breaks takes nothing any more, a while before its end is heard of. */
+int hotline_ask(struct hotlines *hotlines, const char *mailbox, const char *verb,
+                const struct words *words, struct hotline_request *request)
+{
+    struct hotline *line = find(hotlines, mailbox);
+
+    if (line && (ask_on(line, verb, words, request) == 0 || errno != ENOTCONN))
+        return request->line ? 0 : -1;
+    return ask_on(open_line(hotlines, mailbox), verb, words, request);
 }
 
 void hotline_cancel(struct hotline_request *request)

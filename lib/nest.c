@@ -56,11 +56,17 @@ static size_t size_of(unsigned class)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
+static void forget_given(void)
+{
+    memset(given, 0, sizeof given);
+    atomic_store(&given_by_others, NULL);
+}
+
 static void begin_next_life(void)
 {
     size_t used = (size_t)(at - begin + PAGE - 1) / PAGE * PAGE;
 
-    memset(given, 0, sizeof given);
+    forget_given();
     life = at = begin + used; /* the nest is whole pages */
 }
 
@@ -88,7 +94,7 @@ void nest_leave(void)
     if (begin)
         munmap(begin, (size_t)(end - begin));
     begin = end = life = at = NULL;
-    memset(given, 0, sizeof given);
+    forget_given();
 }
 
 /* ---- blocks --------------------------------------------------------------------------------- */
@@ -143,7 +149,7 @@ void *nest_take(size_t size)
     if (size > ((size_t)1 << LARGEST_BITS) - sizeof *head || !at ||
         !pthread_equal(owner, pthread_self()))
         return NULL;
-    class = class_of(size + sizeof *head);
+    class = class_of((size ? size : 1) + sizeof *head); /* never just where the nest ends */
     if (!given[class] && atomic_load_explicit(&given_by_others, memory_order_relaxed))
         collect_from_others();
     head = given[class];

@@ -22,8 +22,8 @@ void environment_begin(struct environment *environment, size_t extra)
         wanted++;
     *environment = (struct environment){.list = list};
     text_used = 0;
-    borrows = false;
-    if (wanted > LIST_SIZE)
+    borrows = wanted > LIST_SIZE;
+    if (borrows)
         environment->list = calloc(wanted, sizeof *list);
     environment->failed = !environment->list;
 }

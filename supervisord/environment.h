@@ -29,7 +29,7 @@ void environment_set(struct environment *environment, const char *name, const ch
 void environment_add(struct environment *environment, char *pair);
 /* Adds what the process has and makes it the process's environment; -1 with errno. */
 int environment_finish(struct environment *environment);
-/* A pair was kept as it is. */
+/* A pair was kept as it is, or there are so many that their list was allocated. */
 bool environment_borrows(void);
 /* Something else that shall lie where the texts lie; aligned for pointers and numbers. NULL: no
  * room. */

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <uthash.h>
 
-enum { DIAL_MS = 5000, AGAIN_MS = 50 };
+enum { DIAL_MS = 5000, AGAIN_MS = 50, REFUSED_MS = 1000 };
 
 /* An id that sys/node was asked for, or will be. */
 struct offers_wish {
@@ -38,12 +38,17 @@ static void drop(struct offers *offers, struct offers_wish *wish)
     free(wish);
 }
 
-static void retry_later(struct offers *offers)
+static void retry_in(struct offers *offers, int64_t ms)
 {
     ev_now_update(offers->supervisor->loop);
     ev_timer_stop(offers->supervisor->loop, &offers->retry);
-    ev_timer_set(&offers->retry, AGAIN_MS / 1000., 0.);
+    ev_timer_set(&offers->retry, (double)ms / 1000, 0.);
     ev_timer_start(offers->supervisor->loop, &offers->retry);
+}
+
+static void retry_later(struct offers *offers)
+{
+    retry_in(offers, AGAIN_MS);
 }
 
 /* What there is no room for now is asked a little later. */
@@ -79,10 +84,12 @@ static void answer(struct offers *offers, uint64_t ref, const char *node, const 
     activations_on_place(&offers->supervisor->activations, id, node, why);
 }
 
-/* Nothing can be started here, as long as there is no other sys/node: whoever asks is told why. */
+/* Nothing can be started here, until there is room again, or another sys/node: whoever asks is told
+ * why. What has taken the room may be about to go: a service of the configuration before this. */
 static void be_refused(struct offers *offers, const char *why)
 {
     snprintf(offers->refused, sizeof offers->refused, "%s", why);
+    retry_in(offers, REFUSED_MS);
     while (offers->wishes) {
         char id[ADDR_PART_MAX + 1];
 
@@ -125,6 +132,8 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
         close(fd);
     if (env->kind == ENVELOPE_ERROR) {
         on_error(offers, env);
+    } else if (env->kind == ENVELOPE_CONTROL_REPLY && env->ref == offers->offer) {
+        offers->refused[0] = '\0';
     } else if (wire_unpack_words(env->payload, env->payload_size, &words) == 0) {
         if (env->kind == ENVELOPE_EVENT && env->ref == offers->offer)
             on_event(offers, env, &words);
@@ -203,13 +212,22 @@ static bool begin(struct offers *offers)
     return false;
 }
 
+static void offer_again(struct offers *offers)
+{
+    offers->offer = send_offer(offers);
+    if (!offers->offer)
+        retry_later(offers);
+}
+
 static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 {
     struct offers *offers = container_of(timer, struct offers, retry);
 
     (void)loop;
     (void)revents;
-    if (offers->peer || begin(offers))
+    if (offers->peer && *offers->refused)
+        offer_again(offers);
+    else if (offers->peer || begin(offers))
         ask_all(offers);
     else
         retry_later(offers);

@@ -550,3 +550,20 @@ END
     ((BASH_REMATCH[1] > 1500))
     (($(incarnation_of t/odd) > 100))
 }
+
+@test "a module has its environment however many variables there are" {
+    local i
+
+    for ((i = 0; i < 600; i++)); do
+        export "MANY_$i=$i"
+    done
+    yaml t.yaml <<END
+troupe: 1
+application: t
+supervisor:
+  children:
+    - {name: shell, module: port, args: {exec: "sh $TOP/etc/examples/port.sh", ready: line}}
+END
+    node_up t.yaml
+    assert_equal "$(state_of t/shell)" ready
+}

@@ -138,6 +138,37 @@ static void test_end_of_connection(void)
     CHECK(!first.request.line, "the end of all lines ends what is under way");
 }
 
+static void ask_now(struct ev_loop *of, ev_timer *timer, int revents)
+{
+    (void)of;
+    (void)revents;
+    ask(timer->data);
+}
+
+/* Between what was written in vain and the end of its connection, another asks. */
+static void test_breaking(void)
+{
+    struct asker first = new_asker(), second = new_asker(), third = new_asker();
+    ev_timer before_all;
+
+    begin();
+    ask(&first);
+    CHECK(UNTIL(server.asked == 1 && server.peer), "a line is there");
+    peer_reply_error(server.peer, server.refs[0], "one");
+    CHECK(UNTIL(first.answers == 1), "and open");
+    peer_close(server.peer, false);
+    server.peer = NULL;
+    second.asks_again = true;
+    ask(&second);
+    ev_timer_init(&before_all, ask_now, 0., 0.);
+    ev_set_priority(&before_all, EV_MAXPRI);
+    before_all.data = &third;
+    ev_timer_start(loop, &before_all);
+    CHECK(UNTIL(second.losses == 1 && server.asked == 3) && !*third.why && !third.losses,
+          "who asks a line that breaks, before it has ended, asks on another");
+    end();
+}
+
 static void test_nobody(void)
 {
     struct asker asker = new_asker();
@@ -157,6 +188,7 @@ int main(void)
         return 1;
     test_one_connection();
     test_end_of_connection();
+    test_breaking();
     test_nobody();
     place_leave();
     snprintf(command, sizeof command, "rm -r %s", dir);

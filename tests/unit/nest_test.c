@@ -118,33 +118,43 @@ static void test_threads(void)
 
 static void test_full(void)
 {
-    size_t taken = 0;
+    size_t taken = 0, foreign = 0;
+    void *block;
 
     while (nest_take(1000))
         taken++;
     CHECK(taken > 500, "it holds what it has room for");
+    while ((block = nest_take(0)))
+        foreign += !nest_has(block);
+    CHECK(foreign == 0, "to the last byte, and an empty block is its own as well");
     CHECK(malloc(1000) != NULL, "and when it is full there is the heap");
 }
 
-static int child_of_fork(void *block)
+static int child_of_fork(void *block, const void *given_elsewhere)
 {
     if (nest_open(ROOM) < 0)
         return 1;
     nest_give(block);
     if (nest_take(200) == block)
         return 2;
+    if (nest_take(600) == given_elsewhere)
+        return 3;
     nest_leave();
-    return nest_has(block) || nest_take(200) ? 3 : 0;
+    return nest_has(block) || nest_take(200) ? 4 : 0;
 }
 
 static void test_next_life(void)
 {
-    void *block = nest_take(200);
+    void *block = nest_take(200), *given = nest_take(600);
     int status = -1;
-    pid_t pid = fork();
+    pthread_t thread;
+    pid_t pid;
 
+    pthread_create(&thread, NULL, elsewhere, given);
+    pthread_join(thread, NULL);
+    pid = fork();
     if (pid == 0)
-        _exit(child_of_fork(block));
+        _exit(child_of_fork(block, given));
     waitpid(pid, &status, 0);
     CHECK(status == 0,
           "a next life does not take what an earlier one has given back, and may leave");

@@ -177,6 +177,19 @@ int main(void)
         told[0] = '\0';
         offers_want(&offers, "d");
         tap_is_text(told, "d: overloaded it ", "and so is who asks after that");
+        CHECK(retry() && dials == 2, "for a while: then it is offered again");
+        tap_is_text(got(), "offer shop/things", "on the same connection");
+        offers_want(&offers, "d");
+        tap_is_text(told, "d: overloaded it d: overloaded it ", "before its answer nothing is new");
+        {
+            const struct envelope taken = {.kind = ENVELOPE_CONTROL_REPLY, .ref = offers.offer};
+
+            heard->on_envelope(&connection, &taken, -1);
+        }
+        offers_want(&offers, "d");
+        tap_is_text(got(), "place d", "and when it is taken, places are asked for");
+        refusal.ref = offers.offer;
+        heard->on_envelope(&connection, &refusal, -1);
         heard->on_close(&connection, "end of stream");
         retry();
         offers_want(&offers, "e");
