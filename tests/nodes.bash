@@ -76,13 +76,16 @@ all_of() {
 }
 
 kill_host() {
-    local pids
+    local pids pid
 
     pids=$(all_of "$1")
     # shellcheck disable=SC2086
     kill -STOP $pids
     # shellcheck disable=SC2086
     kill -KILL $pids
+    for pid in $pids; do
+        wait_until 10 process_is_gone "$pid"
+    done
 }
 
 two_nodes() {
