@@ -31,6 +31,7 @@ struct errand {
     void *token; /* NULL: a cast */
     uint32_t id;
     bool is_sent;
+    uint64_t place; /* when it was: where it ends in all that its connection was given */
     struct mono due;
     struct errand *prev, *next;   /* in its target's waiting list */
     struct errand *older, *newer; /* calls, by age */
@@ -48,7 +49,8 @@ struct errands_target {
     unsigned closed;
     struct errand *waiting, *sent;
     size_t waiting_bytes;
-    struct buf left; /* casts that the last connection's end has left, before those that wait */
+    struct buf left; /* frames that the last connection's end has left, before those that wait */
+    uint64_t end;    /* the place where they ended in what that was given */
     uint32_t last_id;
     unsigned summoned; /* times since somebody was reached */
     struct summons *summons;
@@ -205,11 +207,12 @@ static void give_up(struct errands_target *target, const char *why)
     struct errands *errands = target->errands;
 
     detach(target);
-    lose_left(target, why);
+    if (!target->is_for_calls)
+        lose_left(target, why);
+    while (target->sent)
+        fail(target->sent, why);
     while (target->waiting)
         fail(target->waiting, why);
-    while (target->sent)
-        fail(target->sent, "down unknown");
     tell_room(target);
     free_target(target);
     tell_uncrowded(errands);
@@ -281,6 +284,7 @@ static int send_errand(struct errand *errand)
 
     if (sp_send(target->conn, parts, 2, -1) < 0)
         return -1;
+    errand->place = sp_conn_place(target->conn);
     if (!errand->token) {
         forget_errand(errand);
         return 0;
@@ -312,6 +316,8 @@ static void send_left(struct errands_target *target)
     if (size && sp_conn_send_frames(target->conn, buf_front(&target->left), size) < 0)
         memory_fail();
     buf_finish(&target->left);
+    for (struct errand *errand = target->sent; errand; errand = errand->hh.next)
+        errand->place += sp_conn_place(target->conn) - target->end;
 }
 
 static bool on_open(struct sp_conn *conn)
@@ -343,20 +349,39 @@ static void on_message(struct sp_conn *conn, const uint8_t *body, size_t size, i
     set_idle(target);
 }
 
+/* What the kernel had not taken nobody has heard: it goes again, whether one that was about to rest
+ * would hear no more or one has ended. Of calls that it had taken nobody can tell. */
+static void keep_unheard(struct errands_target *target, struct sp_conn *conn)
+{
+    uint64_t written = sp_conn_written(conn);
+    struct errand *errand, *next;
+
+    target->end = sp_conn_place(conn);
+    target->left = sp_conn_leftover(conn);
+    HASH_ITER (hh, target->sent, errand, next)
+        if (errand->place <= written)
+            fail(errand, "down unknown");
+}
+
+/* Is anything left that somebody would hear of? */
+static bool is_needed(const struct errands_target *target)
+{
+    return target->waiting ||
+           (target->is_for_calls ? target->sent != NULL : buf_length(&target->left) > 0);
+}
+
 /* Before anybody took it nothing was heard: it goes again, unless there is nobody, or nobody who
- * takes such messages. So do casts that the kernel had not taken; of calls nobody can tell. */
+ * takes such messages. */
 static void on_close(struct sp_conn *conn, const char *why)
 {
     struct errands_target *target = sp_conn_data(conn);
     bool was_open = target->is_open;
 
-    if (was_open && !target->is_for_calls)
-        target->left = sp_conn_leftover(conn);
     target->conn = NULL;
     target->is_open = false;
-    while (target->sent)
-        fail(target->sent, "down unknown");
-    if (!target->waiting && !buf_length(&target->left))
+    if (was_open)
+        keep_unheard(target, conn);
+    if (!is_needed(target))
         give_up(target, why);
     else if (!was_open && summon(target, why))
         return;
@@ -380,14 +405,14 @@ static void dial(struct errands_target *target)
     static const struct sp_handlers handlers = {
         .on_open = on_open, .on_message = on_message, .on_close = on_close, .on_drain = on_drain};
     struct errands *errands = target->errands;
-    const struct sp_limits limits = {.again = !target->is_for_calls};
+    static const struct sp_limits limits = {.again = true};
 
     target->conn = sp_dial(errands->loop, errands->run_dir, target->path,
                            target->is_for_calls ? SP_REQ : SP_PUSH, (struct mono){0}, &limits,
                            &handlers, target);
     if (!target->conn) /* no descriptors: others will close */
         dial_again(target);
-    else if (limits.again) /* frames are kept whole; when to dial again is decided here */
+    else /* frames are kept whole; when to dial again is decided here */
         sp_conn_settle(target->conn);
 }
 
@@ -398,7 +423,7 @@ static void drop_if_unneeded(struct errands_target *target)
         set_idle(target);
         return;
     }
-    if (target->waiting)
+    if (is_needed(target))
         return;
     if (target->conn)
         sp_conn_close(target->conn, false);

@@ -18,6 +18,8 @@ static char lost[128];
 static int answers, rooms, heard, losses;
 static bool is_mute, is_deaf; /* the mailbox does not answer; does not take raw messages */
 static bool is_stuck;         /* it greets, and reads no more */
+static struct sp_conn *asked; /* where the last message came */
+static uint8_t asked_id[4];   /* of the first */
 static char heard_text[64], heard_first[64];
 static int token, other; /* nothing but their addresses */
 
@@ -75,7 +77,10 @@ static void on_message(struct sp_conn *conn, const uint8_t *body, size_t size, i
     struct iovec parts[2] = {{(void *)body, 4}, {"+yes", 4}};
 
     (void)fd;
+    asked = conn;
     heard++;
+    if (heard == 1)
+        memcpy(asked_id, body, size < 4 ? size : 4);
     if (heard == 1)
         snprintf(heard_first, sizeof heard_first, "%.*s", (int)(size < 60 ? size : 60),
                  (const char *)body);
@@ -191,6 +196,54 @@ static void test_gone(void)
     sp_listener_destroy(listener, false);
 }
 
+/* One that is about to rest hears no more, answers what it has heard, and ends. */
+static void test_resting(void)
+{
+    struct iovec parts[2] = {{asked_id, sizeof asked_id}, {"+late", 5}};
+    struct sp_listener *listener = mailbox("box");
+    int fd;
+
+    begin();
+    is_mute = true;
+    errands_call(&errands, "box", "first", 5, &token);
+    CHECK(UNTIL(heard == 1), "a call is heard");
+    sp_conn_hear_no_more(asked);
+    errands_call(&errands, "box", "second", 6, &other);
+    errands_call(&errands, "box", "third", 5, &other);
+    loop_run_for(loop, 50);
+    CHECK(answers == 0 && heard == 1, "others are not, by who hears no more");
+    sp_send(asked, parts, 2, -1);
+    CHECK(UNTIL(answers == 1) && is_last("+late") && last_token == &token,
+          "but what it had heard it may answer");
+    fd = sp_listener_destroy(listener, true);
+    is_mute = false;
+    listener = serve(fd);
+    CHECK(UNTIL(answers == 3) && is_last("+yes") && last_token == &other && heard == 3,
+          "and the others are answered by its next life, once");
+    is_mute = true;
+    errands_call(&errands, "box", "fourth", 6, &token);
+    CHECK(UNTIL(heard == 4), "where a call is heard again");
+    sp_conn_hear_no_more(asked);
+    errands_call(&errands, "box", "fifth", 5, &other);
+    loop_run_for(loop, 50);
+    fd = sp_listener_destroy(listener, true);
+    CHECK(UNTIL(answers == 4) && is_last("!down unknown") && last_token == &token,
+          "one that was heard, and not answered, is down");
+    listener = serve(fd);
+    is_mute = false;
+    CHECK(UNTIL(answers == 5) && is_last("+yes") && last_token == &other, "and only that");
+    is_mute = true;
+    errands_call(&errands, "box", "sixth", 5, &token);
+    CHECK(UNTIL(heard == 6), "after that");
+    sp_conn_hear_no_more(asked);
+    errands_call(&errands, "box", "seventh", 7, &other);
+    loop_run_for(loop, 50);
+    sp_listener_destroy(listener, false);
+    CHECK(UNTIL(answers == 7) && is_last("!noproc") && last_token == &other,
+          "what nobody has heard when there is nobody any more is noproc");
+    errands_finish(&errands);
+}
+
 /* As often as greetings of both sides and what follows them need. */
 static void turn(void)
 {
@@ -218,7 +271,8 @@ static void test_gone_on(void)
     is_stuck = false;
     listener = serve(fd);
     snprintf(last, sizeof last, "%d", sent - 1);
-    CHECK(UNTIL(!strcmp(heard_text, last)), "casts that the kernel had not taken go to the next life");
+    CHECK(UNTIL(!strcmp(heard_text, last)),
+          "casts that the kernel had not taken go to the next life");
     CHECK(heard > 10 && heard < sent && atoi(heard_first) == sent - heard,
           "each of them, and nothing that it had (%d of %d)", heard, sent);
     errands_finish(&errands);
@@ -315,6 +369,7 @@ int main(void)
     test_deaf();
     test_late();
     test_gone();
+    test_resting();
     test_gone_on();
     test_gone_for_good();
     test_time();
