@@ -730,13 +730,17 @@ static void cmd_taken(char **word, int count)
         fail("the pipes do not become empty");
 }
 
+/* Counted until nothing is opened or closed meanwhile. */
 static void cmd_descriptors(char **word, int count)
 {
-    char command[128];
+    char command[256];
 
     (void)word;
     (void)count;
-    snprintf(command, sizeof command, "ls -l /proc/%d/fd | grep -c '/log/.*[.]log$'", (int)writer_pid());
+    snprintf(command, sizeof command,
+             "a=; b=-; until [ \"$a\" = \"$b\" ]; do b=$a; "
+             "a=$(ls -l /proc/%d/fd 2>/dev/null | grep -c '/log/.*[.]log$'); done; echo $a",
+             (int)writer_pid());
     if (system(command) < 0)
         fail("no shell");
 }
