@@ -67,6 +67,7 @@ postgres_make() {
 postgres_spawn() {
     in_background server "${POSTGRES_USER[@]}" "$(postgres_bin)/postgres" -D "$DIR/server/data" -p "$SERVER_PORT" \
         -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c shared_buffers=16MB -c max_connections=30 \
+        -c dynamic_shared_memory_type=mmap \
         -c autovacuum=off
 }
 

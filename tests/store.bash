@@ -30,7 +30,7 @@ start_postgres() {
     fi
     POSTGRES_URL="postgres:///postgres?host=$DIR/pg&user=postgres"
     run_server "${AS_POSTGRES[@]}" "$bin/postgres" -D "$DIR/pg/data" -c unix_socket_directories="$DIR/pg" \
-        -c listen_addresses= -c shared_buffers=16MB -c autovacuum=off
+        -c listen_addresses= -c shared_buffers=16MB -c dynamic_shared_memory_type=mmap -c autovacuum=off
     wait_until 10 "$bin/pg_isready" -q -h "$DIR/pg" -U postgres
 }
 

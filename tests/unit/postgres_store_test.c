@@ -18,7 +18,8 @@ static void become_postgres(void)
     snprintf(data, sizeof data, "%s/data", base);
     snprintf(directory, sizeof directory, "unix_socket_directories=%s/s", base);
     execl(program, program, "-D", data, "-c", directory, "-c", "listen_addresses=", "-c",
-          "shared_buffers=16MB", "-c", "max_connections=20", "-c", "autovacuum=off", (char *)NULL);
+          "shared_buffers=16MB", "-c", "dynamic_shared_memory_type=mmap", "-c",
+          "max_connections=20", "-c", "autovacuum=off", (char *)NULL);
 }
 
 static bool find_programs(void)
