@@ -32,13 +32,19 @@ end_stopped() {
     rm -f "$scratch/stopped"
 }
 
+# A virtual machine of Erlang that still starts does not hear SIGTERM.
 end_peers() {
-    local pid
+    local pid try
 
     for pid in "${pids[@]}"; do
         kill "$pid" 2>/dev/null
     done
+    for ((try = 0; try < 300; try++)); do
+        kill -0 "${pids[@]}" 2>/dev/null || break # none of them is left
+        sleep 0.1
+    done
     for pid in "${pids[@]}"; do
+        kill -KILL "$pid" 2>/dev/null
         wait "$pid" 2>/dev/null
     done
     pids=()
