@@ -131,18 +131,8 @@ static void on_summoned(void *data, const char *node, const char *failure)
 /* False: nobody can be asked for it. */
 static bool summon(struct delivery *delivery, const char *why)
 {
-    const char *run_dir = delivery->client->dir.path;
-    enum summons_whom whom;
-
-    if (delivery->summoned >= SUMMONS_MOST)
-        return false;
-    whom = summons_whom(run_dir, delivery->to->path, delivery->node, why);
-    if (whom == SUMMONS_NOBODY)
-        return false;
-    *delivery->node = '\0';
-    delivery->summoned++;
-    delivery->summons =
-        summons_send(&delivery->hotlines, delivery->to->path, whom, on_summoned, delivery);
+    delivery->summons = summons_send(&delivery->hotlines, delivery->to->path, delivery->node,
+                                     &delivery->summoned, why, on_summoned, delivery);
     return delivery->summons != NULL;
 }
 

@@ -62,17 +62,10 @@ static void on_summoned(void *data, const char *node, const char *failure)
 /* False: nobody can be asked for it. */
 static bool summon(struct delivery *delivery, const char *why)
 {
-    enum summons_whom whom;
-
-    if (delivery->is_bound || delivery->summoned >= SUMMONS_MOST)
+    if (delivery->is_bound)
         return false;
-    whom = summons_whom(delivery->run_dir, delivery->path, delivery->node, why);
-    if (whom == SUMMONS_NOBODY)
-        return false;
-    *delivery->node = '\0';
-    delivery->summoned++;
-    delivery->summons =
-        summons_send(&delivery->hotlines, delivery->path, whom, on_summoned, delivery);
+    delivery->summons = summons_send(&delivery->hotlines, delivery->path, delivery->node,
+                                     &delivery->summoned, why, on_summoned, delivery);
     return delivery->summons != NULL;
 }
 

@@ -253,16 +253,10 @@ static void on_summoned(void *data, const char *node, const char *failure)
 /* False: nobody can be asked for it. */
 static bool summon(struct errands_target *target, const char *why)
 {
-    struct errands *errands = target->errands;
-    enum summons_whom whom;
+    char here[] = "";
 
-    if (target->summoned >= SUMMONS_MOST)
-        return false;
-    whom = summons_whom(errands->run_dir, target->path, "", why);
-    if (whom == SUMMONS_NOBODY)
-        return false;
-    target->summoned++;
-    target->summons = summons_send(&errands->hotlines, target->path, whom, on_summoned, target);
+    target->summons = summons_send(&target->errands->hotlines, target->path, here,
+                                   &target->summoned, why, on_summoned, target);
     return target->summons != NULL;
 }
 

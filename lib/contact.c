@@ -176,18 +176,8 @@ static void drop_hello(const struct contact *contact, const struct peer *peer, s
 /* Its service is asked for it, and what is to go there waits. False: that cannot help. */
 static bool summon(struct contact *contact, struct peer *peer, struct buf *leftover, const char *why)
 {
-    struct troupe *self = contact->self;
-
-    enum summons_whom whom;
-
-    if (contact->summoned >= SUMMONS_MOST)
-        return false;
-    whom = summons_whom(self->boot->run_dir, contact->path, contact->node, why);
-    if (whom == SUMMONS_NOBODY)
-        return false;
-    *contact->node = '\0';
-    contact->summoned++;
-    contact->summons = summons_send(&self->hotlines, contact->path, whom, on_summoned, contact);
+    contact->summons = summons_send(&contact->self->hotlines, contact->path, contact->node,
+                                    &contact->summoned, why, on_summoned, contact);
     if (!contact->summons)
         return false;
     drop_hello(contact, peer, leftover);

@@ -13,7 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { AGAIN_MS = 10 };
+enum {
+    AGAIN_MS = 10,
+    TIMES_MOST = 3, /* in a row, before anybody was reached, that it is worth to ask */
+};
 
 struct summons {
     struct hotlines *hotlines; /* gone perhaps when `done` returns */
@@ -33,16 +36,16 @@ void summons_path(const char *path, const char *node, char out[SUMMONS_PATH_MAX 
     snprintf(out, SUMMONS_PATH_MAX + 1, "%s%s%s", path, *node ? "@" : "", node);
 }
 
-enum summons_whom summons_whom(const char *run_dir, const char *path, const char *node,
-                               const char *why)
+/* The verb for who would start it; NULL: there is nobody. */
+static const char *verb_for(const char *run_dir, const char *path, const char *node, const char *why)
 {
     if (*node)
-        return rundir_is_of_service(run_dir, path) ? SUMMONS_SERVICE : SUMMONS_NODE;
+        return rundir_is_of_service(run_dir, path) ? CONTROL_ACTIVATE : CONTROL_PLACE;
     if (strcmp(why, "noproc") != 0 || *addr_node_part(path))
-        return SUMMONS_NOBODY;
+        return NULL;
     if (rundir_is_of_service(run_dir, path))
-        return SUMMONS_SERVICE;
-    return rundir_may_be_elsewhere(run_dir, path) ? SUMMONS_NODE : SUMMONS_NOBODY;
+        return CONTROL_ACTIVATE;
+    return rundir_may_be_elsewhere(run_dir, path) ? CONTROL_PLACE : NULL;
 }
 
 static void finish(struct summons *summons, const char *node, const char *failure)
@@ -182,11 +185,16 @@ static struct summons *begin(struct hotlines *hotlines, const char *path, const 
     return NULL;
 }
 
-struct summons *summons_send(struct hotlines *hotlines, const char *path, enum summons_whom whom,
-                             summons_done *done, void *data)
+struct summons *summons_send(struct hotlines *hotlines, const char *path, char *node, unsigned *times,
+                             const char *why, summons_done *done, void *data)
 {
-    return begin(hotlines, path, whom == SUMMONS_SERVICE ? CONTROL_ACTIVATE : CONTROL_PLACE, done,
-                 data);
+    const char *verb = *times < TIMES_MOST ? verb_for(hotlines->run_dir, path, node, why) : NULL;
+
+    if (!verb)
+        return NULL;
+    *node = '\0';
+    (*times)++;
+    return begin(hotlines, path, verb, done, data);
 }
 
 bool summons_can_find(const char *run_dir, const char *path)

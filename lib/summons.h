@@ -18,25 +18,16 @@ struct summons;
  * this returns. */
 typedef void summons_done(void *data, const char *node, const char *failure);
 
-enum { SUMMONS_MOST = 3 }; /* times in a row, before anybody was reached, that it is worth to ask */
-
 enum { SUMMONS_PATH_MAX = ADDR_PATH_MAX + 1 + ADDR_PART_MAX };
 /* What is dialled to reach it: its path, and behind an @ the node that summons_done() told, if that is not "". */
 void summons_path(const char *path, const char *node, char out[SUMMONS_PATH_MAX + 1]);
 
-enum summons_whom {
-    SUMMONS_NOBODY,
-    SUMMONS_SERVICE, /* its service's supervisor */
-    SUMMONS_NODE,    /* sys/node: only other nodes have that service */
-};
-
-/* Nobody answers at this path, `why` being what its connection ended with: who would start it if
- * asked? On that other node it was, when that is not "": it may have moved. */
-enum summons_whom summons_whom(const char *run_dir, const char *path, const char *node,
-                               const char *why);
-/* Never done before this returns. NULL with errno. */
-struct summons *summons_send(struct hotlines *hotlines, const char *path, enum summons_whom whom,
-                             summons_done *done, void *data);
+/* Nobody answers at this path, `why` being what its connection ended with, or at that node, when it
+ * is not "": then it may have moved, and `node` is "" again. NULL: nobody would start it if asked,
+ * or was asked too often since somebody was reached (`times`, counted here), or errno. Never done
+ * before this returns. */
+struct summons *summons_send(struct hotlines *hotlines, const char *path, char *node, unsigned *times,
+                             const char *why, summons_done *done, void *data);
 /* May an actor of a service be at this path, on another node, as none of this one is there? */
 bool summons_can_find(const char *run_dir, const char *path);
 /* Asks where it is, and does not start it: done is told the node, or a failure. As summons_send(). */
