@@ -36,6 +36,7 @@ struct delivery {
     struct sp_conn *conn; /* RAW */
     uint64_t place;       /* where the letter ends in the connection's stream */
     bool is_open;         /* the other side has begun to listen */
+    bool is_returned;     /* … and has ended without having taken the letter */
     bool is_over;
     uint64_t closes;      /* the life that was there when it had been closed so often; 0: unknown */
     unsigned closed;      /* times in a row, before anybody listened */
@@ -140,11 +141,11 @@ static bool summon(struct delivery *delivery, const char *why)
  * whole, was not read: it goes again. */
 static void on_lost(struct delivery *delivery, uint64_t written, const char *why)
 {
-    bool is_read = delivery->is_open && written >= delivery->place;
+    bool is_read = delivery->is_open && written >= delivery->place && !delivery->is_returned;
 
     delivery->peer = NULL;
     delivery->conn = NULL;
-    delivery->is_open = false;
+    delivery->is_open = delivery->is_returned = false;
     if (delivery->is_over)
         return;
     delivery->closed += !is_read;
@@ -171,6 +172,7 @@ static void on_peer_open(struct peer *peer)
     const char *why;
 
     delivery->is_open = true;
+    delivery->summoned = 0;
     if (addr_parse(peer_remote(peer), &addr, &why) == 0)
         delivery->incarnation = addr.incarnation;
 }
@@ -188,6 +190,8 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     } else if (env->kind == ENVELOPE_REPLY) {
         delivery->reply->is_typed = env->flags & ENVELOPE_TYPED;
         succeed(delivery, env->payload, env->payload_size);
+    } else if (env->kind == ENVELOPE_CALL) {
+        delivery->is_returned = true;
     }
 }
 

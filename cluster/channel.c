@@ -41,7 +41,7 @@ static int decode_open(struct channel_frame *frame, const char **why)
 
 int channel_decode(const uint8_t *bytes, size_t size, struct channel_frame *frame, const char **why)
 {
-    if (size < CHANNEL_HEAD || bytes[0] < CHANNEL_OPEN || bytes[0] > CHANNEL_ENDED) {
+    if (size < CHANNEL_HEAD || bytes[0] < CHANNEL_OPEN || bytes[0] > CHANNEL_RETURN) {
         *why = size < CHANNEL_HEAD ? "too short for a channel's frame" : "no channel's frame";
         return -1;
     }

@@ -8,8 +8,11 @@
  *   OPEN   id, to, from   by the side of the dialer: `to` is a path there, `from` PATH@NODE#N
  *   FORTH  id, envelope   to the mailbox
  *   BACK   id, envelope   to the dialer
- *   SHUT   id             the dialer has gone
- *   ENDED  id, reason     the mailbox has, or was not reached: `noproc`, `denied`, `closed`
+ *   SHUT   id             the dialer says no more; one that the other does not have (any more) is
+ *                         answered by ENDED, behind all that is returned
+ *   ENDED  id, reason     the mailbox has ended, or was not reached: `noproc`, `denied`, `closed`
+ *   RETURN id, envelope   to the dialer: a CALL or CAST that went forth, and that the mailbox did not
+ *                         take before it ended: to go again, before all that was not sent yet
  *
  * The id is chosen by the side of the dialer, anew for each channel of a session.
  */
@@ -25,6 +28,7 @@ enum channel_kind {
     CHANNEL_BACK,
     CHANNEL_SHUT,
     CHANNEL_ENDED,
+    CHANNEL_RETURN,
 };
 
 enum {
@@ -36,7 +40,7 @@ enum {
 struct channel_frame {
     enum channel_kind kind;
     uint32_t id;
-    const uint8_t *body; /* FORTH, BACK: an envelope; ENDED: the reason's text */
+    const uint8_t *body; /* FORTH, BACK, RETURN: an envelope; ENDED: the reason's text */
     size_t size;
     const char *to, *from; /* OPEN: not NUL-terminated */
     size_t to_size, from_size;

@@ -30,6 +30,7 @@ struct delivery {
     struct peer *peer;
     uint64_t place; /* where the message ends in the connection's stream */
     bool is_open;   /* the other has begun to listen */
+    bool is_returned; /* … and has ended without having taken it */
     unsigned tries; /* that nobody listened to */
     unsigned summoned;
     struct hotlines hotlines;
@@ -86,10 +87,11 @@ static void try_again(struct delivery *delivery)
 static void on_close(struct peer *peer, const char *why)
 {
     struct delivery *delivery = peer_data(peer);
-    bool is_read = delivery->is_open && peer_written(peer) >= delivery->place;
+    bool is_read =
+        delivery->is_open && peer_written(peer) >= delivery->place && !delivery->is_returned;
 
     delivery->peer = NULL;
-    delivery->is_open = false;
+    delivery->is_open = delivery->is_returned = false;
     if (is_read)
         finish(delivery, "down unknown");
     else if (summon(delivery, why))
@@ -107,6 +109,7 @@ static void on_open(struct peer *peer)
     struct delivery *delivery = peer_data(peer);
 
     delivery->is_open = true;
+    delivery->summoned = 0;
 }
 
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
@@ -124,6 +127,8 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
         snprintf(failure, sizeof failure, "%.*s", (int)env->payload_size,
                  env->payload_size ? (const char *)env->payload : "");
         finish(delivery, failure);
+    } else if (env->kind == ENVELOPE_CALL) {
+        delivery->is_returned = true;
     }
 }
 

@@ -29,6 +29,9 @@ struct outgoing {
     struct sp_conn *conn;
     unsigned rights;
     bool is_open;                 /* the mailbox's HELLO has come */
+    bool has_ended;               /* the mailbox has: what the kernel had taken by then is sent yet */
+    bool is_shut;                 /* and has been: what comes back for it is not over yet */
+    size_t forth;                 /* bytes that went forth, and have not been returned */
     struct buf early;             /* what we had to say ourselves before that */
     struct mono since;            /* it was connected */
     struct outgoing *prev, *next; /* of those that have not said it */
@@ -83,9 +86,9 @@ static void send_open(struct switchboard_side *side, uint32_t id, const char *to
     side->board->hooks.send(side, &message);
 }
 
-static void tell_ended(struct incoming *incoming, const char *reason)
+static void tell_ended(struct switchboard_side *side, uint32_t id, const char *reason)
 {
-    send_whole(incoming->side, CHANNEL_ENDED, incoming->id, reason, strlen(reason));
+    send_whole(side, CHANNEL_ENDED, id, reason, strlen(reason));
 }
 
 /* ---- what is said before the first word of a mailbox ------------------------------------------ */
@@ -262,6 +265,8 @@ static void forward(struct outgoing *outgoing, const uint8_t *body, size_t size)
     envelope_to_wire(body, size, mono_now(), &parts);
     if (send_parts(outgoing->side, CHANNEL_FORTH, outgoing->id, &parts) < 0)
         refuse_envelope(outgoing, body, size, "overloaded");
+    else
+        outgoing->forth += size;
 }
 
 static void on_caller_message(struct sp_conn *conn, const uint8_t *body, size_t size, int fd)
@@ -276,12 +281,22 @@ static void on_caller_message(struct sp_conn *conn, const uint8_t *body, size_t 
         on_hello(outgoing, body, size);
 }
 
+/* The mailbox has ended, and all that the kernel had taken went forth: it will have come back when the other
+ * answers this. */
+static void on_caller_heard(struct sp_conn *conn)
+{
+    struct outgoing *outgoing = sp_conn_data(conn);
+
+    outgoing->is_shut = true;
+    send_whole(outgoing->side, CHANNEL_SHUT, outgoing->id, NULL, 0);
+}
+
 static void on_caller_close(struct sp_conn *conn, const char *why)
 {
     struct outgoing *outgoing = sp_conn_data(conn);
 
     (void)why;
-    if (outgoing->side)
+    if (outgoing->side && !outgoing->is_shut)
         send_whole(outgoing->side, CHANNEL_SHUT, outgoing->id, NULL, 0);
     forget_outgoing(outgoing);
 }
@@ -336,7 +351,11 @@ static bool on_caller_open(struct sp_conn *conn)
 }
 
 static const struct sp_handlers caller_handlers = {
-    .on_open = on_caller_open, .on_message = on_caller_message, .on_close = on_caller_close};
+    .on_open = on_caller_open,
+    .on_message = on_caller_message,
+    .on_close = on_caller_close,
+    .on_heard = on_caller_heard,
+};
 
 /* ---- what comes back for them --------------------------------------------------------------- */
 
@@ -354,6 +373,33 @@ static void take_back(struct switchboard_side *side, const struct channel_frame 
     say_early(outgoing);
 }
 
+/* A message that the mailbox did not take: who sent it sends it again, to whoever is there next. Who was
+ * never reached still has it, and who has gone does not want it. */
+static const char *take_return(struct switchboard_side *side, const struct channel_frame *frame)
+{
+    struct outgoing *outgoing = find_outgoing(side, frame->id);
+    struct envelope_parts parts;
+
+    if (!envelope_is_message(frame->body, frame->size) ||
+        envelope_has_sender(frame->body, frame->size))
+        return "a return of what is no message";
+    if (!outgoing || !outgoing->is_open) {
+        losses_add(side->board->losses, !outgoing && frame->body[1] == ENVELOPE_CAST);
+        return NULL;
+    }
+    if (outgoing->forth < frame->size)
+        return "a return of more than was sent";
+    outgoing->forth -= frame->size;
+    envelope_from_wire(frame->body, frame->size, mono_now(), &parts);
+    if (sp_send(outgoing->conn, parts.parts, parts.count, -1) < 0) {
+        losses_add(side->board->losses, frame->body[1] == ENVELOPE_CAST);
+        sp_conn_break(outgoing->conn);
+    }
+    return NULL;
+}
+
+/* Who was never reached sends all of it again by itself. Else what is on its way is returned first: the
+ * second time this is said, that is over. */
 static void take_ended(struct switchboard_side *side, const struct channel_frame *frame)
 {
     struct outgoing *outgoing = find_outgoing(side, frame->id);
@@ -363,7 +409,12 @@ static void take_ended(struct switchboard_side *side, const struct channel_frame
         return;
     snprintf(reason, sizeof reason, "%.*s", (int)(frame->size < 100 ? frame->size : 100),
              (const char *)frame->body);
-    refuse(outgoing, reason);
+    if (!outgoing->is_open || outgoing->has_ended) {
+        refuse(outgoing, reason);
+        return;
+    }
+    outgoing->has_ended = true;
+    sp_conn_hear_no_more(outgoing->conn);
 }
 
 /* ---- mailboxes of this node ----------------------------------------------------------------- */
@@ -405,19 +456,15 @@ static void on_mailbox_message(struct sp_conn *conn, const uint8_t *body, size_t
     tell_early(incoming);
 }
 
-/* A cast that the mailbox did not take. How calls ended the other asks by itself. */
-static void return_cast(struct incoming *incoming, const uint8_t *body, size_t size)
+/* What the mailbox did not take. How requests of other kinds ended the other asks by itself. */
+static void return_message(struct incoming *incoming, const uint8_t *body, size_t size)
 {
-    uint8_t error[ENVELOPE_REFUSAL_MAX];
-    size_t length;
+    struct envelope_parts parts;
 
-    if (size < 2 || body[1] != ENVELOPE_CAST)
+    if (!envelope_is_message(body, size))
         return;
-    length = envelope_refusal(body, size, "down unknown", error);
-    if (length)
-        send_whole(incoming->side, CHANNEL_BACK, incoming->id, error, length);
-    else
-        losses_add(incoming->side->board->losses, 1);
+    envelope_to_wire(body, size, mono_now(), &parts);
+    send_parts(incoming->side, CHANNEL_RETURN, incoming->id, &parts);
 }
 
 /* Before its HELLO the sender keeps everything itself. */
@@ -429,7 +476,7 @@ static void return_leftover(struct incoming *incoming)
 
     for (size_t n = buf_length(&left); n && sp_frame_size(at, n, &size) == 0; at += size, n -= size)
         if (incoming->is_open)
-            return_cast(incoming, at + SP_FRAME_HEADER, size - SP_FRAME_HEADER);
+            return_message(incoming, at + SP_FRAME_HEADER, size - SP_FRAME_HEADER);
     buf_finish(&left);
 }
 
@@ -439,9 +486,8 @@ static void on_mailbox_close(struct sp_conn *conn, const char *why)
 
     (void)conn;
     return_leftover(incoming);
-    tell_ended(incoming, incoming->is_open       ? "closed"
-                         : strcmp(why, "noproc") ? "closed"
-                                                 : "noproc");
+    tell_ended(incoming->side, incoming->id,
+               !incoming->is_open && !strcmp(why, "noproc") ? "noproc" : "closed");
     forget_incoming(incoming);
 }
 
@@ -525,7 +571,7 @@ static const char *take_open(struct switchboard_side *side, const struct channel
     why = reach_mailbox(incoming, to, from);
     if (!why)
         return NULL;
-    tell_ended(incoming, why);
+    tell_ended(side, frame->id, why);
     if (incoming->conn)
         sp_conn_close(incoming->conn, false);
     forget_incoming(incoming);
@@ -555,7 +601,8 @@ static const char *take_forth(struct switchboard_side *side, const struct channe
     if (envelope_has_sender(frame->body, frame->size))
         return "a message in another's name";
     if (!incoming) { /* it has ended, and the other does not know yet */
-        losses_add(side->board->losses, frame->size > 1 && frame->body[1] == ENVELOPE_CAST);
+        if (envelope_is_message(frame->body, frame->size))
+            send_whole(side, CHANNEL_RETURN, frame->id, frame->body, frame->size);
         return NULL;
     }
     needed = envelope_right(frame->body, frame->size, &why);
@@ -574,8 +621,10 @@ static void take_shut(struct switchboard_side *side, const struct channel_frame 
 {
     struct incoming *incoming = find_incoming(side, frame->id);
 
-    if (!incoming)
+    if (!incoming) { /* it has ended, and this is the answer to that */
+        tell_ended(side, frame->id, "closed");
         return;
+    }
     sp_conn_close(incoming->conn, true);
     forget_incoming(incoming);
 }
@@ -603,6 +652,9 @@ int switchboard_receive(struct switchboard_side *side, const uint8_t *bytes, siz
         break;
     case CHANNEL_ENDED:
         take_ended(side, &frame);
+        break;
+    case CHANNEL_RETURN:
+        *why = take_return(side, &frame);
         break;
     }
     return *why ? -1 : 0;

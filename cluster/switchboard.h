@@ -6,8 +6,8 @@
  *
  * Who is local is known by SO_PEERCRED and may do what rights.h says; who comes from another node,
  * what the config grants to it (CLUSTER 1, Trust). What may not be done, or finds no room, is
- * answered by name; what was taken over, and its mailbox ended, comes back to who asked for that, and
- * else is counted (losses.h).
+ * answered by name; a message that was taken over, and whose mailbox ended before it took it, comes back
+ * to who sent it, which sends it again (channel.h); when that has gone, casts are counted (losses.h).
  */
 #ifndef TROUPE_CLUSTER_SWITCHBOARD_H
 #define TROUPE_CLUSTER_SWITCHBOARD_H

@@ -23,6 +23,7 @@ struct call {
     struct ending *ending;   /* or NULL */
     uint64_t ref, place;
     bool blocks; /* the actor waits in it */
+    bool is_returned; /* its frame has come back: place counts from the next connection's beginning */
     struct mono deadline;
     call_done *done;
     troupe_on_answer *on_answer;
@@ -317,7 +318,7 @@ void call_on_lost(struct contact *contact, uint64_t written, const char *remote)
         TAILQ_INIT(&ending->calls);
     for (call = TAILQ_FIRST(&contact->calls); call; call = next) {
         next = TAILQ_NEXT(call, in_contact);
-        if (call->place > written)
+        if (call->place > written || call->is_returned)
             continue;
         if (!ending) {
             fail(call, "down unknown");
@@ -332,12 +333,31 @@ void call_on_lost(struct contact *contact, uint64_t written, const char *remote)
         ask_end(contact->self, ending, remote);
 }
 
+bool call_is_waiting(const struct contact *contact, uint64_t ref)
+{
+    const struct call *call = find(&contact->self->calls, ref);
+
+    return call && call->contact == contact;
+}
+
+void call_on_returned(struct contact *contact, uint64_t ref, uint64_t place)
+{
+    struct call *call = find(&contact->self->calls, ref);
+
+    call->is_returned = true;
+    call->place = place;
+}
+
 void call_move(struct contact *contact, uint64_t from, uint64_t to)
 {
     struct call *call;
 
     TAILQ_FOREACH(call, &contact->calls, in_contact)
-    call->place = call->place - from + to;
+    {
+        if (!call->is_returned)
+            call->place = call->place - from + to;
+        call->is_returned = false;
+    }
 }
 
 void call_hand_over(struct contact *from, struct contact *to)

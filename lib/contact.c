@@ -3,6 +3,7 @@
 #include "call.h"
 #include "following.h"
 #include "runtime.h"
+#include "seat.h"
 #include "subscription.h"
 #include "undelivered.h"
 #include "yield.h"
@@ -16,6 +17,40 @@
 int64_t contact_sweep_ms = 10000;
 
 /* ---- what comes back ----------------------------------------------------------------------- */
+
+/* A message that its mailbox, on another node, did not take. The end of the connection follows. */
+static void on_returned(struct contact *contact, const struct envelope *env)
+{
+    bool is_call = env->kind == ENVELOPE_CALL;
+
+    if (is_call ? !call_is_waiting(contact, env->ref) : envelope_text_equals(env->type, SEAT_YIELDED))
+        return;
+    if (peer_frame_append(&contact->returned, env) == 0) {
+        if (is_call)
+            call_on_returned(contact, env->ref, buf_length(&contact->returned));
+    } else if (!is_call && env->flags & ENVELOPE_WANTS_UNDELIVERED) {
+        char name[ENVELOPE_NAME_MAX + 1];
+
+        envelope_text_copy(env->type, name, sizeof name);
+        undelivered_cast(contact->self, contact->path, name, "overloaded");
+    }
+}
+
+int contact_put_returned_first(struct contact *contact, struct buf *frames)
+{
+    struct buf returned = contact->returned;
+
+    if (buf_length(&returned) == 0)
+        return 0;
+    contact->returned = (struct buf){0};
+    if (buf_append(&returned, buf_front(frames), buf_length(frames)) < 0) {
+        buf_finish(&returned);
+        return -1;
+    }
+    buf_finish(frames);
+    *frames = returned;
+    return 0;
+}
 
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 {
@@ -40,6 +75,10 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
             subscription_on_event(contact, env);
         else
             yield_on_event(contact, env);
+        break;
+    case ENVELOPE_CALL:
+    case ENVELOPE_CAST:
+        on_returned(contact, env);
         break;
     default: /* requests flow from dialer to listener only */
         break;
@@ -91,7 +130,7 @@ void contact_go_on(struct contact *contact, uint64_t end, const struct buf *fram
 static bool has_taken_a_frame(const struct contact *contact, const struct peer *peer,
                               const struct buf *leftover)
 {
-    return peer_place(peer) - buf_length(leftover) > contact->begin;
+    return peer_place(peer) - buf_length(leftover) - buf_length(&contact->returned) > contact->begin;
 }
 
 void contact_send_held(struct contact *contact)
@@ -120,7 +159,7 @@ static int64_t redial_ms(unsigned cuts)
 }
 
 /* Who greets, and cuts the same frame again and again, is dialled ever more seldom, and then no more. */
-static void redial_later(struct contact *contact, struct peer *peer, struct buf *leftover)
+static void redial_later(struct contact *contact, struct buf *leftover)
 {
     struct troupe *self = contact->self;
     struct mono now = mono_now();
@@ -132,7 +171,6 @@ static void redial_later(struct contact *contact, struct peer *peer, struct buf 
         contact_fail(contact, leftover, "end of stream");
         return;
     }
-    call_move(contact, peer_place(peer), buf_length(leftover));
     contact->held = *leftover;
     *leftover = (struct buf){0};
     ev_now_update(self->loop);
@@ -187,16 +225,23 @@ static bool summon(struct contact *contact, struct peer *peer, struct buf *lefto
     return true;
 }
 
-/* What the kernel had not taken goes again; calls that it had taken are asked after. */
+/* What came back and what the kernel had not taken goes again; calls that it had taken are asked after. */
 static void go_on(struct contact *contact, struct peer *peer, struct buf *leftover)
 {
+    bool has_taken = has_taken_a_frame(contact, peer, leftover);
+
     call_on_lost(contact, peer_written(peer), peer_remote(peer));
-    if (buf_length(leftover) > 0 && !has_taken_a_frame(contact, peer, leftover)) {
-        redial_later(contact, peer, leftover);
+    if (contact_put_returned_first(contact, leftover) < 0) {
+        contact_fail(contact, leftover, "out of memory");
+        return;
+    }
+    call_move(contact, peer_place(peer), buf_length(leftover));
+    if (buf_length(leftover) > 0 && !has_taken) {
+        redial_later(contact, leftover);
         return;
     }
     contact->cuts = 0;
-    contact_go_on(contact, peer_place(peer), leftover);
+    contact_go_on(contact, buf_length(leftover), leftover);
 }
 
 static void on_old_close(struct contact *old)
@@ -274,6 +319,7 @@ static bool is_in_use(const struct contact *contact)
 {
     return !TAILQ_EMPTY(&contact->calls) || contact->subscribers > 0 ||
            !LIST_EMPTY(&contact->lookups) || is_held(contact) ||
+           buf_length(&contact->returned) > 0 ||
            (contact->peer && (peer_queued(contact->peer) > 0 || peer_is_unread(contact->peer)));
 }
 
@@ -283,6 +329,7 @@ static void forget(struct contact *contact)
         contact->self->contacts.last = NULL;
     HASH_DEL(contact->self->contacts.all, contact);
     peer_close(contact->peer, true);
+    buf_finish(&contact->returned);
     free(contact);
 }
 
@@ -542,7 +589,7 @@ void contacts_init(struct troupe *self)
 static bool has_unsent(const struct troupe *self)
 {
     for (const struct contact *c = self->contacts.all; c; c = c->hh.next)
-        if (is_held(c) || (c->peer && peer_queued(c->peer) > 0))
+        if (is_held(c) || buf_length(&c->returned) > 0 || (c->peer && peer_queued(c->peer) > 0))
             return true;
     return false;
 }
@@ -564,6 +611,7 @@ static void discard(struct contact *contact)
     summons_cancel(contact->summons);
     peer_close(contact->peer, false);
     buf_finish(&contact->held);
+    buf_finish(&contact->returned);
     free(contact);
 }
 

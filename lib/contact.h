@@ -2,7 +2,8 @@
  * Contacts: the connections of an actor to other actors' mailboxes, one a path, dialled when first
  * needed and closed when nothing has used them for a while. What the other had not begun to handle when
  * a connection ended goes again on the next one; what it may have handled is told as lost, with the
- * reason of its end (PROTOCOL 1, SEMANTICS 6). While a connection is left for the sake of others (yield.c),
+ * reason of its end (PROTOCOL 1, SEMANTICS 6). From another node what its mailbox did not take comes back,
+ * before the connection ends. While a connection is left for the sake of others (yield.c),
  * or its receiver is not worth one at once, what is sent is held back. Private to the runtime.
  */
 #ifndef TROUPE_CONTACT_H
@@ -49,6 +50,7 @@ struct contact {
     uint64_t flushed; /* the place in the stream up to which it was tried to write at once */
     bool is_used; /* since the last sweep */
 
+    struct buf returned; /* frames that went, and that nobody took: first on the next connection */
     struct buf held; /* frames, while there is to be no connection yet; places count from its beginning */
     uint64_t begin;  /* place where the first frame behind HELLO begins */
     unsigned cuts;   /* connections, one after the other, that ended without having taken a frame */
@@ -113,6 +115,8 @@ struct contact *contact_make(struct troupe *self, const char *path);
 void contact_go_on(struct contact *contact, uint64_t end, const struct buf *frames);
 /* The same with what is held. */
 void contact_send_held(struct contact *contact);
+/* What has come back stands before these frames. 0; or -1: memory is short, and it is lost. */
+int contact_put_returned_first(struct contact *contact, struct buf *frames);
 /* All that was sent to it has failed, these frames too. */
 void contact_fail(struct contact *contact, const struct buf *frames, const char *why);
 

@@ -74,6 +74,8 @@ struct sp_conn {
     bool broken;  /* nothing can be written any more */
     bool ended;   /* nothing can be read any more */
     bool is_deaf; /* … because we said so: what we write still goes */
+    bool is_read; /* … and all that had come by then has been */
+    bool is_told; /* … and the owner knows */
     bool drained; /* the last recv found nothing */
     char why[96];
 
@@ -439,6 +441,7 @@ static ssize_t receive_chunk(struct sp_conn *conn)
         if (unpin(conn) || buf_append(&conn->in, bytes, (size_t)n))
             read_ended(conn, "out of memory");
     } else if (n == 0 && conn->is_deaf) {
+        conn->is_read = true;
         ev_io_stop(conn->loop, &conn->reader);
     } else if (n == 0) {
         read_ended(conn, "end of stream");
@@ -641,6 +644,10 @@ static void settle(struct sp_conn *conn)
     else if (!mono_is_set(conn->partial_since))
         conn->partial_since = mono_now();
     watch_age(conn);
+    if (conn->is_read && !conn->is_told && conn->handlers.on_heard) {
+        conn->is_told = true;
+        conn->handlers.on_heard(conn);
+    }
 }
 
 static void process(struct sp_conn *conn)

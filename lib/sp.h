@@ -58,6 +58,8 @@ struct sp_handlers {
     /* The outbox has fallen under half of its bound after sp_send() had said EAGAIN, or as far as
      * sp_conn_ask_drain() wanted. May be NULL. */
     void (*on_drain)(struct sp_conn *conn);
+    /* After sp_conn_hear_no_more(): all that had come by then has been handed over. May be NULL. */
+    void (*on_heard)(struct sp_conn *conn);
     /* Listener: as many are connected as may be, and others wait in the queue; said every 20 ms while
      * that is so. May be NULL. */
     void (*on_crowded)(struct sp_listener *listener, void *data);

@@ -15,7 +15,10 @@
 
 enum {
     AGAIN_MS = 10,
-    TIMES_MOST = 3, /* in a row, before anybody was reached, that it is worth to ask */
+    /* In a row, before anybody was reached, that it is worth to ask: for 1.3 s, with the time in between
+     * growing. An actor's row is freed a little after its mailbox has gone; until then it is said to be where
+     * it was. */
+    TIMES_MOST = 8,
 };
 
 struct summons {
@@ -114,6 +117,13 @@ static void on_answer(struct hotline_request *request, const struct envelope *en
     finish(summons, "", failure);
 }
 
+static void ask_in(struct summons *summons, int64_t ms)
+{
+    ev_now_update(summons->loop);
+    ev_timer_set(&summons->again, (double)ms / 1000, 0.);
+    ev_timer_start(summons->loop, &summons->again);
+}
+
 /* Who had been reached ends: it will be started again, or its mailbox goes. */
 static void on_lost(struct hotline_request *request, const char *why, bool was_open)
 {
@@ -123,9 +133,7 @@ static void on_lost(struct hotline_request *request, const char *why, bool was_o
         finish(summons, "", strcmp(why, strerror(EACCES)) == 0 ? "denied" : "noproc");
         return;
     }
-    ev_now_update(summons->loop);
-    ev_timer_set(&summons->again, AGAIN_MS / 1000., 0.);
-    ev_timer_start(summons->loop, &summons->again);
+    ask_in(summons, AGAIN_MS);
 }
 
 static int ask(struct summons *summons)
@@ -160,8 +168,9 @@ static int find_mailbox(struct summons *summons)
     return 0;
 }
 
+/* after: milliseconds until it is asked; 0: at once. */
 static struct summons *begin(struct hotlines *hotlines, const char *path, const char *verb,
-                             summons_done *done, void *data)
+                             int64_t after, summons_done *done, void *data)
 {
     struct summons *summons = calloc(1, sizeof *summons);
     int saved;
@@ -177,8 +186,11 @@ static struct summons *begin(struct hotlines *hotlines, const char *path, const 
     summons->data = data;
     ev_init(&summons->again, on_again);
     snprintf(summons->path, sizeof summons->path, "%s", path);
-    if (find_mailbox(summons) == 0 && ask(summons) == 0)
+    if (find_mailbox(summons) == 0 && (after > 0 || ask(summons) == 0)) {
+        if (after > 0)
+            ask_in(summons, after);
         return summons;
+    }
     saved = errno;
     summons_cancel(summons);
     errno = saved;
@@ -190,11 +202,13 @@ struct summons *summons_send(struct hotlines *hotlines, const char *path, char *
 {
     const char *verb = *times < TIMES_MOST ? verb_for(hotlines->run_dir, path, node, why) : NULL;
 
+    int64_t after = *times ? (int64_t)AGAIN_MS << (*times - 1) : 0;
+
     if (!verb)
         return NULL;
     *node = '\0';
     (*times)++;
-    return begin(hotlines, path, verb, done, data);
+    return begin(hotlines, path, verb, after, done, data);
 }
 
 bool summons_can_find(const char *run_dir, const char *path)
@@ -212,7 +226,7 @@ bool summons_can_find(const char *run_dir, const char *path)
 struct summons *summons_find(struct hotlines *hotlines, const char *path, summons_done *done,
                              void *data)
 {
-    return begin(hotlines, path, CONTROL_WHERE, done, data);
+    return begin(hotlines, path, CONTROL_WHERE, 0, done, data);
 }
 
 void summons_cancel(struct summons *summons)

@@ -11,6 +11,7 @@ static void destroy(struct contact *old)
 {
     LIST_REMOVE(old, in_leaving);
     peer_close(old->peer, true);
+    buf_finish(&old->returned);
     free(old);
 }
 
@@ -84,17 +85,19 @@ void yield_on_event(struct contact *contact, const struct envelope *env)
         on_taken(contact);
 }
 
-/* First what the kernel had not taken, then what was held back: both in places of one stream. */
+/* First what came back, what the kernel had not taken, then what was held back: all in places of one
+ * stream. */
 static void go_on_after(struct contact *old, struct buf *left)
 {
     struct contact *contact = old->successor;
+    bool is_whole = contact_put_returned_first(old, left) == 0;
     uint64_t head = buf_length(left);
 
     rejoin(contact);
     call_move(old, peer_place(old->peer), head);
     call_move(contact, 0, head);
     call_hand_over(old, contact);
-    if (buf_append(left, buf_front(&contact->held), buf_length(&contact->held)) < 0)
+    if (!is_whole || buf_append(left, buf_front(&contact->held), buf_length(&contact->held)) < 0)
         contact_fail(contact, left, "down unknown");
     else
         contact_go_on(contact, buf_length(left), left);
@@ -108,6 +111,8 @@ void yield_on_close(struct contact *old)
     call_on_lost(old, peer_written(old->peer), peer_remote(old->peer));
     if (old->successor)
         go_on_after(old, &left);
+    else
+        call_fail_all(old, "down unknown"); /* it said that it had taken all, and returns some */
     buf_finish(&left);
     old->peer = NULL;
     yield_check(old);

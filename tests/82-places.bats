@@ -110,6 +110,23 @@ is_answered() { # NODE ID
     assert_output 1
 }
 
+@test "what another node sends at the moment of an idle stop is heard by the next life, once" {
+    local hits
+
+    have_hit() { [[ $(noted '^hit') == $((hits + $1)) ]]; }
+    tree 'placement: hash, idle: 60ms'
+    company east west
+    id_of west >/dev/null
+    hits=$(noted '^hit')
+    run at east troupe call --timeout 60s shop/swarm.1 run shop/things/ hit 80 80 15 45 75 20000
+    assert_output answered=1200
+    assert have_hit 1200
+    run at east troupe call --timeout 60s shop/swarm.1 run shop/things/ hit 80 80 15 45 75 0
+    assert_output sent=1200
+    wait_until 20 have_hit 2400
+    never_two
+}
+
 @test "F18: after the first call a sender goes straight to where the actor is" {
     local id
 

@@ -1,6 +1,6 @@
 /* Callers in one process: so many at once, each of which calls one of so many ids again and again,
  * with a pause in between; tells how many calls were answered, and the rest by the first word of
- * their failures. */
+ * their failures. Or they cast, and nobody answers. */
 #include <troupe.h>
 
 #include <inttypes.h>
@@ -63,19 +63,26 @@ static void on_time(struct troupe *self, uint64_t missed, void *data)
     next(data);
 }
 
-static void on_answer(struct troupe *self, struct troupe_message *answer, void *data)
+static void go_on(struct caller *caller)
 {
-    struct caller *caller = data;
     struct swarm *swarm = caller->swarm;
     int64_t spread = swarm->hi_ms - swarm->lo_ms + 1;
 
-    count(swarm, troupe_failure(answer) ? troupe_failure(answer) : "answered");
     if (--caller->rounds > 0 && swarm->hi_ms > 0)
-        troupe_after(self, swarm->lo_ms + random() % spread, on_time, caller);
+        troupe_after(swarm->self, swarm->lo_ms + random() % spread, on_time, caller);
     else if (caller->rounds > 0)
         next(caller);
     else if (--swarm->running == 0)
         tell(swarm);
+}
+
+static void on_answer(struct troupe *self, struct troupe_message *answer, void *data)
+{
+    struct caller *caller = data;
+
+    (void)self;
+    count(caller->swarm, troupe_failure(answer) ? troupe_failure(answer) : "answered");
+    go_on(caller);
 }
 
 static void next(struct caller *caller)
@@ -84,7 +91,12 @@ static void next(struct caller *caller)
     char to[256];
 
     snprintf(to, sizeof to, "%s%" PRId64, swarm->prefix, caller->id);
-    troupe_ask(swarm->self, to, swarm->timeout_ms, on_answer, caller, swarm->name);
+    if (swarm->timeout_ms > 0) {
+        troupe_ask(swarm->self, to, swarm->timeout_ms, on_answer, caller, swarm->name);
+        return;
+    }
+    count(swarm, troupe_cast(swarm->self, to, swarm->name) < 0 ? "refused" : "sent");
+    go_on(caller);
 }
 
 static void on_run(struct troupe *self, struct troupe_message *message)
@@ -115,7 +127,7 @@ static const struct troupe_handler messages[] = {
     {"run", "ssIIIIII", "s", on_run,
      "calls of PREFIX0 … the message NAME, by CALLERS, of IDS, ROUNDS times, with pauses of LO to "
      "HI "
-     "ms, each for TIMEOUT ms"},
+     "ms, each for TIMEOUT ms; or, with a TIMEOUT of 0, casts"},
     {0},
 };
 

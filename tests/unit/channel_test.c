@@ -61,7 +61,7 @@ static void test_others(void)
           "a shut is its head and no more");
     bytes[0] = CHANNEL_OPEN - 1;
     CHECK(refuses(CHANNEL_HEAD, "no channel"), "a kind before all is refused");
-    bytes[0] = CHANNEL_ENDED + 1;
+    bytes[0] = CHANNEL_RETURN + 1;
     CHECK(refuses(CHANNEL_HEAD, "no channel"), "and one behind all");
 }
 

@@ -1,6 +1,6 @@
 /* Two switchboards with a session between them that is a list: processes here, mailboxes there. */
-#include "../../cluster/switchboard.h"
 #include "../../cluster/channel.h"
+#include "../../cluster/switchboard.h"
 #include "control.h"
 #include "peer.h"
 #include "place.h"
@@ -30,6 +30,7 @@ struct node {
     struct parcel *sent;
     const char *why; /* what its switchboard has against the session */
     bool is_full;    /* requests find no room */
+    bool is_held;    /* what it sends does not arrive yet */
     size_t frames;   /* received, in all */
 };
 
@@ -63,7 +64,7 @@ static int send_message(struct switchboard_side *side, const struct switchboard_
 
 static void carry(struct node *from, struct node *to)
 {
-    while (from->sent) {
+    while (from->sent && !from->is_held) {
         struct parcel *parcel = from->sent;
 
         DL_DELETE(from->sent, parcel);
@@ -115,7 +116,7 @@ static void start(struct node *node)
                                        .hooks = {send_message, on_visit},
                                        .losses = &losses};
     node->why = NULL;
-    node->is_full = false;
+    node->is_full = node->is_held = false;
     switchboard_start(&node->board, rundir_listen(node->run, "sys/node"), DESCRIPTORS);
     switchboard_begin(&node->board, &node->side, node->other);
 }
@@ -130,13 +131,15 @@ static void drop_sent(struct node *node)
     }
 }
 
-/* ---- who speaks: actors of east, and one of west that listens --------------------------------- */
+/* ---- who speaks: actors of east, and one of west that listens ---------------------------------
+ */
 
 struct seen {
     struct peer *peer;
     int opened, envelopes, closed;
     uint8_t kind;
-    uint64_t ref;
+    uint64_t ref, first_ref; /* of the last envelope, and of the first */
+    uint64_t written;        /* of its stream, when it was closed */
     char from[ADDR_TEXT_MAX + 1], text[128], why[128];
 };
 
@@ -156,7 +159,8 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 
     if (fd >= 0)
         close(fd);
-    seen->envelopes++;
+    if (seen->envelopes++ == 0)
+        seen->first_ref = env->ref;
     seen->kind = env->kind;
     seen->ref = env->ref;
     snprintf(seen->from, sizeof seen->from, "%s", peer_remote(peer));
@@ -170,6 +174,7 @@ static void on_close(struct peer *peer, const char *why)
 
     seen->closed++;
     seen->peer = NULL;
+    seen->written = peer_written(peer);
     snprintf(seen->why, sizeof seen->why, "%s", why);
 }
 
@@ -190,8 +195,8 @@ static void begin(bool with_actor)
     client = actor = (struct seen){0};
     start(&east);
     start(&west);
-    mailbox = with_actor ? sp_listen(loop, rundir_listen(west.run, "shop/db"), NULL, &sp, NULL)
-                         : NULL;
+    mailbox =
+        with_actor ? sp_listen(loop, rundir_listen(west.run, "shop/db"), NULL, &sp, NULL) : NULL;
 }
 
 static void dial(const char *to, const char *self)
@@ -279,7 +284,8 @@ static void test_nobody(void)
 
 static void test_losses_of_a_leftover(void)
 {
-    const struct envelope hello = {.kind = ENVELOPE_HELLO, .from = envelope_text("sys/node@east#1")};
+    const struct envelope hello = {.kind = ENVELOPE_HELLO,
+                                   .from = envelope_text("sys/node@east#1")};
     const struct envelope cast = {.kind = ENVELOPE_CAST, .type = envelope_text("note")};
     uint64_t before = losses.untold;
     struct buf frames = {0};
@@ -328,12 +334,12 @@ static void test_full(void)
     end();
 }
 
-/* Casts of 32 kB, to a mailbox that does not read: some of them the kernel takes, others stay with us. */
-static void cast_to_deaf(uint16_t flags, int count)
+/* Casts of 32 kB, to a mailbox that does not read: some of them the kernel takes, others stay with
+ * us. */
+static void cast_to_deaf(int count)
 {
     static char payload[32768];
     struct envelope env = {.kind = ENVELOPE_CAST,
-                           .flags = flags,
                            .type = envelope_text("add"),
                            .payload = payload,
                            .payload_size = sizeof payload};
@@ -355,16 +361,68 @@ static void test_mailbox_ends(void)
     enum { CASTS = 24 };
 
     lost = 0;
-    cast_to_deaf(ENVELOPE_WANTS_UNDELIVERED, CASTS);
+    cast_to_deaf(CASTS);
     CHECK(UNTIL(client.closed) && client.envelopes > 0 && client.envelopes < CASTS,
           "casts that a mailbox had not taken when it ended come back");
-    CHECK(client.kind == ENVELOPE_ERROR && client.ref == 0 && !strcmp(client.text, "down unknown"),
-          "by name");
+    CHECK(client.kind == ENVELOPE_CAST, "as they went");
     end();
     CHECK(lost == 0, "and are not counted as lost");
-    cast_to_deaf(0, CASTS);
-    CHECK(UNTIL(client.closed) && client.envelopes == 0, "who did not ask for that hears of none");
-    CHECK(UNTIL(lost > 0) && lost < CASTS, "but they are counted");
+    cast_to_deaf(CASTS);
+    peer_close(client.peer, true);
+    client.peer = NULL;
+    CHECK(UNTIL(lost > 0) && lost < CASTS, "when who sent them has gone they are");
+    end();
+}
+
+/* The mailbox has ended, west has said so, and east does not know yet. */
+static void end_unheard(void)
+{
+    begin(true);
+    dial("shop/db@west", "shop/a@east#1");
+    (void)UNTIL(client.opened);
+    west.is_held = true;
+    peer_close(actor.peer, false);
+    actor.peer = NULL;
+    sp_listener_destroy(mailbox, false);
+    mailbox = NULL;
+    (void)UNTIL(!switchboard_counts(&west.side).incoming);
+    west.frames = 0;
+}
+
+/* Nothing that the kernel took of a call is lost between the end of a mailbox and the word of it.
+ */
+static void test_on_the_way(void)
+{
+    end_unheard();
+    say(ENVELOPE_CALL, "", 11);
+    (void)UNTIL(west.frames == 1);
+    say(ENVELOPE_CALL, "", 12);
+    peer_flush(client.peer); /* east has not read that when it hears of the end */
+    west.is_held = false;
+    CHECK(UNTIL(client.closed) && client.envelopes == 2,
+          "calls that cross the word of an end come back");
+    CHECK(client.kind == ENVELOPE_CALL && client.first_ref == 11 && client.ref == 12 &&
+              !strcmp(client.text, "five"),
+          "whole, in order, before the connection ends");
+    CHECK(!switchboard_counts(&east.side).outgoing && !east.why && !west.why,
+          "and nothing is left of it");
+    end();
+}
+
+/* Half of a frame in the kernel: the rest never comes, and is not waited for. */
+static void test_half_on_the_way(void)
+{
+    static char payload[4 << 20];
+    struct envelope env = {
+        .kind = ENVELOPE_CAST, .payload = payload, .payload_size = sizeof payload};
+
+    end_unheard();
+    west.is_held = false;
+    peer_send(client.peer, &env, -1);
+    peer_flush(client.peer);
+    CHECK(UNTIL(client.closed) && client.envelopes == 0 && client.written > 0 &&
+              client.written < sizeof payload,
+          "half of a frame is not waited for, and does not come back");
     end();
 }
 
@@ -388,16 +446,22 @@ static void test_deaf(void)
 
 /* ---- who keeps to nothing -------------------------------------------------------------------- */
 
-static const char *after(enum channel_kind kind, uint32_t id, const void *body, size_t size)
+static const char *node_after(struct node *node, enum channel_kind kind, uint32_t id,
+                              const void *body, size_t size)
 {
     uint8_t bytes[2048];
 
-    west.why = NULL;
+    node->why = NULL;
     channel_head(kind, id, bytes);
     if (size)
         memcpy(bytes + CHANNEL_HEAD, body, size);
-    switchboard_receive(&west.side, bytes, CHANNEL_HEAD + size, &west.why);
-    return west.why;
+    switchboard_receive(&node->side, bytes, CHANNEL_HEAD + size, &node->why);
+    return node->why;
+}
+
+static const char *after(enum channel_kind kind, uint32_t id, const void *body, size_t size)
+{
+    return node_after(&west, kind, id, body, size);
 }
 
 static const char *after_open(uint32_t id, const char *to, const char *from)
@@ -427,11 +491,20 @@ static const char *last_reason(uint32_t id)
 
 static void test_hostile(void)
 {
-    static const char *const odd[] = {"", ".", "..", "../etc", "/etc/passwd", "shop//db", "shop/db@east",
-                                      "shop/db#3", "shop/.table", "shop/.supervisor/x", ".lock"};
+    static const char *const odd[] = {"",
+                                      ".",
+                                      "..",
+                                      "../etc",
+                                      "/etc/passwd",
+                                      "shop//db",
+                                      "shop/db@east",
+                                      "shop/db#3",
+                                      "shop/.table",
+                                      "shop/.supervisor/x",
+                                      ".lock"};
     struct envelope cast = {.kind = ENVELOPE_CAST, .from = envelope_text("shop/boss@west#1")};
     uint8_t header[ENVELOPE_HEADER_MAX];
-    size_t size = envelope_encode_header(&cast, header);
+    size_t size = envelope_encode_header(&cast, header), plain;
     bool all = true;
 
     begin(true);
@@ -443,11 +516,39 @@ static void test_hostile(void)
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
         all &= !after_open(2, odd[i], "shop/a@east#1") && !strcmp(last_reason(2), "noproc");
     CHECK(all, "what is no mailbox is noproc, whatever it names");
+    cast.from = envelope_text("");
+    plain = envelope_encode_header(&cast, header);
     CHECK(!after(CHANNEL_SHUT, 1, NULL, 0) && !after(CHANNEL_SHUT, 1, NULL, 0) &&
               !after(CHANNEL_ENDED, 99, "x", 1) && !after(CHANNEL_BACK, 99, "x", 1) &&
-              !after(CHANNEL_FORTH, 99, "x", 1),
+              !after(CHANNEL_FORTH, 99, "x", 1) && !after(CHANNEL_RETURN, 99, header, plain),
           "frames of channels that are over say nothing");
     CHECK(switchboard_counts(&west.side).incoming == 0, "and leave nothing");
+    end();
+}
+
+/* What a node says it returns went to it. */
+static void test_false_returns(void)
+{
+    struct envelope cast = {.kind = ENVELOPE_CAST, .payload = "too much", .payload_size = 8};
+    struct envelope reply = {.kind = ENVELOPE_REPLY};
+    uint8_t bytes[ENVELOPE_HEADER_MAX + 8];
+    size_t size = envelope_encode_header(&cast, bytes);
+
+    begin(true);
+    dial("shop/db@west", "shop/a@east#1");
+    (void)UNTIL(client.opened);
+    memcpy(bytes + size, "too much", 8);
+    CHECK(node_after(&east, CHANNEL_RETURN, 1, bytes, size + 8),
+          "a return of more than was sent: the session ends");
+    size = envelope_encode_header(&reply, bytes);
+    CHECK(node_after(&east, CHANNEL_RETURN, 1, bytes, size),
+          "a return of an answer: the session ends");
+    cast.from = envelope_text("shop/boss@east#1");
+    cast.payload_size = 0;
+    size = envelope_encode_header(&cast, bytes);
+    CHECK(node_after(&east, CHANNEL_RETURN, 1, bytes, size),
+          "a return in another's name: the session ends");
+    CHECK(client.envelopes == 0, "and nobody gets them");
     end();
 }
 
@@ -497,8 +598,11 @@ int main(void)
     test_session_lost();
     test_full();
     test_mailbox_ends();
+    test_on_the_way();
+    test_half_on_the_way();
     test_deaf();
     test_hostile();
+    test_false_returns();
     test_channels_are_bounded();
     test_mutes();
     ev_prepare_stop(loop, &carrier);
