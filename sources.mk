@@ -234,7 +234,9 @@ frames_fuzz_FUZZED = cluster/frames.c cluster/memory.c $(sp_fuzz_FUZZED)
 UNIT_TESTS += envelope_edit_test
 envelope_edit_test_UNITS := cluster/envelope_edit.c
 UNIT_TESTS += switchboard_test
-switchboard_test_UNITS := cluster/losses.c cluster/switchboard.c cluster/channel.c cluster/envelope_edit.c
+SWITCHBOARD_SOURCES := cluster/switchboard.c cluster/callers.c cluster/callees.c cluster/trunk.c cluster/early.c \
+    cluster/channel.c cluster/envelope_edit.c cluster/losses.c
+switchboard_test_UNITS := $(SWITCHBOARD_SOURCES)
 FUZZERS += channel_fuzz
 channel_fuzz_FUZZED = $(switchboard_test_UNITS) $(LIB_SOURCES)
 
@@ -277,8 +279,7 @@ errands_test_UNITS := cluster/errands.c cluster/memory.c
 FUZZERS += gate_fuzz
 gate_fuzz_FUZZED = cluster/gate.c cluster/sptcp.c lib/addr.c
 NODE_SOURCES := cluster/main.c cluster/last_port.c cluster/settings.c cluster/streams.c $(CLUSTER_PURE) \
-    cluster/channel.c cluster/envelope_edit.c cluster/fanout.c cluster/losses.c cluster/reach.c \
-    cluster/switchboard.c cluster/visitors.c cluster/spokesman.c \
+    $(SWITCHBOARD_SOURCES) cluster/fanout.c cluster/reach.c cluster/visitors.c cluster/spokesman.c \
     cluster/gateway.c cluster/gate.c cluster/sptcp.c cluster/errands.c cluster/feeds.c $(SERVICES_SOURCES) $(REMINDERS_SOURCES)
 NODE_LIBS    := -lnng -lmbedcrypto -lpthread
 

@@ -1,0 +1,264 @@
+#include "callees.h"
+
+#include "early.h"
+#include "peer.h"
+#include "rundir.h"
+#include "trunk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    OUTBOX = 1 << 20, /* for one mailbox here: no actor stops a session */
+    DIAL_MS = 5000,   /* for a supervisor; a mailbox is waited for as long as it is there */
+};
+
+/* A mailbox of this node that a process of another speaks to. */
+struct incoming {
+    struct switchboard_side *side;
+    uint32_t id;
+    struct sp_conn *conn;
+    bool is_open; /* the mailbox has said HELLO */
+    struct buf early; /* what we had to say ourselves before that */
+    bool is_paused; /* the session takes no more of its answers for now */
+    UT_hash_handle hh;
+};
+static void forget_incoming(struct incoming *incoming)
+{
+    HASH_DEL(incoming->side->incoming, incoming);
+    buf_finish(&incoming->early);
+    free(incoming);
+}
+
+static void tell_early(struct incoming *incoming)
+{
+    const uint8_t *bytes;
+    size_t size;
+
+    while (early_take(&incoming->early, &bytes, &size)) {
+        trunk_send(incoming->side, CHANNEL_BACK, incoming->id, bytes, size);
+        early_drop(&incoming->early, size);
+    }
+}
+
+static void on_mailbox_message(struct sp_conn *conn, const uint8_t *body, size_t size, int fd)
+{
+    struct incoming *incoming = sp_conn_data(conn);
+
+    if (fd >= 0)
+        close(fd);
+    if (trunk_send(incoming->side, CHANNEL_BACK, incoming->id, body, size) < 0)
+        sp_conn_break(conn);
+    else if (incoming->side->is_full && !incoming->is_paused) {
+        incoming->is_paused = true;
+        sp_conn_pause(conn, true);
+    }
+    if (incoming->is_open)
+        return;
+    incoming->is_open = true; /* that was its HELLO: it handles what it gets from now on */
+    sp_conn_settle(conn);
+    tell_early(incoming);
+}
+
+/* What the mailbox did not take. How requests of other kinds ended the other asks by itself. */
+static void return_message(struct incoming *incoming, const uint8_t *body, size_t size)
+{
+    struct envelope_parts parts;
+
+    if (!envelope_is_message(body, size))
+        return;
+    envelope_to_wire(body, size, mono_now(), &parts);
+    trunk_send_parts(incoming->side, CHANNEL_RETURN, incoming->id, &parts);
+}
+
+/* Before its HELLO the sender keeps everything itself. */
+static void return_leftover(struct incoming *incoming)
+{
+    struct buf left = sp_conn_leftover(incoming->conn);
+    const uint8_t *at = buf_length(&left) ? buf_front(&left) : NULL;
+    size_t size;
+
+    for (size_t n = buf_length(&left); n && sp_frame_size(at, n, &size) == 0; at += size, n -= size)
+        if (incoming->is_open)
+            return_message(incoming, at + SP_FRAME_HEADER, size - SP_FRAME_HEADER);
+    buf_finish(&left);
+}
+
+static void on_mailbox_close(struct sp_conn *conn, const char *why)
+{
+    struct incoming *incoming = sp_conn_data(conn);
+
+    (void)conn;
+    return_leftover(incoming);
+    trunk_tell_ended(incoming->side, incoming->id,
+               !incoming->is_open && !strcmp(why, "noproc") ? "noproc" : "closed");
+    forget_incoming(incoming);
+}
+
+static const struct sp_handlers mailbox_handlers = {.on_message = on_mailbox_message,
+                                                    .on_close = on_mailbox_close};
+
+/* ---- what comes for them -------------------------------------------------------------------- */
+
+/* `shop/db`, or a supervisor's own mailbox: `shop/.supervisor`, `.supervisor`. */
+static bool is_mailbox(const char *path, bool *is_supervisor)
+{
+    size_t length = strlen(path), tail = strlen(RUNDIR_SUPERVISOR);
+    char above[CHANNEL_TEXT_MAX + 1];
+
+    *is_supervisor = length >= tail && !strcmp(path + length - tail, RUNDIR_SUPERVISOR);
+    if (!*is_supervisor)
+        return addr_is_path(path);
+    if (length == tail)
+        return true;
+    snprintf(above, sizeof above, "%.*s", (int)(length - tail - 1), path);
+    return path[length - tail - 1] == '/' && addr_is_path(above);
+}
+
+static struct incoming *find_incoming(const struct switchboard_side *side, uint32_t id)
+{
+    struct incoming *incoming;
+
+    HASH_FIND(hh, side->incoming, &id, sizeof id, incoming);
+    return incoming;
+}
+
+/* A supervisor that is not there is gone; an actor's mailbox may be between two incarnations. NULL; or
+ * why the other hears that there is no channel. */
+static const char *reach_mailbox(struct incoming *incoming, const char *to, const char *from)
+{
+    struct switchboard *board = incoming->side->board;
+    struct sp_limits limits = {.max_outbox = OUTBOX};
+    struct mono deadline = {0};
+    bool is_supervisor;
+
+    if (!is_mailbox(to, &is_supervisor))
+        return "noproc";
+    if (HASH_COUNT(incoming->side->incoming) > board->channel_max)
+        return "overloaded";
+    if (is_supervisor)
+        deadline = mono_add_ms(mono_now(), DIAL_MS);
+    limits.again = !is_supervisor;
+    incoming->conn = sp_dial(board->loop, board->run_dir, to, SP_PAIR0, deadline, &limits,
+                             &mailbox_handlers, incoming);
+    return incoming->conn && peer_greet(incoming->conn, from) == 0 ? NULL : "overloaded";
+}
+
+static struct incoming *create_incoming(struct switchboard_side *side, uint32_t id)
+{
+    struct incoming *incoming = calloc(1, sizeof *incoming);
+
+    if (!incoming)
+        return NULL;
+    incoming->side = side;
+    incoming->id = id;
+    HASH_ADD(hh, side->incoming, id, sizeof incoming->id, incoming);
+    return incoming;
+}
+
+const char *callees_take_open(struct switchboard_side *side, const struct channel_frame *frame)
+{
+    char to[CHANNEL_TEXT_MAX + 1], from[CHANNEL_TEXT_MAX + 1];
+    struct incoming *incoming;
+    struct addr addr;
+    const char *why;
+
+    snprintf(to, sizeof to, "%.*s", (int)frame->to_size, frame->to);
+    snprintf(from, sizeof from, "%.*s", (int)frame->from_size, frame->from);
+    if (addr_parse(from, &addr, &why) < 0 || strcmp(addr.node, side->node) != 0)
+        return "an address of another node as its own";
+    if (find_incoming(side, frame->id))
+        return "a channel's number twice";
+    incoming = create_incoming(side, frame->id);
+    if (!incoming)
+        return "out of memory";
+    why = reach_mailbox(incoming, to, from);
+    if (!why)
+        return NULL;
+    trunk_tell_ended(side, frame->id, why);
+    if (incoming->conn)
+        sp_conn_close(incoming->conn, false);
+    forget_incoming(incoming);
+    return NULL;
+}
+
+static void answer_refused(struct incoming *incoming, const uint8_t *body, size_t size,
+                           const char *reason)
+{
+    uint8_t error[ENVELOPE_REFUSAL_MAX];
+    size_t length = envelope_refusal(body, size, reason, error);
+
+    if (length && incoming->is_open)
+        trunk_send(incoming->side, CHANNEL_BACK, incoming->id, error, length);
+    else if (length && early_keep(&incoming->early, error, length) < 0)
+        sp_conn_break(incoming->conn);
+}
+
+/* Who sends was said with OPEN. */
+const char *callees_take_forth(struct switchboard_side *side, const struct channel_frame *frame)
+{
+    struct incoming *incoming = find_incoming(side, frame->id);
+    struct envelope_parts parts;
+    const char *why;
+    unsigned needed;
+
+    if (envelope_has_sender(frame->body, frame->size))
+        return "a message in another's name";
+    if (!incoming) { /* it has ended, and the other does not know yet */
+        if (envelope_is_message(frame->body, frame->size))
+            trunk_send(side, CHANNEL_RETURN, frame->id, frame->body, frame->size);
+        return NULL;
+    }
+    needed = envelope_right(frame->body, frame->size, &why);
+    if (!needed || !(side->board->grant & needed)) {
+        answer_refused(incoming, frame->body, frame->size, "denied");
+        return NULL;
+    }
+    envelope_from_wire(frame->body, frame->size, mono_now(), &parts);
+    if (sp_send(incoming->conn, parts.parts, parts.count, -1) < 0)
+        answer_refused(incoming, frame->body, frame->size,
+                       errno == EMSGSIZE ? "error too large a message" : "overloaded");
+    return NULL;
+}
+
+void callees_take_shut(struct switchboard_side *side, const struct channel_frame *frame)
+{
+    struct incoming *incoming = find_incoming(side, frame->id);
+
+    if (!incoming) { /* it has ended, and this is the answer to that */
+        trunk_tell_ended(side, frame->id, "closed");
+        return;
+    }
+    sp_conn_close(incoming->conn, true);
+    forget_incoming(incoming);
+}
+
+/* ---- sessions ------------------------------------------------------------------------------- */
+
+void callees_end(struct switchboard_side *side)
+{
+    struct incoming *incoming, *next;
+
+    HASH_ITER (hh, side->incoming, incoming, next) {
+        sp_conn_close(incoming->conn, true);
+        forget_incoming(incoming);
+    }
+}
+
+void callees_drained(struct switchboard_side *side)
+{
+    for (struct incoming *incoming = side->incoming; incoming; incoming = incoming->hh.next) {
+        if (!incoming->is_paused)
+            continue;
+        incoming->is_paused = false;
+        sp_conn_pause(incoming->conn, false);
+    }
+}
+
+size_t callees_count(const struct switchboard_side *side)
+{
+    return HASH_COUNT(side->incoming);
+}

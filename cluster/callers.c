@@ -1,0 +1,355 @@
+#include "callers.h"
+
+#include "early.h"
+#include "peer.h"
+#include "trunk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <utlist.h>
+
+enum { HELLO_MS = 5000 }; /* for a process here to say whom it means */
+
+/* A process of this node that speaks to a mailbox of another. */
+struct outgoing {
+    struct switchboard *board;
+    struct switchboard_side *side; /* NULL: it has not said whom it means */
+    uint32_t id;
+    struct sp_conn *conn;
+    unsigned rights;
+    bool is_open;                 /* the mailbox's HELLO has come */
+    bool has_ended;               /* the mailbox has: what the kernel had taken by then is sent yet */
+    bool is_shut;                 /* and has been: what comes back for it is not over yet */
+    size_t forth;                 /* bytes that went forth, and have not been returned */
+    struct buf early;             /* what we had to say ourselves before the HELLO */
+    struct mono since;            /* it was connected */
+    struct outgoing *prev, *next; /* of those that have not said it */
+    UT_hash_handle hh;
+};
+
+static struct outgoing *find_outgoing(const struct switchboard_side *side, uint32_t id)
+{
+    struct outgoing *outgoing;
+
+    HASH_FIND(hh, side->outgoing, &id, sizeof id, outgoing);
+    return outgoing;
+}
+
+static void forget_outgoing(struct outgoing *outgoing)
+{
+    if (outgoing->side)
+        HASH_DEL(outgoing->side->outgoing, outgoing);
+    else
+        DL_DELETE(outgoing->board->unopened, outgoing);
+    buf_finish(&outgoing->early);
+    free(outgoing);
+}
+
+/* Before the HELLO of who is meant an ERROR of no request says that there will be none (peer.h). */
+static void refuse(struct outgoing *outgoing, const char *reason)
+{
+    struct envelope error = {
+        .kind = ENVELOPE_ERROR, .payload = reason, .payload_size = (uint32_t)strlen(reason)};
+    uint8_t header[ENVELOPE_HEADER_MAX];
+    struct iovec parts[2] = {{header, envelope_encode_header(&error, header)},
+                             {(void *)reason, strlen(reason)}};
+
+    if (!outgoing->is_open)
+        sp_send(outgoing->conn, parts, 2, -1);
+    sp_conn_close(outgoing->conn, true);
+    forget_outgoing(outgoing);
+}
+
+static void refuse_envelope(struct outgoing *outgoing, const uint8_t *body, size_t size,
+                            const char *reason)
+{
+    uint8_t error[ENVELOPE_REFUSAL_MAX];
+    struct iovec part = {error, envelope_refusal(body, size, reason, error)};
+
+    if (!part.iov_len)
+        return;
+    if (outgoing->is_open ? sp_send(outgoing->conn, &part, 1, -1)
+                          : early_keep(&outgoing->early, error, part.iov_len))
+        sp_conn_break(outgoing->conn); /* no room for an answer: the end is one, too */
+}
+
+static void say_early(struct outgoing *outgoing)
+{
+    struct iovec part;
+    const uint8_t *bytes;
+
+    while (early_take(&outgoing->early, &bytes, &part.iov_len)) {
+        part.iov_base = (void *)bytes;
+        if (sp_send(outgoing->conn, &part, 1, -1) < 0)
+            sp_conn_break(outgoing->conn);
+        early_drop(&outgoing->early, part.iov_len);
+    }
+}
+
+/* PATH@NODE#N, of this node, whatever it calls itself; -1: it claims to be of another. */
+static int own_address(const struct switchboard *board, struct envelope_text from,
+                       char out[ADDR_TEXT_MAX + 1])
+{
+    struct addr addr;
+    const char *why;
+    char text[ADDR_TEXT_MAX + 1];
+
+    if (envelope_text_copy(from, text, sizeof text) < 0 || addr_parse(text, &addr, &why) < 0 ||
+        (*addr.node && strcmp(addr.node, board->node) != 0))
+        return -1;
+    snprintf(addr.node, sizeof addr.node, "%s", board->node);
+    addr_format(&addr, out, ADDR_TEXT_MAX + 1);
+    return 0;
+}
+
+static struct switchboard_side *find_side(const struct switchboard *board, const char *node)
+{
+    struct switchboard_side *side;
+
+    HASH_FIND_STR(board->sides, node, side);
+    return side;
+}
+
+static void open_channel(struct outgoing *outgoing, struct switchboard_side *side, const char *to,
+                         const char *from)
+{
+    DL_DELETE(outgoing->board->unopened, outgoing);
+    do /* a long session comes round to numbers that are still in use */
+        outgoing->id = ++side->last_id;
+    while (find_outgoing(side, outgoing->id));
+    outgoing->side = side;
+    HASH_ADD(hh, side->outgoing, id, sizeof outgoing->id, outgoing);
+    trunk_open(side, outgoing->id, to, from);
+}
+
+/* The first envelope: with whom it wants to speak. */
+static void on_hello(struct outgoing *outgoing, const uint8_t *body, size_t size)
+{
+    struct switchboard *board = outgoing->board;
+    char to[ADDR_TEXT_MAX + 1], from[ADDR_TEXT_MAX + 1], *at;
+    struct switchboard_side *side;
+    struct envelope env;
+    const char *why;
+
+    if (envelope_decode(body, size, &env, &why) < 0 || env.kind != ENVELOPE_HELLO ||
+        envelope_text_copy(env.to, to, sizeof to) < 0) {
+        sp_conn_close(outgoing->conn, false);
+        forget_outgoing(outgoing);
+        return;
+    }
+    if (!*to) {
+        struct sp_conn *conn = outgoing->conn;
+
+        forget_outgoing(outgoing);
+        board->hooks.visit(board->data, conn, body, size);
+        return;
+    }
+    at = strchr(to, '@');
+    side = at ? find_side(board, at + 1) : NULL;
+    if (own_address(board, env.from, from) < 0) {
+        refuse(outgoing, "denied: an address of another node");
+    } else if (!side) {
+        refuse(outgoing, "noconnection");
+    } else {
+        *at = '\0';
+        open_channel(outgoing, side, to, from);
+    }
+}
+
+static void forward(struct outgoing *outgoing, const uint8_t *body, size_t size)
+{
+    struct envelope_parts parts;
+    const char *why;
+    unsigned needed = envelope_right(body, size, &why);
+
+    if (!needed || !(outgoing->rights & needed) || envelope_has_sender(body, size)) {
+        refuse_envelope(outgoing, body, size, needed ? "denied" : "denied between nodes");
+        return;
+    }
+    envelope_to_wire(body, size, mono_now(), &parts);
+    if (trunk_send_parts(outgoing->side, CHANNEL_FORTH, outgoing->id, &parts) < 0)
+        refuse_envelope(outgoing, body, size, "overloaded");
+    else
+        outgoing->forth += size;
+}
+
+static void on_caller_message(struct sp_conn *conn, const uint8_t *body, size_t size, int fd)
+{
+    struct outgoing *outgoing = sp_conn_data(conn);
+
+    if (fd >= 0)
+        close(fd);
+    if (outgoing->side)
+        forward(outgoing, body, size);
+    else
+        on_hello(outgoing, body, size);
+}
+
+/* The mailbox has ended, and all that the kernel had taken went forth: it will have come back when the other
+ * answers this. */
+static void on_caller_heard(struct sp_conn *conn)
+{
+    struct outgoing *outgoing = sp_conn_data(conn);
+
+    outgoing->is_shut = true;
+    trunk_send(outgoing->side, CHANNEL_SHUT, outgoing->id, NULL, 0);
+}
+
+static void on_caller_close(struct sp_conn *conn, const char *why)
+{
+    struct outgoing *outgoing = sp_conn_data(conn);
+
+    (void)why;
+    if (outgoing->side && !outgoing->is_shut)
+        trunk_send(outgoing->side, CHANNEL_SHUT, outgoing->id, NULL, 0);
+    forget_outgoing(outgoing);
+}
+
+/* Who connects and says nothing holds a place that others need. */
+static void await_hello(struct switchboard *board)
+{
+    int64_t left;
+
+    if (!board->unopened || ev_is_active(&board->mute))
+        return;
+    left = HELLO_MS - mono_diff_ms(mono_now(), board->unopened->since);
+    ev_now_update(board->loop);
+    ev_timer_set(&board->mute, (double)(left > 0 ? left : 0) / 1000 + 0.001, 0.);
+    ev_timer_start(board->loop, &board->mute);
+}
+
+static void on_mute(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct switchboard *board = container_of(timer, struct switchboard, mute);
+    struct mono now = mono_now();
+
+    (void)loop;
+    (void)revents;
+    while (board->unopened && mono_diff_ms(now, board->unopened->since) >= HELLO_MS) {
+        sp_conn_close(board->unopened->conn, false);
+        forget_outgoing(board->unopened);
+    }
+    await_hello(board);
+}
+
+static bool on_caller_open(struct sp_conn *conn)
+{
+    struct switchboard *board = sp_conn_data(conn);
+    const struct ucred *creds = sp_conn_creds(conn);
+    unsigned rights = rights_of(&board->rights, creds->uid, creds->gid);
+    struct outgoing *outgoing;
+
+    if (sp_conn_protocol(conn) != SP_PAIR0 || !rights)
+        return false;
+    outgoing = calloc(1, sizeof *outgoing);
+    if (!outgoing)
+        return false;
+    outgoing->board = board;
+    outgoing->conn = conn;
+    outgoing->rights = rights;
+    outgoing->since = mono_now();
+    DL_APPEND(board->unopened, outgoing);
+    sp_conn_set_data(conn, outgoing);
+    await_hello(board);
+    return true;
+}
+
+const struct sp_handlers callers_handlers = {
+    .on_open = on_caller_open,
+    .on_message = on_caller_message,
+    .on_close = on_caller_close,
+    .on_heard = on_caller_heard,
+};
+
+/* ---- what comes back for them --------------------------------------------------------------- */
+
+/* A process that does not read its answers loses its connection, and nobody else's. */
+void callers_take_back(struct switchboard_side *side, const struct channel_frame *frame)
+{
+    struct outgoing *outgoing = find_outgoing(side, frame->id);
+    struct iovec part = {(void *)frame->body, frame->size};
+
+    if (!outgoing) /* it has gone, and the other does not know yet */
+        return;
+    outgoing->is_open = true;
+    if (sp_send(outgoing->conn, &part, 1, -1) < 0)
+        sp_conn_break(outgoing->conn);
+    say_early(outgoing);
+}
+
+/* A message that the mailbox did not take: who sent it sends it again, to whoever is there next. Who was
+ * never reached still has it, and who has gone does not want it. */
+const char *callers_take_return(struct switchboard_side *side, const struct channel_frame *frame)
+{
+    struct outgoing *outgoing = find_outgoing(side, frame->id);
+    struct envelope_parts parts;
+
+    if (!envelope_is_message(frame->body, frame->size) ||
+        envelope_has_sender(frame->body, frame->size))
+        return "a return of what is no message";
+    if (!outgoing || !outgoing->is_open) {
+        losses_add(side->board->losses, !outgoing && frame->body[1] == ENVELOPE_CAST);
+        return NULL;
+    }
+    if (outgoing->forth < frame->size)
+        return "a return of more than was sent";
+    outgoing->forth -= frame->size;
+    envelope_from_wire(frame->body, frame->size, mono_now(), &parts);
+    if (sp_send(outgoing->conn, parts.parts, parts.count, -1) < 0) {
+        losses_add(side->board->losses, frame->body[1] == ENVELOPE_CAST);
+        sp_conn_break(outgoing->conn);
+    }
+    return NULL;
+}
+
+/* Who was never reached sends all of it again by itself. Else what is on its way is returned first: the
+ * second time this is said, that is over. */
+void callers_take_ended(struct switchboard_side *side, const struct channel_frame *frame)
+{
+    struct outgoing *outgoing = find_outgoing(side, frame->id);
+    char reason[128];
+
+    if (!outgoing)
+        return;
+    snprintf(reason, sizeof reason, "%.*s", (int)(frame->size < 100 ? frame->size : 100),
+             (const char *)frame->body);
+    if (!outgoing->is_open || outgoing->has_ended) {
+        refuse(outgoing, reason);
+        return;
+    }
+    outgoing->has_ended = true;
+    sp_conn_hear_no_more(outgoing->conn);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+void callers_end(struct switchboard_side *side)
+{
+    struct outgoing *outgoing, *next;
+
+    HASH_ITER (hh, side->outgoing, outgoing, next)
+        refuse(outgoing, "noconnection");
+}
+
+size_t callers_count(const struct switchboard_side *side)
+{
+    return HASH_COUNT(side->outgoing);
+}
+
+void callers_init(struct switchboard *board)
+{
+    ev_timer_init(&board->mute, on_mute, 0., 0.);
+}
+
+void callers_finish(struct switchboard *board)
+{
+    while (board->unopened) {
+        struct outgoing *outgoing = board->unopened;
+
+        sp_conn_close(outgoing->conn, false);
+        forget_outgoing(outgoing);
+    }
+    ev_timer_stop(board->loop, &board->mute);
+}

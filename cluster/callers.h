@@ -1,0 +1,28 @@
+/*
+ * The side of the switchboard that faces processes of this node which speak to mailboxes of others: each has
+ * dialled sys/node, and says in its HELLO whom it means. Private to the switchboard.
+ */
+#ifndef TROUPE_CLUSTER_CALLERS_H
+#define TROUPE_CLUSTER_CALLERS_H
+
+#include "channel.h"
+#include "switchboard.h"
+
+/* For the listener at the mailbox of sys/node; its data is the switchboard. */
+extern const struct sp_handlers callers_handlers;
+
+void callers_init(struct switchboard *board);
+/* Closes those who have not said whom they mean; the others end with their sessions. */
+void callers_finish(struct switchboard *board);
+/* The session has ended: all that went by it hear `noconnection`. */
+void callers_end(struct switchboard_side *side);
+size_t callers_count(const struct switchboard_side *side);
+
+/* Frames of channels that processes here have opened. A process that does not read what comes loses its
+ * connection, and nobody else's. */
+void callers_take_back(struct switchboard_side *side, const struct channel_frame *frame);
+void callers_take_ended(struct switchboard_side *side, const struct channel_frame *frame);
+/* NULL; or what the other node may not return: the session must end. */
+const char *callers_take_return(struct switchboard_side *side, const struct channel_frame *frame);
+
+#endif
