@@ -333,11 +333,11 @@ void call_on_lost(struct contact *contact, uint64_t written, const char *remote)
         ask_end(contact->self, ending, remote);
 }
 
-bool call_is_waiting(const struct contact *contact, uint64_t ref)
+bool call_is_out(const struct contact *contact, uint64_t ref)
 {
     const struct call *call = find(&contact->self->calls, ref);
 
-    return call && call->contact == contact;
+    return call && call->contact == contact && !call->is_returned;
 }
 
 void call_on_returned(struct contact *contact, uint64_t ref, uint64_t place)

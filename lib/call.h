@@ -65,8 +65,8 @@ void call_fail_all(struct contact *contact, const char *failure);
 /* The connection to `remote` (address with incarnation) ended: calls whose frames the kernel had taken
  * (up to `written`), and which have not come back, are failed with the reason of that end. */
 void call_on_lost(struct contact *contact, uint64_t written, const char *remote);
-/* Does this call still wait for an answer by this connection? */
-bool call_is_waiting(const struct contact *contact, uint64_t ref);
+/* Does this call still wait for an answer by this connection, and has not come back? */
+bool call_is_out(const struct contact *contact, uint64_t ref);
 /* The frame of one that does has come back, nobody took it: it stands among the first on the next
  * connection, ending at `place` counted from the first of them. */
 void call_on_returned(struct contact *contact, uint64_t ref, uint64_t place);

@@ -18,12 +18,25 @@ int64_t contact_sweep_ms = 10000;
 
 /* ---- what comes back ----------------------------------------------------------------------- */
 
+/* Only sys/node returns anything, and only what went to who had been reached: a mailbox that says
+ * such a thing itself would have us say it to its next life. */
+static bool may_return(const struct contact *contact)
+{
+    return (*contact->node || *addr_node_part(contact->path)) && *peer_remote(contact->peer);
+}
+
+static bool is_wanted_again(const struct contact *contact, const struct envelope *env)
+{
+    return env->kind == ENVELOPE_CALL ? call_is_out(contact, env->ref)
+                                      : !envelope_text_equals(env->type, SEAT_YIELDED);
+}
+
 /* A message that its mailbox, on another node, did not take. The end of the connection follows. */
 static void on_returned(struct contact *contact, const struct envelope *env)
 {
     bool is_call = env->kind == ENVELOPE_CALL;
 
-    if (is_call ? !call_is_waiting(contact, env->ref) : envelope_text_equals(env->type, SEAT_YIELDED))
+    if (!may_return(contact) || !is_wanted_again(contact, env))
         return;
     if (peer_frame_append(&contact->returned, env) == 0) {
         if (is_call)

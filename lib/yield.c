@@ -25,12 +25,12 @@ static bool is_leaving_already(const struct contact *contact)
     return false;
 }
 
-/* A subscription is bound to its connection; and one at a time is left, so that not all seats are
- * taken by those who only wait for answers. */
+/* A subscription is bound to its connection; one at a time is left, so that not all seats are
+ * taken by those who only wait for answers; and one that returns messages is about to end. */
 static bool may_leave(const struct contact *contact)
 {
     return contact->peer && !contact->is_old && !contact->old && contact->subscribers == 0 &&
-           !is_leaving_already(contact);
+           buf_length(&contact->returned) == 0 && !is_leaving_already(contact);
 }
 
 /* The connection, with the calls that are under way on it, apart from what comes next. */

@@ -479,12 +479,17 @@ static bool other_open(struct sp_conn *conn)
     return true;
 }
 
-static void other_up(void)
+static void other_up_at(const char *path)
 {
     struct sp_handlers handlers = peer_sp_handlers(other_open);
 
     stage.other.listener =
-        sp_listen(stage.loop, rundir_listen(stage.dir, OTHER), NULL, &handlers, NULL);
+        sp_listen(stage.loop, rundir_listen(stage.dir, path), NULL, &handlers, NULL);
+}
+
+static void other_up(void)
+{
+    other_up_at(OTHER);
 }
 
 static bool other_has_call(void)
@@ -506,6 +511,14 @@ static void other_says(enum envelope_kind kind, uint64_t ref, const char *payloa
     if (stage.other.peer)
         peer_send(stage.other.peer, &env, -1);
     run_for(20);
+}
+
+static void other_returns(enum envelope_kind kind, uint64_t ref, const char *name)
+{
+    struct envelope env = {.kind = (uint8_t)kind, .ref = ref, .type = envelope_text(name)};
+
+    peer_send(stage.other.peer, &env, -1);
+    run_for(50);
 }
 
 static void other_answers(void)
@@ -581,9 +594,10 @@ static void stage_down(void)
     ev_loop_destroy(stage.loop);
     close(stage.control);
     close(stage.mailbox);
-    for (const char **name = (const char *[]){"subject", OTHER, "deaf", NULL}; *name; name++) {
+    for (const char **name = (const char *[]){"subject", OTHER, "deaf", PEER_NODE, "sys", NULL}; *name;
+         name++) {
         snprintf(path, sizeof path, "%s/%s", stage.dir, *name);
-        unlink(path);
+        remove(path);
     }
     rmdir(stage.dir);
 }
@@ -799,6 +813,38 @@ static void test_strangers(void)
     stage_down();
 }
 
+/* What sys/node says for mailboxes of other nodes no mailbox says for itself. */
+static void test_false_returns(void)
+{
+    stage_up(10000);
+    other_up();
+    ask("ask");
+    CHECK(other_heard("1:small "), "somebody is asked");
+    other_returns(ENVELOPE_CALL, stage.other.ref, "small");
+    other_returns(ENVELOPE_CAST, 0, "forged");
+    other_hangs_up();
+    CHECK(answers("note", "+sent") && other_heard("1:small 2:noted "),
+          "what a mailbox here returns nobody sends to its next life");
+    stage_down();
+}
+
+static void test_returns(void)
+{
+    stage_up(10000);
+    other_up_at(PEER_NODE);
+    ask("away");
+    CHECK(other_heard("1:away "), "somebody on another node is asked");
+    other_returns(ENVELOPE_CALL, stage.other.ref, "away");
+    other_returns(ENVELOPE_CALL, stage.other.ref, "away");
+    other_makes_room(stage.other.peer, SEAT_YIELD);
+    stage.other.left = NULL;
+    other_hangs_up();
+    CHECK(other_heard("1:away 2:away ") && answers("ping", "+pong") &&
+              other_heard("1:away 2:away "),
+          "a call that is returned twice goes again once, by a connection that nobody leaves before");
+    stage_down();
+}
+
 static void test_room(void)
 {
     uint64_t first;
@@ -989,6 +1035,8 @@ int main(void)
     test_later();
     test_forever();
     test_strangers();
+    test_false_returns();
+    test_returns();
     test_one_question();
     test_rude();
     test_many_undelivered();
