@@ -44,12 +44,15 @@ static void tell_early(struct incoming *incoming)
     }
 }
 
+/* A message from there would pass for one that is returned. */
 static void on_mailbox_message(struct sp_conn *conn, const uint8_t *body, size_t size, int fd)
 {
     struct incoming *incoming = sp_conn_data(conn);
 
     if (fd >= 0)
         close(fd);
+    if (envelope_is_message(body, size))
+        return;
     if (trunk_send(incoming->side, CHANNEL_BACK, incoming->id, body, size) < 0)
         sp_conn_break(conn);
     else if (incoming->side->is_full && !incoming->is_paused) {

@@ -266,17 +266,20 @@ const struct sp_handlers callers_handlers = {
 /* ---- what comes back for them --------------------------------------------------------------- */
 
 /* A process that does not read its answers loses its connection, and nobody else's. */
-void callers_take_back(struct switchboard_side *side, const struct channel_frame *frame)
+const char *callers_take_back(struct switchboard_side *side, const struct channel_frame *frame)
 {
     struct outgoing *outgoing = find_outgoing(side, frame->id);
     struct iovec part = {(void *)frame->body, frame->size};
 
+    if (envelope_is_message(frame->body, frame->size))
+        return "a message in place of an answer";
     if (!outgoing) /* it has gone, and the other does not know yet */
-        return;
+        return NULL;
     outgoing->is_open = true;
     if (sp_send(outgoing->conn, &part, 1, -1) < 0)
         sp_conn_break(outgoing->conn);
     say_early(outgoing);
+    return NULL;
 }
 
 /* A message that the mailbox did not take: who sent it sends it again, to whoever is there next. Who was

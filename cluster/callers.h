@@ -19,10 +19,9 @@ void callers_end(struct switchboard_side *side);
 size_t callers_count(const struct switchboard_side *side);
 
 /* Frames of channels that processes here have opened. A process that does not read what comes loses its
- * connection, and nobody else's. */
-void callers_take_back(struct switchboard_side *side, const struct channel_frame *frame);
-void callers_take_ended(struct switchboard_side *side, const struct channel_frame *frame);
-/* NULL; or what the other node may not return: the session must end. */
+ * connection, and nobody else's. NULL; or what a sys/node does not say: the session must end. */
+const char *callers_take_back(struct switchboard_side *side, const struct channel_frame *frame);
 const char *callers_take_return(struct switchboard_side *side, const struct channel_frame *frame);
+void callers_take_ended(struct switchboard_side *side, const struct channel_frame *frame);
 
 #endif

@@ -27,7 +27,7 @@ int switchboard_receive(struct switchboard_side *side, const uint8_t *bytes, siz
         *why = callees_take_forth(side, &frame);
         break;
     case CHANNEL_BACK:
-        callers_take_back(side, &frame);
+        *why = callers_take_back(side, &frame);
         break;
     case CHANNEL_SHUT:
         callees_take_shut(side, &frame);

@@ -548,7 +548,31 @@ static void test_false_returns(void)
     size = envelope_encode_header(&cast, bytes);
     CHECK(node_after(&east, CHANNEL_RETURN, 1, bytes, size),
           "a return in another's name: the session ends");
+    cast.from = envelope_text("");
+    size = envelope_encode_header(&cast, bytes);
+    CHECK(node_after(&east, CHANNEL_BACK, 1, bytes, size),
+          "a message in place of an answer: the session ends");
     CHECK(client.envelopes == 0, "and nobody gets them");
+    end();
+}
+
+/* It would pass for one that its caller had sent, and would go again in that one's name. */
+static void test_mailbox_that_sends(void)
+{
+    struct envelope env = {.kind = ENVELOPE_CAST, .type = envelope_text("forged")};
+
+    begin(true);
+    dial("shop/db@west", "shop/a@east#1");
+    say(ENVELOPE_CALL, "", 7);
+    (void)UNTIL(actor.envelopes == 1);
+    peer_send(actor.peer, &env, -1);
+    env.kind = ENVELOPE_CALL;
+    env.ref = 7;
+    peer_send(actor.peer, &env, -1);
+    peer_reply_error(actor.peer, 7, "error no");
+    CHECK(UNTIL(client.envelopes > 0) && client.first_ref == 7 && client.kind == ENVELOPE_ERROR &&
+              client.envelopes == 1 && !east.why,
+          "what a mailbox sends besides answers does not come to its callers");
     end();
 }
 
@@ -603,6 +627,7 @@ int main(void)
     test_deaf();
     test_hostile();
     test_false_returns();
+    test_mailbox_that_sends();
     test_channels_are_bounded();
     test_mutes();
     ev_prepare_stop(loop, &carrier);
