@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ enum {
     TURN_ACCEPTS = 64,
     RETRY_MS = 10,
     REFUSED_MS = 1000,
+    GONE_MS = 1000,    /* between two looks whether one that is not read any more is there still */
     DEAF_MS = 30000,   /* of a connection that is not read any more, and not closed */
     UNHEARD_MS = 5000, /* of connections that end before a word is said */
     FLUSH_MS = 5000,
@@ -350,6 +352,8 @@ static int64_t age_limit(const struct sp_conn *conn, struct mono now)
         idle = conn->idle_ms - mono_diff_ms(now, conn->active_at);
         left = left < 0 || idle < left ? idle : left;
     }
+    if (conn->is_read && (left < 0 || left > GONE_MS))
+        left = GONE_MS;
     return left;
 }
 
@@ -940,6 +944,14 @@ static bool is_idle(const struct sp_conn *conn, struct mono now)
            mono_diff_ms(now, conn->active_at) >= conn->idle_ms;
 }
 
+/* Of one that is read to its end no event tells. What it said before is handed over first. */
+static bool has_gone(const struct sp_conn *conn)
+{
+    struct pollfd look = {.fd = conn->fd};
+
+    return conn->is_read && !has_frame(conn) && poll(&look, 1, 0) > 0 && look.revents & POLLHUP;
+}
+
 static void check_age(struct sp_conn *conn)
 {
     struct mono now = mono_now();
@@ -949,6 +961,8 @@ static void check_age(struct sp_conn *conn)
     if (mono_is_set(conn->partial_since) && !conn->paused &&
         mono_diff_ms(now, conn->partial_since) >= SP_PARTIAL_MS)
         finish(conn, "half a frame for 30 s");
+    else if (has_gone(conn))
+        finish(conn, "end of stream");
     else if (is_idle(conn, now))
         finish(conn, "idle");
     else

@@ -374,6 +374,9 @@ static void test_mailbox_ends(void)
     end();
 }
 
+static const char *node_after(struct node *node, enum channel_kind kind, uint32_t id,
+                              const void *body, size_t size);
+
 /* The mailbox has ended, west has said so, and east does not know yet. */
 static void end_unheard(void)
 {
@@ -406,6 +409,22 @@ static void test_on_the_way(void)
           "whole, in order, before the connection ends");
     CHECK(!switchboard_counts(&east.side).outgoing && !east.why && !west.why,
           "and nothing is left of it");
+    end();
+}
+
+/* A node that says that a mailbox has ended, and then no more, costs nobody here a descriptor. */
+static void test_end_without_an_end(void)
+{
+    begin(true);
+    dial("shop/db@west", "shop/a@east#1");
+    (void)UNTIL(client.opened);
+    west.is_held = true;
+    node_after(&east, CHANNEL_ENDED, 1, "closed", 6);
+    CHECK(UNTIL(west.frames == 2), "a mailbox ends, and all that its caller had sent is read");
+    peer_close(client.peer, false);
+    client.peer = NULL;
+    CHECK(UNTIL(!switchboard_counts(&east.side).outgoing),
+          "who goes while returns are awaited is noticed, though nothing is read of it any more");
     end();
 }
 
@@ -624,6 +643,7 @@ int main(void)
     test_mailbox_ends();
     test_on_the_way();
     test_half_on_the_way();
+    test_end_without_an_end();
     test_deaf();
     test_hostile();
     test_false_returns();
