@@ -235,7 +235,7 @@ UNIT_TESTS += envelope_edit_test
 envelope_edit_test_UNITS := cluster/envelope_edit.c
 UNIT_TESTS += switchboard_test
 SWITCHBOARD_SOURCES := cluster/switchboard.c cluster/callers.c cluster/callees.c cluster/trunk.c cluster/early.c \
-    cluster/channel.c cluster/envelope_edit.c cluster/losses.c
+    cluster/partings.c cluster/channel.c cluster/envelope_edit.c cluster/losses.c
 switchboard_test_UNITS := $(SWITCHBOARD_SOURCES)
 FUZZERS += channel_fuzz
 channel_fuzz_FUZZED = $(switchboard_test_UNITS) $(LIB_SOURCES)

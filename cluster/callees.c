@@ -227,6 +227,13 @@ const char *callees_take_forth(struct switchboard_side *side, const struct chann
     return NULL;
 }
 
+/* What had been taken over for the mailbox still goes there. */
+static void leave(struct incoming *incoming)
+{
+    partings_take(&incoming->side->board->partings, incoming->conn);
+    forget_incoming(incoming);
+}
+
 void callees_take_shut(struct switchboard_side *side, const struct channel_frame *frame)
 {
     struct incoming *incoming = find_incoming(side, frame->id);
@@ -235,8 +242,7 @@ void callees_take_shut(struct switchboard_side *side, const struct channel_frame
         trunk_tell_ended(side, frame->id, "closed");
         return;
     }
-    sp_conn_close(incoming->conn, true);
-    forget_incoming(incoming);
+    leave(incoming);
 }
 
 /* ---- sessions ------------------------------------------------------------------------------- */
@@ -245,10 +251,8 @@ void callees_end(struct switchboard_side *side)
 {
     struct incoming *incoming, *next;
 
-    HASH_ITER (hh, side->incoming, incoming, next) {
-        sp_conn_close(incoming->conn, true);
-        forget_incoming(incoming);
-    }
+    HASH_ITER (hh, side->incoming, incoming, next)
+        leave(incoming);
 }
 
 void callees_drained(struct switchboard_side *side)

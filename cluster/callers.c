@@ -47,6 +47,14 @@ static void forget_outgoing(struct outgoing *outgoing)
     free(outgoing);
 }
 
+/* What has come back for it is still said, and what it writes from now on fails, and goes again. */
+static void leave(struct outgoing *outgoing)
+{
+    sp_conn_hear_no_more(outgoing->conn);
+    partings_take(&outgoing->board->partings, outgoing->conn);
+    forget_outgoing(outgoing);
+}
+
 /* Before the HELLO of who is meant an ERROR of no request says that there will be none (peer.h). */
 static void refuse(struct outgoing *outgoing, const char *reason)
 {
@@ -56,8 +64,11 @@ static void refuse(struct outgoing *outgoing, const char *reason)
     struct iovec parts[2] = {{header, envelope_encode_header(&error, header)},
                              {(void *)reason, strlen(reason)}};
 
-    if (!outgoing->is_open)
-        sp_send(outgoing->conn, parts, 2, -1);
+    if (outgoing->is_open) {
+        leave(outgoing);
+        return;
+    }
+    sp_send(outgoing->conn, parts, 2, -1);
     sp_conn_close(outgoing->conn, true);
     forget_outgoing(outgoing);
 }

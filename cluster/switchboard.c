@@ -9,6 +9,7 @@
 enum {
     CHANNEL_MAX = 16384, /* of one session, and never more than a part of all descriptors */
     CHANNEL_PART = 4,
+    PARTING_PART = 8,
 };
 
 int switchboard_receive(struct switchboard_side *side, const uint8_t *bytes, size_t size,
@@ -76,6 +77,7 @@ int switchboard_start(struct switchboard *board, int mailbox_fd, unsigned descri
     const struct sp_limits limits = {.max_conns = descriptors / 2};
 
     callers_init(board);
+    board->partings = (struct partings){.losses = board->losses, .max = descriptors / PARTING_PART};
     board->channel_max = descriptors / CHANNEL_PART;
     if (board->channel_max > CHANNEL_MAX)
         board->channel_max = CHANNEL_MAX;
@@ -90,5 +92,6 @@ void switchboard_finish(struct switchboard *board)
     HASH_ITER (hh, board->sides, side, next)
         switchboard_end(side);
     callers_finish(board);
+    partings_finish(&board->partings);
     sp_listener_destroy(board->listener, false);
 }

@@ -14,6 +14,7 @@
 
 #include "addr.h"
 #include "losses.h"
+#include "partings.h"
 #include "rights.h"
 #include "sp.h"
 
@@ -58,6 +59,7 @@ struct switchboard {
     struct outgoing *unopened;      /* connections that have not said whom they mean, oldest first */
     ev_timer mute;                  /* when the oldest of them has had its time */
     unsigned channel_max;           /* that one session may open to mailboxes here */
+    struct partings partings;       /* of both kinds */
 };
 
 /* One session's channels. */

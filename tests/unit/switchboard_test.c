@@ -352,6 +352,11 @@ static void cast_to_deaf(int count)
     for (int i = 0; i < count; i++)
         peer_send(client.peer, &env, -1);
     (void)UNTIL(west.frames == (size_t)count);
+}
+
+static void end_actor(void)
+{
+    east.frames = 0;
     peer_close(actor.peer, false);
     actor.peer = NULL;
 }
@@ -362,12 +367,14 @@ static void test_mailbox_ends(void)
 
     lost = 0;
     cast_to_deaf(CASTS);
+    end_actor();
     CHECK(UNTIL(client.closed) && client.envelopes > 0 && client.envelopes < CASTS,
           "casts that a mailbox had not taken when it ended come back");
     CHECK(client.kind == ENVELOPE_CAST, "as they went");
     end();
     CHECK(lost == 0, "and are not counted as lost");
     cast_to_deaf(CASTS);
+    end_actor();
     peer_close(client.peer, true);
     client.peer = NULL;
     CHECK(UNTIL(lost > 0) && lost < CASTS, "when who sent them has gone they are");
@@ -376,6 +383,49 @@ static void test_mailbox_ends(void)
 
 static const char *node_after(struct node *node, enum channel_kind kind, uint32_t id,
                               const void *body, size_t size);
+
+/* Longer than a connection is given to take what is left of it. */
+static void wait_long(void)
+{
+    struct mono since = mono_now();
+
+    (void)UNTIL(mono_diff_ms(mono_now(), since) > 5500);
+}
+
+static void test_who_is_busy(void)
+{
+    enum { CASTS = 24, ENDS = 2 };
+    uint64_t before = lost + losses.untold;
+
+    cast_to_deaf(CASTS);
+    peer_pause(client.peer, true);
+    end_actor();
+    wait_long();
+    peer_pause(client.peer, false);
+    CHECK(UNTIL(client.closed) && client.envelopes > 0 &&
+              (size_t)client.envelopes == east.frames - ENDS,
+          "who sent them, and is busy for a while, gets all that came back");
+    end();
+    cast_to_deaf(CASTS);
+    peer_close(client.peer, true);
+    client.peer = NULL;
+    (void)UNTIL(!switchboard_counts(&west.side).incoming);
+    wait_long();
+    peer_pause(actor.peer, false);
+    CHECK(UNTIL(actor.closed) && actor.envelopes == CASTS,
+          "and a mailbox that is busy all that was sent to it, though the sender has gone");
+    CHECK(lost + losses.untold == before, "so that nothing is lost");
+    end();
+    cast_to_deaf(CASTS);
+    peer_close(client.peer, true);
+    client.peer = NULL;
+    (void)UNTIL(!switchboard_counts(&west.side).incoming);
+    end_actor();
+    CHECK(UNTIL(lost + losses.untold > before),
+          "if it ends before, what it had not taken is counted");
+    CHECK(UNTIL(!west.board.partings.count), "and nothing is left of it");
+    end();
+}
 
 /* The mailbox has ended, west has said so, and east does not know yet. */
 static void end_unheard(void)
@@ -641,6 +691,7 @@ int main(void)
     test_session_lost();
     test_full();
     test_mailbox_ends();
+    test_who_is_busy();
     test_on_the_way();
     test_half_on_the_way();
     test_end_without_an_end();

@@ -1,0 +1,79 @@
+#include "partings.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include <utlist.h>
+
+struct parting {
+    struct partings *partings;
+    struct sp_conn *conn;
+    struct parting *prev, *next;
+};
+
+static void forget(struct parting *parting)
+{
+    DL_DELETE(parting->partings->first, parting);
+    parting->partings->count--;
+    free(parting);
+}
+
+static void part(struct parting *parting)
+{
+    sp_conn_close(parting->conn, true);
+    forget(parting);
+}
+
+/* It may be the HELLO of a mailbox: what is kept until then is written by now, or will be. */
+static void on_message(struct sp_conn *conn, const uint8_t *body, size_t size, int fd)
+{
+    (void)body;
+    (void)size;
+    if (fd >= 0)
+        close(fd);
+    sp_conn_settle(conn);
+    sp_conn_ask_drain(conn, 1);
+}
+
+static void on_drain(struct sp_conn *conn)
+{
+    part(sp_conn_data(conn));
+}
+
+static void on_close(struct sp_conn *conn, const char *why)
+{
+    struct parting *parting = sp_conn_data(conn);
+    struct buf left = sp_conn_leftover(conn);
+
+    (void)why;
+    losses_add_frames(parting->partings->losses, &left);
+    buf_finish(&left);
+    forget(parting);
+}
+
+void partings_take(struct partings *partings, struct sp_conn *conn)
+{
+    static const struct sp_handlers handlers = {
+        .on_message = on_message, .on_close = on_close, .on_drain = on_drain};
+    struct parting *parting = NULL;
+
+    if (sp_conn_queued(conn) > 0 && partings->count < partings->max)
+        parting = calloc(1, sizeof *parting);
+    if (!parting) {
+        sp_conn_close(conn, true);
+        return;
+    }
+    parting->partings = partings;
+    parting->conn = conn;
+    partings->count++;
+    DL_APPEND(partings->first, parting);
+    sp_conn_set_handlers(conn, &handlers);
+    sp_conn_set_data(conn, parting);
+    sp_conn_pause(conn, false);
+    sp_conn_ask_drain(conn, 1);
+}
+
+void partings_finish(struct partings *partings)
+{
+    while (partings->first)
+        part(partings->first);
+}
