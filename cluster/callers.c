@@ -293,8 +293,9 @@ const char *callers_take_back(struct switchboard_side *side, const struct channe
     return NULL;
 }
 
-/* A message that the mailbox did not take: who sent it sends it again, to whoever is there next. Who was
- * never reached still has it, and who has gone does not want it. */
+/* A message that the mailbox did not take: who sent it sends it again, to whoever is there next. Who
+ * was never reached still has it, and who has gone does not want it. For what finds no room nothing
+ * need be said: the end of the connection is near, and ends the calls. */
 const char *callers_take_return(struct switchboard_side *side, const struct channel_frame *frame)
 {
     struct outgoing *outgoing = find_outgoing(side, frame->id);
@@ -311,10 +312,8 @@ const char *callers_take_return(struct switchboard_side *side, const struct chan
         return "a return of more than was sent";
     outgoing->forth -= frame->size;
     envelope_from_wire(frame->body, frame->size, mono_now(), &parts);
-    if (sp_send(outgoing->conn, parts.parts, parts.count, -1) < 0) {
+    if (sp_send(outgoing->conn, parts.parts, parts.count, -1) < 0)
         losses_add(side->board->losses, frame->body[1] == ENVELOPE_CAST);
-        sp_conn_break(outgoing->conn);
-    }
     return NULL;
 }
 

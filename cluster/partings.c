@@ -34,9 +34,13 @@ static void on_message(struct sp_conn *conn, const uint8_t *body, size_t size, i
     sp_conn_ask_drain(conn, 1);
 }
 
+/* Who owned it may have asked to hear earlier. */
 static void on_drain(struct sp_conn *conn)
 {
-    part(sp_conn_data(conn));
+    if (sp_conn_queued(conn) > 0)
+        sp_conn_ask_drain(conn, 1);
+    else
+        part(sp_conn_data(conn));
 }
 
 static void on_close(struct sp_conn *conn, const char *why)

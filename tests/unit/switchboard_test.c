@@ -137,6 +137,7 @@ static void drop_sent(struct node *node)
 struct seen {
     struct peer *peer;
     int opened, envelopes, closed;
+    int rest; /* after so many envelopes it reads no more; 0: never */
     uint8_t kind;
     uint64_t ref, first_ref; /* of the last envelope, and of the first */
     uint64_t written;        /* of its stream, when it was closed */
@@ -161,6 +162,8 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
         close(fd);
     if (seen->envelopes++ == 0)
         seen->first_ref = env->ref;
+    if (seen->envelopes == seen->rest)
+        peer_pause(peer, true);
     seen->kind = env->kind;
     seen->ref = env->ref;
     snprintf(seen->from, sizeof seen->from, "%s", peer_remote(peer));
@@ -478,6 +481,34 @@ static void test_end_without_an_end(void)
     end();
 }
 
+/* More comes back than may wait for one process: the rest of it is lost, and not all. */
+static void test_too_much_on_the_way(void)
+{
+    enum { CASTS = 24, ENDS = 2, SIZE = 1 << 20 };
+    static char payload[SIZE];
+    struct envelope env = {
+        .kind = ENVELOPE_CAST, .payload = payload, .payload_size = sizeof payload};
+    uint64_t before = lost + losses.untold;
+
+    end_unheard();
+    peer_pause(client.peer, true);
+    for (int i = 0; i < CASTS; i++)
+        while (peer_send(client.peer, &env, -1) < 0)
+            ev_run(loop, EVRUN_ONCE);
+    (void)UNTIL(west.frames == CASTS);
+    west.is_held = false;
+    (void)UNTIL(east.frames >= CASTS + ENDS && !switchboard_counts(&east.side).outgoing);
+    client.rest = 5;
+    peer_pause(client.peer, false);
+    (void)UNTIL(client.envelopes == client.rest);
+    wait_long(); /* when little enough waits for more to be taken, but not nothing */
+    peer_pause(client.peer, false);
+    CHECK(UNTIL(client.closed) && client.envelopes > client.rest && client.envelopes < CASTS,
+          "of more returns than may wait, those that may come back");
+    CHECK(client.envelopes + (lost + losses.untold - before) == CASTS, "the others are counted");
+    end();
+}
+
 /* Half of a frame in the kernel: the rest never comes, and is not waited for. */
 static void test_half_on_the_way(void)
 {
@@ -693,6 +724,7 @@ int main(void)
     test_mailbox_ends();
     test_who_is_busy();
     test_on_the_way();
+    test_too_much_on_the_way();
     test_half_on_the_way();
     test_end_without_an_end();
     test_deaf();
