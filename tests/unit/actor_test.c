@@ -747,6 +747,7 @@ static void check_sender(uid_t node_uid, const char *dialler, const char *expect
               got.bytes.size == strlen(expected) &&
               memcmp(got.bytes.at, expected, got.bytes.size) == 0,
           "%s", what);
+    wire_values_finish("s", &got);
     peer_close(caller.peer, false);
     stage_destroy(stage);
 }
