@@ -343,7 +343,7 @@ void callers_end(struct switchboard_side *side)
     struct outgoing *outgoing, *next;
 
     HASH_ITER (hh, side->outgoing, outgoing, next)
-        refuse(outgoing, "noconnection");
+        refuse(outgoing, outgoing->forth > 0 ? PEER_LOST : "noconnection");
 }
 
 size_t callers_count(const struct switchboard_side *side)

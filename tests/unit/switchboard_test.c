@@ -323,6 +323,29 @@ static void test_session_lost(void)
     end();
 }
 
+/* What was handed on may have been handled there, and must not go again; else it may. */
+static void test_session_lost_before_hello(void)
+{
+    begin(true);
+    west.is_held = true;
+    dial("shop/db@west", "shop/a@east#1");
+    (void)UNTIL(switchboard_counts(&east.side).outgoing);
+    switchboard_end(&east.side);
+    CHECK(UNTIL(client.closed) && !strcmp(client.why, "noconnection"),
+          "a session that ends with nothing on the way is no connection");
+    switchboard_begin(&east.board, &east.side, "west");
+    switchboard_end(&west.side);
+    switchboard_begin(&west.board, &west.side, "east");
+    dial("shop/db@west", "shop/a@east#1");
+    say(ENVELOPE_CALL, "", 7);
+    CHECK(UNTIL(actor.envelopes == 1) && !client.opened, "a call is handled before that is known");
+    switchboard_end(&east.side);
+    CHECK(UNTIL(client.closed) && !strcmp(client.why, PEER_LOST),
+          "with messages on the way this is said");
+    switchboard_begin(&east.board, &east.side, "west");
+    end();
+}
+
 static void test_full(void)
 {
     begin(true);
@@ -720,6 +743,7 @@ int main(void)
     test_nobody();
     test_losses_of_a_leftover();
     test_session_lost();
+    test_session_lost_before_hello();
     test_full();
     test_mailbox_ends();
     test_who_is_busy();

@@ -4,6 +4,7 @@
  */
 #include "boot.h"
 #include "contact.h"
+#include "control.h"
 #include "ctl.h"
 #include "loop.h"
 #include "peer.h"
@@ -14,6 +15,7 @@
 #include "undelivered.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -24,6 +26,7 @@
 enum { PATIENCE_MS = 10000, LARGE = 300 * 1024, PIECE = 100 * 1024, TOO_LARGE = 2 << 20 };
 
 #define OTHER "other"
+#define AWAY  "things/1" /* of a service that other nodes have */
 
 /* ---- the actor ----------------------------------------------------------------------------- */
 
@@ -39,6 +42,12 @@ static void on_answer(struct troupe *self, struct troupe_message *answer, void *
     const char *failure = troupe_failure(answer);
 
     troupe_status(self, "%s %s", (const char *)data, failure ? failure : "answered");
+}
+
+static void on_ask_away(struct troupe *self, struct troupe_message *message)
+{
+    (void)message;
+    troupe_ask(self, AWAY, 20000, on_answer, "away", "small");
 }
 
 static void on_ask(struct troupe *self, struct troupe_message *message)
@@ -238,6 +247,7 @@ static void undelivered(struct troupe *self, const char *to, const char *name, c
 
 static const struct troupe_handler messages[] = {
     {"ask", "", "", on_ask, NULL},
+    {"ask_away", "", "", on_ask_away, NULL},
     {"retry", "", "", on_retry, NULL},
     {"large", "", "", on_large, NULL},
     {"ask_on", "", "", on_ask_on, NULL},
@@ -271,6 +281,7 @@ struct other {
     struct peer *left; /* the one before, when the actor was asked to leave it */
     int came, casts;
     bool is_rude; /* reads nothing, so that a long frame is cut */
+    const char *refusal; /* what is said in place of HELLO to who has sent a message; NULL: HELLO */
     uint64_t ref;
     char heard[256]; /* the names of all that came, in order, each with its connection: "1:small " */
 };
@@ -451,8 +462,24 @@ static void other_envelope(struct peer *peer, const struct envelope *env, int fd
     snprintf(heard + length, sizeof stage.other.heard - length, "%d:%.*s ", *(int *)peer_data(peer),
              (int)env->type.length, env->type.at);
     stage.other.casts += env->kind == ENVELOPE_CAST;
-    if (env->kind == ENVELOPE_CALL)
+    if (env->kind == ENVELOPE_CALL || env->kind == ENVELOPE_CONTROL)
         stage.other.ref = env->ref;
+}
+
+static void other_refuses(struct sp_conn *conn, const uint8_t *body, size_t size, int fd)
+{
+    const char *reason = stage.other.refusal, *why;
+    struct envelope env, error = {.kind = ENVELOPE_ERROR, .payload_size = (uint32_t)strlen(reason)};
+    uint8_t header[ENVELOPE_HEADER_MAX];
+    struct iovec parts[] = {{header, envelope_encode_header(&error, header)},
+                            {(void *)reason, strlen(reason)}};
+
+    (void)fd;
+    if (envelope_decode(body, size, &env, &why) < 0 || env.kind == ENVELOPE_HELLO)
+        return;
+    strcat(stage.other.heard, "refused ");
+    sp_send(conn, parts, 2, -1);
+    sp_conn_close(conn, true);
 }
 
 static void other_closed(struct peer *peer, const char *why)
@@ -469,9 +496,14 @@ static bool other_open(struct sp_conn *conn)
     static const struct peer_handlers handlers = {.on_envelope = other_envelope,
                                                   .on_close = other_closed};
 
+    static const struct sp_handlers refuses = {.on_message = other_refuses};
     static int numbers[16];
     int *number = &numbers[stage.other.came++ % 16];
 
+    if (stage.other.refusal) {
+        sp_conn_set_handlers(conn, &refuses);
+        return true;
+    }
     *number = stage.other.came;
     stage.other.peer = peer_accept(conn, OTHER "@east#1", &handlers, number);
     peer_pause(stage.other.peer, stage.other.is_rude);
@@ -594,7 +626,7 @@ static void stage_down(void)
     ev_loop_destroy(stage.loop);
     close(stage.control);
     close(stage.mailbox);
-    for (const char **name = (const char *[]){"subject", OTHER, "deaf", PEER_NODE, "sys", NULL}; *name;
+    for (const char **name = (const char *[]){"subject", OTHER, "deaf", PEER_NODE, RUNDIR_PLACES, "sys", NULL}; *name;
          name++) {
         snprintf(path, sizeof path, "%s/%s", stage.dir, *name);
         remove(path);
@@ -845,6 +877,27 @@ static void test_returns(void)
     stage_down();
 }
 
+/* sys/node has handed a message on, and its session ends before the HELLO of who was meant has come: there
+ * it may have been handled. */
+static void test_session_lost_before_hello(const char *refusal, const char *heard)
+{
+    char *west[] = {"west"};
+    char path[128];
+
+    stage_up(10000);
+    other_up_at(PEER_NODE);
+    snprintf(path, sizeof path, "%s/" RUNDIR_PLACES, stage.dir);
+    close(open(path, O_CREAT | O_WRONLY, 0600));
+    ask("ask_away");
+    CHECK(other_heard("1:" CONTROL_PLACE " "), "an actor of a service is asked for");
+    stage.other.refusal = refusal;
+    peer_reply_words(stage.other.peer, stage.other.ref, &(struct words){1, west}, -1);
+    CHECK(other_heard(heard), heard);
+    run_for(100);
+    CHECK(other_heard(heard), "… and no more");
+    stage_down();
+}
+
 static void test_room(void)
 {
     uint64_t first;
@@ -1037,6 +1090,8 @@ int main(void)
     test_strangers();
     test_false_returns();
     test_returns();
+    test_session_lost_before_hello("noconnection", "1:" CONTROL_PLACE " refused 1:" CONTROL_PLACE " ");
+    test_session_lost_before_hello(PEER_LOST, "1:" CONTROL_PLACE " refused ");
     test_one_question();
     test_rude();
     test_many_undelivered();
