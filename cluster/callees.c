@@ -194,6 +194,8 @@ static void answer_refused(struct incoming *incoming, const uint8_t *body, size_
     uint8_t error[ENVELOPE_REFUSAL_MAX];
     size_t length = envelope_refusal(body, size, reason, error);
 
+    if (!length)
+        losses_add(incoming->side->board->losses, envelope_is_cast(body, size));
     if (length && incoming->is_open)
         trunk_send(incoming->side, CHANNEL_BACK, incoming->id, error, length);
     else if (length && early_keep(&incoming->early, error, length) < 0)

@@ -79,8 +79,10 @@ static void refuse_envelope(struct outgoing *outgoing, const uint8_t *body, size
     uint8_t error[ENVELOPE_REFUSAL_MAX];
     struct iovec part = {error, envelope_refusal(body, size, reason, error)};
 
-    if (!part.iov_len)
+    if (!part.iov_len) {
+        losses_add(outgoing->board->losses, envelope_is_cast(body, size));
         return;
+    }
     if (outgoing->is_open ? sp_send(outgoing->conn, &part, 1, -1)
                           : early_keep(&outgoing->early, error, part.iov_len))
         sp_conn_break(outgoing->conn); /* no room for an answer: the end is one, too */
@@ -305,7 +307,7 @@ const char *callers_take_return(struct switchboard_side *side, const struct chan
         envelope_has_sender(frame->body, frame->size))
         return "a return of what is no message";
     if (!outgoing || !outgoing->is_open) {
-        losses_add(side->board->losses, !outgoing && frame->body[1] == ENVELOPE_CAST);
+        losses_add(side->board->losses, !outgoing && envelope_is_cast(frame->body, frame->size));
         return NULL;
     }
     if (outgoing->forth < frame->size)
@@ -313,7 +315,7 @@ const char *callers_take_return(struct switchboard_side *side, const struct chan
     outgoing->forth -= frame->size;
     envelope_from_wire(frame->body, frame->size, mono_now(), &parts);
     if (sp_send(outgoing->conn, parts.parts, parts.count, -1) < 0)
-        losses_add(side->board->losses, frame->body[1] == ENVELOPE_CAST);
+        losses_add(side->board->losses, envelope_is_cast(frame->body, frame->size));
     return NULL;
 }
 

@@ -100,6 +100,11 @@ bool envelope_is_message(const uint8_t *body, size_t size)
     return size >= 2 && (body[1] == ENVELOPE_CAST || body[1] == ENVELOPE_CALL);
 }
 
+bool envelope_is_cast(const uint8_t *body, size_t size)
+{
+    return size >= 2 && body[1] == ENVELOPE_CAST;
+}
+
 bool envelope_has_sender(const uint8_t *body, size_t size)
 {
     return size >= FROM_SIZE_END && (body[FROM_SIZE_AT] || body[FROM_SIZE_AT + 1]);

@@ -33,6 +33,7 @@ unsigned envelope_right(const uint8_t *body, size_t size, const char **why);
 
 /* Is it a message to an actor: a call or a cast? */
 bool envelope_is_message(const uint8_t *body, size_t size);
+bool envelope_is_cast(const uint8_t *body, size_t size);
 
 /* Does it say itself who sends it? Only what sys/node hands on within its node may (fanout.h): between
  * nodes, and from who is not sys/node, it is a name that anybody could have chosen. */

@@ -348,15 +348,23 @@ static void test_session_lost_before_hello(void)
 
 static void test_full(void)
 {
+    uint64_t before = lost + losses.untold;
+
     begin(true);
     dial("shop/db@west", "shop/a@east#1");
     east.is_full = true;
     say(ENVELOPE_CALL, "", 7);
     CHECK(UNTIL(client.envelopes == 1) && client.ref == 7 && !strcmp(client.text, "overloaded"),
           "a session without room is overloaded, by name, and after the hello of who is meant");
+    say(ENVELOPE_CAST, "", 0);
+    CHECK(UNTIL(lost + losses.untold == before + 1) && client.envelopes == 1,
+          "a cast that nobody wants to hear of is counted");
     east.is_full = false;
     say(ENVELOPE_CALL, "", 8);
     CHECK(UNTIL(actor.envelopes == 1) && actor.ref == 8, "and with room it goes on");
+    west.board.grant = 0;
+    say(ENVELOPE_CAST, "", 0);
+    CHECK(UNTIL(lost + losses.untold == before + 2), "at the other end, too");
     end();
 }
 
