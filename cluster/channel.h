@@ -7,7 +7,7 @@
  *
  *   OPEN   id, to, from   by the side of the dialer: `to` is a path there, `from` PATH@NODE#N
  *   FORTH  id, envelope   to the mailbox
- *   BACK   id, envelope   to the dialer
+ *   BACK   id, envelope   to the dialer: an answer or an event, never a message
  *   SHUT   id             the dialer says no more; one that the other does not have (any more) is
  *                         answered by ENDED, behind all that is returned
  *   ENDED  id, reason     the mailbox has ended, or was not reached: `noproc`, `denied`, `closed`

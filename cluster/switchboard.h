@@ -76,7 +76,7 @@ struct switchboard_side {
 /* Serves the mailbox of sys/node (taken over). descriptors: how many there may be, in all; each process
  * here, and each mailbox spoken to from elsewhere, takes one. 0, or -1 with errno. */
 int switchboard_start(struct switchboard *board, int mailbox_fd, unsigned descriptors);
-/* Ends every connection; what was read is written first. */
+/* Ends every connection; what was read is written first, as far as it is taken at once. */
 void switchboard_finish(struct switchboard *board);
 
 /* The session with that node has begun: processes here can reach it by `@node`. */
