@@ -1,7 +1,7 @@
 /*
- * Connections that their owner is done with, while what was queued on them is not written yet: an actor
- * that is busy for a while does not lose what had been taken over for it. Each is closed when all is
- * written, or when the other has gone; casts that nobody got then are counted.
+ * Connections that their owner is done with, while what was queued on them is not written yet: an
+ * actor that is busy for a while does not lose what had been taken over for it. Each is closed when
+ * all is written, or when the other has gone; casts that nobody got then are counted.
  */
 #ifndef TROUPE_CLUSTER_PARTINGS_H
 #define TROUPE_CLUSTER_PARTINGS_H
@@ -17,7 +17,8 @@ struct partings {
     struct parting *first;
 };
 
-/* Takes conn over. What it still says is heard by nobody. Beyond max, it has the time of sp_conn_close(). */
+/* Takes conn over. What it still says is heard by nobody. Beyond max, it has the time of
+ * sp_conn_close(). */
 void partings_take(struct partings *partings, struct sp_conn *conn);
 /* The same for all that wait. */
 void partings_finish(struct partings *partings);

@@ -612,6 +612,7 @@ static bool ends_well(void)
 
 static void stage_down(void)
 {
+    static const char *const left[] = {"subject", OTHER, "deaf", PEER_NODE, RUNDIR_PLACES, "sys"};
     char path[128];
 
     if (stage.pid) {
@@ -626,9 +627,8 @@ static void stage_down(void)
     ev_loop_destroy(stage.loop);
     close(stage.control);
     close(stage.mailbox);
-    for (const char **name = (const char *[]){"subject", OTHER, "deaf", PEER_NODE, RUNDIR_PLACES, "sys", NULL}; *name;
-         name++) {
-        snprintf(path, sizeof path, "%s/%s", stage.dir, *name);
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
+        snprintf(path, sizeof path, "%s/%s", stage.dir, left[i]);
         remove(path);
     }
     rmdir(stage.dir);
@@ -873,12 +873,12 @@ static void test_returns(void)
     other_hangs_up();
     CHECK(other_heard("1:away 2:away ") && answers("ping", "+pong") &&
               other_heard("1:away 2:away "),
-          "a call that is returned twice goes again once, by a connection that nobody leaves before");
+          "a call that is returned twice goes again once, by a connection that nobody leaves");
     stage_down();
 }
 
-/* sys/node has handed a message on, and its session ends before the HELLO of who was meant has come: there
- * it may have been handled. */
+/* sys/node has handed a message on, and its session ends before the HELLO of who was meant has come:
+ * there it may have been handled. */
 static void test_session_lost_before_hello(const char *refusal, const char *heard)
 {
     char *west[] = {"west"};
@@ -1090,7 +1090,8 @@ int main(void)
     test_strangers();
     test_false_returns();
     test_returns();
-    test_session_lost_before_hello("noconnection", "1:" CONTROL_PLACE " refused 1:" CONTROL_PLACE " ");
+    test_session_lost_before_hello("noconnection",
+                                   "1:" CONTROL_PLACE " refused 1:" CONTROL_PLACE " ");
     test_session_lost_before_hello(PEER_LOST, "1:" CONTROL_PLACE " refused ");
     test_one_question();
     test_rude();
