@@ -234,7 +234,7 @@ frames_fuzz_FUZZED = cluster/frames.c cluster/memory.c $(sp_fuzz_FUZZED)
 UNIT_TESTS += envelope_edit_test
 envelope_edit_test_UNITS := cluster/envelope_edit.c
 UNIT_TESTS += switchboard_test
-SWITCHBOARD_SOURCES := cluster/switchboard.c cluster/callers.c cluster/callees.c cluster/trunk.c cluster/early.c \
+SWITCHBOARD_SOURCES := cluster/switchboard.c cluster/callers.c cluster/callees.c cluster/trunk.c \
     cluster/partings.c cluster/channel.c cluster/envelope_edit.c cluster/losses.c
 switchboard_test_UNITS := $(SWITCHBOARD_SOURCES)
 FUZZERS += channel_fuzz

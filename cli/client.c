@@ -413,7 +413,7 @@ int client_call_values(struct client *client, const char *mailbox, const char *v
 
 bool client_is_cut_off(const char *why)
 {
-    return strcmp(why, "noconnection") == 0 || strcmp(why, PEER_LOST) == 0;
+    return strcmp(why, "noconnection") == 0;
 }
 
 int client_ask_about(struct client *client, const char *place, const char *verb, int64_t timeout_ms,

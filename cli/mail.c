@@ -190,7 +190,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     } else if (env->kind == ENVELOPE_REPLY) {
         delivery->reply->is_typed = env->flags & ENVELOPE_TYPED;
         succeed(delivery, env->payload, env->payload_size);
-    } else if (env->kind == ENVELOPE_CALL) {
+    } else if (env->kind == ENVELOPE_CALL || env->kind == ENVELOPE_CAST) {
         delivery->is_returned = true;
     }
 }

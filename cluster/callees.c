@@ -1,6 +1,5 @@
 #include "callees.h"
 
-#include "early.h"
 #include "peer.h"
 #include "rundir.h"
 #include "trunk.h"
@@ -22,26 +21,14 @@ struct incoming {
     uint32_t id;
     struct sp_conn *conn;
     bool is_open; /* the mailbox has said HELLO */
-    struct buf early; /* what we had to say ourselves before that */
     bool is_paused; /* the session takes no more of its answers for now */
     UT_hash_handle hh;
 };
+
 static void forget_incoming(struct incoming *incoming)
 {
     HASH_DEL(incoming->side->incoming, incoming);
-    buf_finish(&incoming->early);
     free(incoming);
-}
-
-static void tell_early(struct incoming *incoming)
-{
-    const uint8_t *bytes;
-    size_t size;
-
-    while (early_take(&incoming->early, &bytes, &size)) {
-        trunk_send(incoming->side, CHANNEL_BACK, incoming->id, bytes, size);
-        early_drop(&incoming->early, size);
-    }
 }
 
 /* A message from there would pass for one that is returned. */
@@ -63,7 +50,6 @@ static void on_mailbox_message(struct sp_conn *conn, const uint8_t *body, size_t
         return;
     incoming->is_open = true; /* that was its HELLO: it handles what it gets from now on */
     sp_conn_settle(conn);
-    tell_early(incoming);
 }
 
 /* What the mailbox did not take. How requests of other kinds ended the other asks by itself. */
@@ -77,7 +63,6 @@ static void return_message(struct incoming *incoming, const uint8_t *body, size_
     trunk_send_parts(incoming->side, CHANNEL_RETURN, incoming->id, &parts);
 }
 
-/* Before its HELLO the sender keeps everything itself. */
 static void return_leftover(struct incoming *incoming)
 {
     struct buf left = sp_conn_leftover(incoming->conn);
@@ -85,8 +70,7 @@ static void return_leftover(struct incoming *incoming)
     size_t size;
 
     for (size_t n = buf_length(&left); n && sp_frame_size(at, n, &size) == 0; at += size, n -= size)
-        if (incoming->is_open)
-            return_message(incoming, at + SP_FRAME_HEADER, size - SP_FRAME_HEADER);
+        return_message(incoming, at + SP_FRAME_HEADER, size - SP_FRAME_HEADER);
     buf_finish(&left);
 }
 
@@ -194,12 +178,10 @@ static void answer_refused(struct incoming *incoming, const uint8_t *body, size_
     uint8_t error[ENVELOPE_REFUSAL_MAX];
     size_t length = envelope_refusal(body, size, reason, error);
 
-    if (!length)
-        losses_add(incoming->side->board->losses, envelope_is_cast(body, size));
-    if (length && incoming->is_open)
+    if (length)
         trunk_send(incoming->side, CHANNEL_BACK, incoming->id, error, length);
-    else if (length && early_keep(&incoming->early, error, length) < 0)
-        sp_conn_break(incoming->conn);
+    else
+        losses_add(incoming->side->board->losses, envelope_is_cast(body, size));
 }
 
 /* Who sends was said with OPEN. */
@@ -217,6 +199,8 @@ const char *callees_take_forth(struct switchboard_side *side, const struct chann
             trunk_send(side, CHANNEL_RETURN, frame->id, frame->body, frame->size);
         return NULL;
     }
+    if (!incoming->is_open)
+        return "a message before the hello of who is meant";
     needed = envelope_right(frame->body, frame->size, &why);
     if (!needed || !(side->board->grant & needed)) {
         answer_refused(incoming, frame->body, frame->size, "denied");
@@ -232,7 +216,10 @@ const char *callees_take_forth(struct switchboard_side *side, const struct chann
 /* What had been taken over for the mailbox still goes there. */
 static void leave(struct incoming *incoming)
 {
-    partings_take(&incoming->side->board->partings, incoming->conn);
+    if (incoming->is_open)
+        partings_take(&incoming->side->board->partings, incoming->conn);
+    else
+        sp_conn_close(incoming->conn, false);
     forget_incoming(incoming);
 }
 

@@ -1,6 +1,5 @@
 #include "callers.h"
 
-#include "early.h"
 #include "peer.h"
 #include "trunk.h"
 
@@ -10,7 +9,11 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { HELLO_MS = 5000 }; /* for a process here to say whom it means */
+enum {
+    HELLO_MS = 5000, /* for a process here to say whom it means */
+    LOOK_MS = 1000,  /* between two looks whether those who wait for a HELLO are there still */
+    GONE_MS = 5000,  /* that what who has gone has sent waits for that HELLO */
+};
 
 /* A process of this node that speaks to a mailbox of another. */
 struct outgoing {
@@ -19,13 +22,14 @@ struct outgoing {
     uint32_t id;
     struct sp_conn *conn;
     unsigned rights;
-    bool is_open;                 /* the mailbox's HELLO has come */
+    bool is_open;                 /* the mailbox's HELLO has come: until then nothing is read */
+    bool is_waiting;              /* for it */
+    bool is_dropped;              /* it did not come in time: what was sent is read, and lost */
     bool has_ended;               /* the mailbox has: what the kernel had taken by then is sent yet */
     bool is_shut;                 /* and has been: what comes back for it is not over yet */
     size_t forth;                 /* bytes that went forth, and have not been returned */
-    struct buf early;             /* what we had to say ourselves before the HELLO */
-    struct mono since;            /* it was connected */
-    struct outgoing *prev, *next; /* of those that have not said it */
+    struct mono since;            /* it was connected; it has gone, and waits for the HELLO */
+    struct outgoing *prev, *next; /* of those that have not said it; that wait for the HELLO */
     UT_hash_handle hh;
 };
 
@@ -37,13 +41,38 @@ static struct outgoing *find_outgoing(const struct switchboard_side *side, uint3
     return outgoing;
 }
 
+/* Those that wait for the HELLO of their mailbox are looked at now and then. */
+static void await_mailbox(struct outgoing *outgoing)
+{
+    struct switchboard *board = outgoing->board;
+
+    sp_conn_pause(outgoing->conn, true);
+    outgoing->is_waiting = true;
+    outgoing->since = (struct mono){0};
+    DL_APPEND(board->unheard, outgoing);
+    if (!ev_is_active(&board->look))
+        ev_timer_again(board->loop, &board->look);
+}
+
+static void await_no_more(struct outgoing *outgoing)
+{
+    struct switchboard *board = outgoing->board;
+
+    if (!outgoing->is_waiting)
+        return;
+    outgoing->is_waiting = false;
+    DL_DELETE(board->unheard, outgoing);
+    if (!board->unheard)
+        ev_timer_stop(board->loop, &board->look);
+}
+
 static void forget_outgoing(struct outgoing *outgoing)
 {
     if (outgoing->side)
         HASH_DEL(outgoing->side->outgoing, outgoing);
     else
         DL_DELETE(outgoing->board->unopened, outgoing);
-    buf_finish(&outgoing->early);
+    await_no_more(outgoing);
     free(outgoing);
 }
 
@@ -83,22 +112,8 @@ static void refuse_envelope(struct outgoing *outgoing, const uint8_t *body, size
         losses_add(outgoing->board->losses, envelope_is_cast(body, size));
         return;
     }
-    if (outgoing->is_open ? sp_send(outgoing->conn, &part, 1, -1)
-                          : early_keep(&outgoing->early, error, part.iov_len))
+    if (sp_send(outgoing->conn, &part, 1, -1) < 0)
         sp_conn_break(outgoing->conn); /* no room for an answer: the end is one, too */
-}
-
-static void say_early(struct outgoing *outgoing)
-{
-    struct iovec part;
-    const uint8_t *bytes;
-
-    while (early_take(&outgoing->early, &bytes, &part.iov_len)) {
-        part.iov_base = (void *)bytes;
-        if (sp_send(outgoing->conn, &part, 1, -1) < 0)
-            sp_conn_break(outgoing->conn);
-        early_drop(&outgoing->early, part.iov_len);
-    }
 }
 
 /* PATH@NODE#N, of this node, whatever it calls itself; -1: it claims to be of another. */
@@ -134,6 +149,7 @@ static void open_channel(struct outgoing *outgoing, struct switchboard_side *sid
     while (find_outgoing(side, outgoing->id));
     outgoing->side = side;
     HASH_ADD(hh, side->outgoing, id, sizeof outgoing->id, outgoing);
+    await_mailbox(outgoing);
     trunk_open(side, outgoing->id, to, from);
 }
 
@@ -194,10 +210,12 @@ static void on_caller_message(struct sp_conn *conn, const uint8_t *body, size_t 
 
     if (fd >= 0)
         close(fd);
-    if (outgoing->side)
-        forward(outgoing, body, size);
-    else
+    if (!outgoing->side)
         on_hello(outgoing, body, size);
+    else if (outgoing->is_dropped)
+        losses_add(outgoing->board->losses, envelope_is_cast(body, size));
+    else
+        forward(outgoing, body, size);
 }
 
 /* The mailbox has ended, and all that the kernel had taken went forth: it will have come back when the other
@@ -219,6 +237,54 @@ static void on_caller_close(struct sp_conn *conn, const char *why)
         trunk_send(outgoing->side, CHANNEL_SHUT, outgoing->id, NULL, 0);
     forget_outgoing(outgoing);
 }
+
+/* ---- those whose mailbox has not said HELLO ------------------------------------------------- */
+
+/* It is in the socket before anything goes forth: who has not got it may send all of it again, for nothing of
+ * it was handled (PROTOCOL 1), however we end. */
+static void begin(struct outgoing *outgoing)
+{
+    outgoing->is_open = true;
+    sp_conn_flush(outgoing->conn);
+    sp_conn_pause(outgoing->conn, false);
+    await_no_more(outgoing);
+}
+
+/* What it sent for nobody is read, and counted, and then its connection ends. */
+static void drop(struct outgoing *outgoing)
+{
+    outgoing->is_dropped = true;
+    sp_conn_pause(outgoing->conn, false);
+    await_no_more(outgoing);
+}
+
+/* Of a connection that is not read no event tells. */
+static bool has_waited_enough(struct outgoing *outgoing, struct mono now)
+{
+    if (!sp_conn_is_left(outgoing->conn))
+        return false;
+    if (!mono_is_set(outgoing->since))
+        outgoing->since = now;
+    return sp_conn_come(outgoing->conn) == sp_conn_taken(outgoing->conn) ||
+           mono_diff_ms(now, outgoing->since) >= GONE_MS;
+}
+
+static void on_look(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct switchboard *board = container_of(timer, struct switchboard, look);
+    struct outgoing *outgoing, *next;
+    struct mono now = mono_now();
+
+    (void)loop;
+    (void)revents;
+    DL_FOREACH_SAFE(board->unheard, outgoing, next)
+    {
+        if (has_waited_enough(outgoing, now))
+            drop(outgoing);
+    }
+}
+
+/* ---- those who have not said whom they mean ------------------------------------------------- */
 
 /* Who connects and says nothing holds a place that others need. */
 static void await_hello(struct switchboard *board)
@@ -286,12 +352,12 @@ const char *callers_take_back(struct switchboard_side *side, const struct channe
 
     if (envelope_is_message(frame->body, frame->size))
         return "a message in place of an answer";
-    if (!outgoing) /* it has gone, and the other does not know yet */
+    if (!outgoing || outgoing->is_dropped) /* it has gone, and the other does not know yet */
         return NULL;
-    outgoing->is_open = true;
     if (sp_send(outgoing->conn, &part, 1, -1) < 0)
         sp_conn_break(outgoing->conn);
-    say_early(outgoing);
+    if (!outgoing->is_open)
+        begin(outgoing);
     return NULL;
 }
 
@@ -345,7 +411,7 @@ void callers_end(struct switchboard_side *side)
     struct outgoing *outgoing, *next;
 
     HASH_ITER (hh, side->outgoing, outgoing, next)
-        refuse(outgoing, outgoing->forth > 0 ? PEER_LOST : "noconnection");
+        refuse(outgoing, "noconnection");
 }
 
 size_t callers_count(const struct switchboard_side *side)
@@ -356,6 +422,7 @@ size_t callers_count(const struct switchboard_side *side)
 void callers_init(struct switchboard *board)
 {
     ev_timer_init(&board->mute, on_mute, 0., 0.);
+    ev_timer_init(&board->look, on_look, 0., LOOK_MS / 1000.);
 }
 
 void callers_finish(struct switchboard *board)
@@ -367,4 +434,5 @@ void callers_finish(struct switchboard *board)
         forget_outgoing(outgoing);
     }
     ev_timer_stop(board->loop, &board->mute);
+    ev_timer_stop(board->loop, &board->look);
 }

@@ -14,7 +14,7 @@ extern const struct sp_handlers callers_handlers;
 void callers_init(struct switchboard *board);
 /* Closes those who have not said whom they mean; the others end with their sessions. */
 void callers_finish(struct switchboard *board);
-/* The session has ended: all that went by it hear `noconnection`, or PEER_LOST. */
+/* The session has ended: all that went by it hear `noconnection`. */
 void callers_end(struct switchboard_side *side);
 size_t callers_count(const struct switchboard_side *side);
 

@@ -6,7 +6,7 @@
  * bytes out.
  *
  *   OPEN   id, to, from   by the side of the dialer: `to` is a path there, `from` PATH@NODE#N
- *   FORTH  id, envelope   to the mailbox
+ *   FORTH  id, envelope   to the mailbox; not before its HELLO has come BACK
  *   BACK   id, envelope   to the dialer: an answer or an event, never a message
  *   SHUT   id             the dialer says no more; one that the other does not have (any more) is
  *                         answered by ENDED, behind all that is returned

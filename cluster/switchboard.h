@@ -58,6 +58,8 @@ struct switchboard {
     struct switchboard_side *sides; /* by node */
     struct outgoing *unopened;      /* connections that have not said whom they mean, oldest first */
     ev_timer mute;                  /* when the oldest of them has had its time */
+    struct outgoing *unheard;       /* whose mailbox has not said HELLO */
+    ev_timer look;                  /* at them, while there are any */
     unsigned channel_max;           /* that one session may open to mailboxes here */
     struct partings partings;       /* of both kinds */
 };

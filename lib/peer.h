@@ -14,9 +14,6 @@ struct peer;
 
 /* The mailbox by which other nodes are reached. */
 #define PEER_NODE "sys/node"
-/* The way to a mailbox of another node has ended before its HELLO came, and messages had been
- * handed on: they may have been handled. */
-#define PEER_LOST "noconnection it ended with messages on the way"
 
 struct peer_handlers {
     /* The other's HELLO has come. May be NULL. */

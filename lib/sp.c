@@ -947,9 +947,7 @@ static bool is_idle(const struct sp_conn *conn, struct mono now)
 /* Of one that is read to its end no event tells. What it said before is handed over first. */
 static bool has_gone(const struct sp_conn *conn)
 {
-    struct pollfd look = {.fd = conn->fd};
-
-    return conn->is_read && !has_frame(conn) && poll(&look, 1, 0) > 0 && look.revents & POLLHUP;
+    return conn->is_read && !has_frame(conn) && sp_conn_is_left(conn);
 }
 
 static void check_age(struct sp_conn *conn)
@@ -1339,6 +1337,13 @@ bool sp_conn_is_unread(const struct sp_conn *conn)
     int unread = 0;
 
     return conn->fd >= 0 && ioctl(conn->fd, SIOCOUTQ, &unread) == 0 && unread > 0;
+}
+
+bool sp_conn_is_left(const struct sp_conn *conn)
+{
+    struct pollfd look = {.fd = conn->fd};
+
+    return poll(&look, 1, 0) > 0 && look.revents & POLLHUP;
 }
 
 static uint64_t received(const struct sp_conn *conn)

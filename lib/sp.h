@@ -129,6 +129,8 @@ bool sp_conn_has_before(const struct sp_conn *conn, uint64_t place);
 /* Has the kernel taken something that the other side has not read out of its socket? Who then makes another
  * connection may be heard there first. */
 bool sp_conn_is_unread(const struct sp_conn *conn);
+/* Has the other side closed it, read to its end or not? Of one that is paused nothing else tells. */
+bool sp_conn_is_left(const struct sp_conn *conn);
 /* Stops or resumes reading: this is how pressure reaches a sender. */
 void sp_conn_pause(struct sp_conn *conn, bool paused);
 /* Dialers: after this long without a message in either direction, with nothing queued or unread by the other, the

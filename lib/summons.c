@@ -39,11 +39,9 @@ void summons_path(const char *path, const char *node, char out[SUMMONS_PATH_MAX 
     snprintf(out, SUMMONS_PATH_MAX + 1, "%s%s%s", path, *node ? "@" : "", node);
 }
 
-/* The verb for who would start it; NULL: there is nobody, or what was sent may not go again. */
+/* The verb for who would start it; NULL: there is nobody. */
 static const char *verb_for(const char *run_dir, const char *path, const char *node, const char *why)
 {
-    if (strcmp(why, PEER_LOST) == 0)
-        return NULL;
     if (*node)
         return rundir_is_of_service(run_dir, path) ? CONTROL_ACTIVATE : CONTROL_PLACE;
     if (strcmp(why, "noproc") != 0 || *addr_node_part(path))

@@ -323,26 +323,55 @@ static void test_session_lost(void)
     end();
 }
 
-/* What was handed on may have been handled there, and must not go again; else it may. */
-static void test_session_lost_before_hello(void)
+/* Who has not heard the HELLO of who is meant sends all of it again: so nothing goes there before. */
+static void test_before_hello(void)
 {
     begin(true);
     west.is_held = true;
-    dial("shop/db@west", "shop/a@east#1");
-    (void)UNTIL(switchboard_counts(&east.side).outgoing);
-    switchboard_end(&east.side);
-    CHECK(UNTIL(client.closed) && !strcmp(client.why, "noconnection"),
-          "a session that ends with nothing on the way is no connection");
-    switchboard_begin(&east.board, &east.side, "west");
-    switchboard_end(&west.side);
-    switchboard_begin(&west.board, &west.side, "east");
+    west.frames = 0;
     dial("shop/db@west", "shop/a@east#1");
     say(ENVELOPE_CALL, "", 7);
-    CHECK(UNTIL(actor.envelopes == 1) && !client.opened, "a call is handled before that is known");
+    CHECK(UNTIL(actor.opened) && west.frames == 1 && !client.opened,
+          "before the hello has come back nothing is said but who is meant");
     switchboard_end(&east.side);
-    CHECK(UNTIL(client.closed) && !strcmp(client.why, PEER_LOST),
-          "with messages on the way this is said");
+    CHECK(UNTIL(client.closed) && !strcmp(client.why, "noconnection"),
+          "a session that ends then is no connection");
+    loop_run_for(loop, 50);
+    CHECK(actor.envelopes == 0, "and nobody has got anything");
     switchboard_begin(&east.board, &east.side, "west");
+    end();
+}
+
+/* A sender that goes at once: what it said is kept for a while, and then counted. */
+static void test_gone_before_hello(void)
+{
+    uint64_t before = lost + losses.untold;
+
+    begin(true);
+    west.is_held = true;
+    dial("shop/db@west", "shop/a@east#1");
+    say(ENVELOPE_CAST, "", 0);
+    peer_flush(client.peer);
+    (void)UNTIL(actor.opened);
+    peer_close(client.peer, true);
+    client.peer = NULL;
+    west.is_held = false;
+    CHECK(UNTIL(actor.envelopes == 1), "who has gone before the hello came has its message delivered");
+    end();
+    begin(true);
+    west.is_held = true;
+    dial("shop/db@west", "shop/a@east#1");
+    (void)UNTIL(actor.opened);
+    peer_close(client.peer, true);
+    CHECK(UNTIL(!switchboard_counts(&east.side).outgoing), "who has gone and said nothing is not kept");
+    dial("shop/db@west", "shop/a@east#1");
+    say(ENVELOPE_CAST, "", 0);
+    (void)UNTIL(switchboard_counts(&east.side).outgoing);
+    peer_close(client.peer, true);
+    client.peer = NULL;
+    CHECK(UNTIL(!switchboard_counts(&east.side).outgoing) &&
+              UNTIL(lost + losses.untold == before + 1),
+          "nor, for ever, who has, and that is counted");
     end();
 }
 
@@ -644,6 +673,9 @@ static void test_hostile(void)
     CHECK(!after_open(1, "shop/db", "shop/a@east#1") && after_open(1, "shop/db", "shop/a@east#1"),
           "the number of a channel in use: the session ends");
     CHECK(after(CHANNEL_FORTH, 1, header, size), "in another's name: the session ends");
+    cast.from = envelope_text("");
+    CHECK(after(CHANNEL_FORTH, 1, header, envelope_encode_header(&cast, header)),
+          "before the hello of who is meant: the session ends");
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
         all &= !after_open(2, odd[i], "shop/a@east#1") && !strcmp(last_reason(2), "noproc");
     CHECK(all, "what is no mailbox is noproc, whatever it names");
@@ -751,7 +783,8 @@ int main(void)
     test_nobody();
     test_losses_of_a_leftover();
     test_session_lost();
-    test_session_lost_before_hello();
+    test_before_hello();
+    test_gone_before_hello();
     test_full();
     test_mailbox_ends();
     test_who_is_busy();
