@@ -124,7 +124,8 @@ deep_stage() {
     kill -KILL "$(pid_of "$one")"
     wait_until 5 has_heard "$two" "down $one#1 signal:KILL"
     kill -KILL "$(pid_of "$counter")"
-    wait_until 5 has_cascaded "$two" "cascade ${counter:0:240}" # a reason is cut at 255 bytes
+    # a reason has 255 bytes: of the path the middle is left out, and not its cause
+    wait_until 5 has_cascaded "$two" "cascade ${counter%%/*}/.../${counter#"${counter%/*/*}/"} signal:KILL"
 }
 
 has_heard() { # ADDRESS TEXT
