@@ -39,6 +39,7 @@ struct channel {
     unsigned next_answered;
     uint64_t last_place; /* of what is taken still, once the actor drains */
     bool is_choked;
+    bool is_let_go; /* to be closed when all that came is answered */
     struct seat seat;
 };
 
@@ -148,7 +149,7 @@ static void channel_was_served(struct channel *channel)
 static void admit(struct channel *channel, struct troupe_message *message)
 {
     channel_was_served(channel);
-    channel->seat.served = mono_lately();
+    seat_was_served(&channel->seat, mono_lately());
     message->channel = channel;
     message->uid = sp_conn_creds(channel->conn)->uid;
     TAILQ_INSERT_TAIL(&channel->messages, message, in_channel);
@@ -227,6 +228,8 @@ static bool may_take(const struct troupe *self)
     return !self->paused && !self->enough && !self->saving && !TAILQ_EMPTY(&self->mailbox.queue);
 }
 
+static void close_gone(struct mailbox *mailbox);
+
 static void end_turn(struct troupe *self)
 {
     struct mailbox *mailbox = &self->mailbox;
@@ -235,6 +238,8 @@ static void end_turn(struct troupe *self)
     mailbox->turn_handled = 0;
     if (mailbox->choked > 0)
         look_at_choked(mailbox);
+    if (mailbox->going > 0)
+        close_gone(mailbox);
     if (!may_take(self) && TAILQ_EMPTY(&self->agenda))
         ev_idle_stop(self->loop, &mailbox->spin);
     mailbox_check_drained(self);
@@ -542,28 +547,91 @@ static int say(struct channel *channel, const char *event)
     return peer_send(channel->peer, &env, -1);
 }
 
-static bool may_be_asked(const struct channel *channel, struct mono now, bool urgent)
+static enum seat_kind kind_of(const struct channel *channel)
 {
-    return channel->peer && *peer_remote(channel->peer) && channel->audience.count == 0 &&
-           seat_may_be_asked(&channel->seat, now, TAILQ_EMPTY(&channel->messages), urgent);
+    switch (sp_conn_protocol(channel->conn)) {
+    case SP_REQ:
+        return SEAT_ASKER;
+    case SP_PUSH:
+        return SEAT_PUSHER;
+    case SP_SUB:
+        return SEAT_LISTENER;
+    default:
+        break;
+    }
+    if (channel->audience.count > 0)
+        return SEAT_LISTENER;
+    return *peer_remote(channel->peer) ? SEAT_ACTOR : SEAT_STRANGER;
 }
 
-/* Begins with whoever was served least lately; returns how many were asked. */
-static unsigned ask_for_seats(struct mailbox *mailbox, bool urgent)
+static bool has_room_to_keep(const struct mailbox *mailbox)
+{
+    const struct channel *channel;
+    unsigned kept = 0;
+
+    TAILQ_FOREACH(channel, &mailbox->channels, in_mailbox)
+    kept += seat_is_kept(kind_of(channel));
+    return kept < SEAT_KEPT_MAX;
+}
+
+/* What it has sent by now is handled and answered yet; what comes then goes by another connection.
+ */
+static void let_go(struct channel *channel)
+{
+    channel->seat.is_left = channel->is_let_go = true;
+    channel->self->mailbox.going++;
+    sp_conn_hear_no_more(channel->conn);
+}
+
+static bool has_gone(const struct channel *channel)
+{
+    return channel->is_let_go && TAILQ_EMPTY(&channel->messages) &&
+           sp_conn_queued(channel->conn) == 0 &&
+           !sp_conn_has_before(channel->conn, sp_conn_come(channel->conn));
+}
+
+static void close_gone(struct mailbox *mailbox)
+{
+    struct channel *channel, *next;
+
+    for (channel = TAILQ_FIRST(&mailbox->channels); channel; channel = next) {
+        next = TAILQ_NEXT(channel, in_mailbox);
+        if (has_gone(channel))
+            channel_close(channel);
+    }
+}
+
+static bool may_ask(struct channel *channel, struct mono now)
+{
+    if (say(channel, SEAT_YIELD) < 0)
+        return false;
+    seat_was_asked(&channel->seat, now);
+    return true;
+}
+
+/* Begins with whoever was served least lately; returns how many are to make room. */
+static unsigned make_room(struct mailbox *mailbox, bool urgent)
 {
     struct mono now = mono_now();
     struct channel *channel;
-    unsigned asked = 0;
+    unsigned asked = 0, going = 0;
 
     TAILQ_FOREACH_REVERSE(channel, &mailbox->channels, channel_list, in_mailbox)
     {
-        if (!may_be_asked(channel, now, urgent) || say(channel, SEAT_YIELD) < 0)
-            continue;
-        channel->seat.asked = now;
-        if (++asked == SEAT_ASKED_MAX)
+        switch (seat_step(&channel->seat, kind_of(channel), now, TAILQ_EMPTY(&channel->messages),
+                          urgent)) {
+        case SEAT_ASKED:
+            asked += asked < SEAT_ASKED_MAX && may_ask(channel, now);
             break;
+        case SEAT_LET_GO:
+            if (going++ < SEAT_LET_GO_MAX)
+                let_go(channel);
+            break;
+        case SEAT_STAYS:
+            break;
+        }
     }
-    return asked;
+    return asked + going;
 }
 
 static void on_crowded(struct sp_listener *listener, void *data)
@@ -571,8 +639,11 @@ static void on_crowded(struct sp_listener *listener, void *data)
     struct troupe *self = data;
 
     (void)listener;
-    if (!self->mailbox.is_closing && ask_for_seats(&self->mailbox, false) == 0)
-        ask_for_seats(&self->mailbox, true);
+    if (self->mailbox.is_closing)
+        return;
+    if (make_room(&self->mailbox, false) == 0)
+        make_room(&self->mailbox, true);
+    close_gone(&self->mailbox);
 }
 
 static bool is_goodbye(const struct envelope *env)
@@ -620,6 +691,7 @@ static void channel_destroy(struct channel *channel)
     struct troupe_message *message;
 
     mailbox->ahead -= channel->ahead;
+    mailbox->going -= channel->is_let_go;
     if (channel->is_choked)
         mailbox->choked--;
     if (channel->peer)
@@ -687,13 +759,20 @@ static bool is_pattern_allowed(const struct troupe *self, enum sp_protocol proto
     }
 }
 
+/* Those who keep their seats must not have all of them. nng tries again. */
+static bool may_sit(const struct mailbox *mailbox, enum sp_protocol protocol)
+{
+    return (protocol != SP_SUB && protocol != SP_PUSH) || has_room_to_keep(mailbox);
+}
+
 static bool on_open(struct sp_conn *conn)
 {
     struct troupe *self = sp_conn_data(conn);
     enum sp_protocol protocol = sp_conn_protocol(conn);
     struct channel *channel;
 
-    if (self->mailbox.is_closing || self->mailbox.is_retiring || !may_send(self, conn) || !is_pattern_allowed(self, protocol))
+    if (self->mailbox.is_closing || self->mailbox.is_retiring || !may_send(self, conn) ||
+        !is_pattern_allowed(self, protocol) || !may_sit(&self->mailbox, protocol))
         return false;
     channel = calloc(1, sizeof *channel);
     if (!channel)
@@ -966,6 +1045,11 @@ int mailbox_answer_error(struct troupe_message *message, const char *text)
 struct audience *mailbox_audience(const struct troupe_message *message)
 {
     return message->channel ? &message->channel->audience : NULL;
+}
+
+bool mailbox_has_room_to_keep(const struct troupe_message *message)
+{
+    return message->channel->audience.count > 0 || has_room_to_keep(&message->self->mailbox);
 }
 
 size_t mailbox_max_message(const struct troupe *self)

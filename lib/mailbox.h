@@ -37,6 +37,7 @@ struct mailbox {
     unsigned turn_handled;
     size_t max_messages, max_bytes;
     unsigned choked; /* connections that do not take their answers */
+    unsigned going;  /* … that are to be closed when all that came is answered */
     unsigned sub_count; /* nng's SUB dialers */
     bool is_full, is_closing, is_retiring;
     ev_check turn;
@@ -86,6 +87,9 @@ int mailbox_answer_error(struct troupe_message *message, const char *text);
 
 /* Who listens on the connection that an envelope came on; NULL when that has ended. */
 struct audience *mailbox_audience(const struct troupe_message *message);
+/* May its sender subscribe? Whoever has subscribed keeps the connection, however many wait
+ * (seat.h). */
+bool mailbox_has_room_to_keep(const struct troupe_message *message);
 /* Bytes of the longest body that goes out, or comes in. */
 size_t mailbox_max_message(const struct troupe *self);
 /* Sends a line to all nng's SUB dialers; returns to how many. */
