@@ -81,7 +81,7 @@ nest_test_UNITS = lib/nest_calls.c
 nest_test_LIBS  = $(NEST_CALLS)
 TEST_HELPERS :=
 TEST_PRELOADS := timejump
-TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer errand onlooker
+TEST_MODULES := caller w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer errand onlooker
 FUZZERS      :=
 
 UNIT_TESTS += nest_test hotline_test actor_test parent_test crash_test ctl_test seat_test subscription_test talk_test timing_test

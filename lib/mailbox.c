@@ -39,6 +39,7 @@ struct channel {
     unsigned next_answered;
     uint64_t last_place; /* of what is taken still, once the actor drains */
     bool is_choked;
+    bool is_greeted; /* PAIR0: the other knows that it is heard */
     bool is_let_go; /* to be closed when all that came is answered */
     struct seat seat;
 };
@@ -225,7 +226,8 @@ static bool has_turn(struct troupe *self)
 /* Does something wait, and is it wanted? */
 static bool may_take(const struct troupe *self)
 {
-    return !self->paused && !self->enough && !self->saving && !TAILQ_EMPTY(&self->mailbox.queue);
+    return !self->paused && !self->enough && !self->saving && !self->mailbox.is_early &&
+           !TAILQ_EMPTY(&self->mailbox.queue);
 }
 
 static void close_gone(struct mailbox *mailbox);
@@ -490,6 +492,13 @@ static struct troupe_message *view_of(struct channel *channel, const struct enve
     return NULL;
 }
 
+/* Is nothing before what has come just now? */
+static bool is_next(struct troupe *self)
+{
+    return TAILQ_EMPTY(&self->mailbox.queue) && !self->paused && !self->mailbox.is_early &&
+           agenda_is_free(self) && has_turn(self);
+}
+
 /* Handled at once, from its frame, when nothing is before it: no copy is made. */
 static void on_message_envelope(struct channel *channel, const struct envelope *env)
 {
@@ -507,8 +516,7 @@ static void on_message_envelope(struct channel *channel, const struct envelope *
         mailbox_forget(message);
     } else if (is_too_late(channel)) {
         refuse_draining(message);
-    } else if (TAILQ_EMPTY(&self->mailbox.queue) && !self->paused && agenda_is_free(self) &&
-               has_turn(self)) {
+    } else if (is_next(self)) {
         take_one(self, message);
     } else if (message_settle(message) == 0) {
         enqueue(message);
@@ -530,10 +538,23 @@ static int refuse(struct peer *peer, uint64_t ref, struct envelope_text name, co
     return peer_send(peer, &env, -1);
 }
 
+/* Who dials must know that somebody listens before a message is handled, not at the turn's end:
+ * else what ends us in its handler would go again (PROTOCOL 1). */
+static void greet(struct channel *channel)
+{
+    if (!channel->peer || channel->is_greeted)
+        return;
+    channel->is_greeted = true;
+    if (peer_say_hello(channel->peer, channel->self->address) < 0)
+        peer_break(channel->peer);
+    sp_conn_flush(channel->conn);
+}
+
 static void refuse_others(struct channel *channel, const struct envelope *env)
 {
     char text[ADDR_TEXT_MAX + 32];
 
+    greet(channel);
     snprintf(text, sizeof text, "noproc this is %s", channel->self->address);
     refuse(channel->peer, env->ref, env->type, text);
 }
@@ -639,7 +660,7 @@ static void on_crowded(struct sp_listener *listener, void *data)
     struct troupe *self = data;
 
     (void)listener;
-    if (self->mailbox.is_closing)
+    if (self->mailbox.is_closing || self->mailbox.is_early)
         return;
     if (make_room(&self->mailbox, false) == 0)
         make_room(&self->mailbox, true);
@@ -669,6 +690,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     if (fd >= 0)
         close(fd);
     if (env->kind == ENVELOPE_CONTROL) {
+        greet(channel);
         peer_reply_error(peer, env->ref, "unknown_request an actor takes messages only");
         return;
     }
@@ -782,7 +804,7 @@ static bool on_open(struct sp_conn *conn)
     channel->seat.taken = channel->seat.served = mono_now();
     TAILQ_INIT(&channel->messages);
     if (protocol == SP_PAIR0) {
-        channel->peer = peer_accept(conn, self->address, &PEER, channel);
+        channel->peer = peer_accept_silently(conn, &PEER, channel);
         if (!channel->peer) {
             free(channel);
             return false;
@@ -794,8 +816,8 @@ static bool on_open(struct sp_conn *conn)
     }
     TAILQ_INSERT_TAIL(&self->mailbox.channels, channel, in_mailbox);
     channel_breathe(channel);
-    /* Who dials must know that somebody listens before a message is handled, not at the turn's end:
-     * else what ends us in its handler would go again (PROTOCOL 1). */
+    if (!self->mailbox.is_early)
+        greet(channel);
     sp_conn_flush(conn);
     return true;
 }
@@ -893,8 +915,10 @@ static int answered(struct troupe_message *message, int result)
 
 static bool has_asker(const struct troupe_message *message)
 {
-    if (message->channel && !message->is_answered && !message->is_withheld)
+    if (message->channel && !message->is_answered && !message->is_withheld) {
+        greet(message->channel);
         return true;
+    }
     errno = ENOTCONN;
     return false;
 }
@@ -1100,15 +1124,43 @@ void mailbox_begin(struct troupe *self)
     ev_check_start(self->loop, &self->mailbox.turn);
 }
 
+static int listen_on(struct troupe *self)
+{
+    struct sp_limits limits = {.max_message = mailbox_max_message(self)};
+
+    self->mailbox.listener =
+        sp_listen(self->loop, self->boot->mailbox_fd, &limits, &HANDLERS, self);
+    return self->mailbox.listener ? 0 : -1;
+}
+
 int mailbox_open(struct troupe *self)
 {
     struct mailbox *mailbox = &self->mailbox;
-    struct sp_limits limits = {.max_message = mailbox_max_message(self)};
+    struct channel *channel, *next;
 
     if (self->boot->mailbox_fd < 0)
         return 0;
-    mailbox->listener = sp_listen(self->loop, self->boot->mailbox_fd, &limits, &HANDLERS, self);
-    return mailbox->listener ? 0 : -1;
+    if (!mailbox->listener)
+        return listen_on(self);
+    mailbox->is_early = false;
+    for (channel = TAILQ_FIRST(&mailbox->channels); channel; channel = next) {
+        next = TAILQ_NEXT(channel, in_mailbox);
+        greet(channel);
+    }
+    sp_listener_greet(mailbox->listener, 0);
+    mailbox_wake(self);
+    return 0;
+}
+
+void mailbox_open_early(struct troupe *self)
+{
+    struct mailbox *mailbox = &self->mailbox;
+
+    if (self->serving || mailbox->listener || mailbox->is_closing || self->boot->mailbox_fd < 0 ||
+        listen_on(self) < 0)
+        return;
+    mailbox->is_early = true;
+    sp_listener_greet(mailbox->listener, SP_PAIR0);
 }
 
 void mailbox_refuse(struct troupe *self)

@@ -40,6 +40,7 @@ struct mailbox {
     unsigned going;  /* … that are to be closed when all that came is answered */
     unsigned sub_count; /* nng's SUB dialers */
     bool is_full, is_closing, is_retiring;
+    bool is_early; /* open before the actor is ready: what comes is looked at, and waits */
     ev_check turn;
     ev_idle spin; /* keeps the loop from sleeping while messages wait */
     ev_timer timeout;
@@ -53,6 +54,11 @@ extern int64_t mailbox_raw_call_ms;
 void mailbox_init(struct troupe *self);
 void mailbox_begin(struct troupe *self);
 int mailbox_open(struct troupe *self);
+/* The actor is not ready, and waits in a call: opens the mailbox to those who may call it back in
+ * this very call, who are told of the deadlock at once. What else comes waits; nobody is greeted,
+ * so that all of it goes to the next incarnation when this one does not become ready. Without
+ * memory it stays closed. */
+void mailbox_open_early(struct troupe *self);
 /* Keeps the loop from sleeping: something waits to be handled. */
 void mailbox_wake(struct troupe *self);
 /* Lets it sleep: a handler waits, and wakes us when it has done so. */

@@ -109,6 +109,7 @@ struct sp_listener {
     struct sp_conn *conns;
     unsigned count;
     bool rests;
+    int only; /* the protocol of those who are greeted; others wait. 0: all are */
 };
 
 static void on_readable(struct ev_loop *loop, ev_io *w, int revents);
@@ -514,6 +515,19 @@ static void greet_listener(struct sp_conn *conn, int protocol)
         conn->handlers.on_open(conn);
 }
 
+/* At a listener that greets some only. The header stays where it is. */
+static bool is_to_wait(const struct sp_conn *conn, int protocol)
+{
+    return conn->listener && conn->listener->only && protocol >= 0 &&
+           protocol != conn->listener->only;
+}
+
+static void let_wait(struct sp_conn *conn)
+{
+    ev_timer_stop(conn->loop, &conn->timer);
+    sp_conn_pause(conn, true);
+}
+
 static bool take_header(struct sp_conn *conn)
 {
     int protocol;
@@ -521,6 +535,10 @@ static bool take_header(struct sp_conn *conn)
     if (buf_length(&conn->in) < HEADER_SIZE)
         return false;
     protocol = sp_header_read(buf_front(&conn->in));
+    if (is_to_wait(conn, protocol)) {
+        let_wait(conn);
+        return false;
+    }
     consume(conn, HEADER_SIZE);
     ev_timer_stop(conn->loop, &conn->timer);
     conn->active_at = mono_now();
@@ -1253,6 +1271,16 @@ void sp_listener_rest(struct sp_listener *listener)
     listener->rests = true;
     ev_io_stop(listener->loop, &listener->acceptor);
     ev_timer_stop(listener->loop, &listener->retry);
+}
+
+void sp_listener_greet(struct sp_listener *listener, int only)
+{
+    listener->only = only;
+    for (struct sp_conn *conn = listener->conns; conn; conn = conn->next)
+        if (conn->state == GREETING && conn->paused) {
+            set_timer(conn, SP_HANDSHAKE_MS);
+            sp_conn_pause(conn, false);
+        }
 }
 
 void sp_listener_each(struct sp_listener *listener, void (*visit)(struct sp_conn *, void *),

@@ -68,6 +68,9 @@ struct sp_listener *sp_listen(struct ev_loop *loop, int fd, const struct sp_limi
                               const struct sp_handlers *handlers, void *data);
 /* Accepts nobody any more: who dials waits in the queue. */
 void sp_listener_rest(struct sp_listener *listener);
+/* Greets only dialers of this protocol; others wait, without an answer, until all are greeted (0,
+ * the default). */
+void sp_listener_greet(struct sp_listener *listener, int only);
 /* Stops accepting and closes every connection (no on_close calls). Takes NULL. keep_fd leaves the
  * listening descriptor open and returns it (an actor's mailbox outlives it), else returns -1. */
 int sp_listener_destroy(struct sp_listener *listener, bool keep_fd);
