@@ -31,6 +31,8 @@ enum {
     SP_FRAME_HEADER = 9,        /* 01, then the length of the body */
     SP_REQUEST_HEADER_MAX = 64, /* bytes of the words before a REQ body: nng's own bound is 15 hops */
 };
+/* See sp_conn_settle(); variables for the tests. */
+extern int64_t sp_unheard_ms, sp_starting_ms;
 enum { SP_HANDSHAKE_MS = 5000, SP_PARTIAL_MS = 30000, SP_IDLE_MS = 10000 };
 
 struct sp_limits {
@@ -86,11 +88,12 @@ struct sp_conn *sp_dial(struct ev_loop *loop, const char *run_dir, const char *p
                         enum sp_protocol protocol, struct mono deadline,
                         const struct sp_limits *limits, const struct sp_handlers *handlers, void *data);
 
-/* Messages to a mailbox (limits.again; PROTOCOL 1). Everything that is sent is kept until the owner says
- * sp_conn_settle(): the other side has begun to handle what comes. A connection that ends before that is
- * dialled again, and all goes again, in order; after 5 s of such ends it is given up ("end of stream").
- * Once settled, a frame is kept until the kernel has taken all of it. In on_close, what was kept can be
- * taken away, to be sent on another connection. */
+/* Messages to a mailbox (limits.again; PROTOCOL 1). Everything that is sent is kept until the owner
+ * says sp_conn_settle(): the other side has begun to handle what comes. A connection that ends
+ * before that is dialled again, and all goes again, in order; after 5 s of such ends it is given up
+ * ("end of stream"), or, when the other has sent its header each time and is just not ready, after
+ * 60 s. Once settled, a frame is kept until the kernel has taken all of it. In on_close, what was
+ * kept can be taken away, to be sent on another connection. */
 void sp_conn_settle(struct sp_conn *conn);
 /* Whole frames, in order; the caller frees it. */
 struct buf sp_conn_leftover(struct sp_conn *conn);
