@@ -127,6 +127,22 @@ is_answered() {
     assert_equal "$(grep -c '^!unknown_message' <<<"$output")" 20
 }
 
+@test "nng's askers that never rest have their turns: each is answered, and nothing is done twice" {
+    yaml t.yaml <<'END'
+troupe: 1
+application: t
+supervisor:
+  children:
+    - {name: counter, module: counter}
+END
+    node_up t.yaml
+    run timeout $((60 * TEST_SCALE)) python3 "$TOP/tests/helpers/askers.py" "$TROUPE_RUN/t/counter" 1300 40 $'add\t1'
+    assert_success
+    echo "# $output" >&3
+    assert_output --regexp '^answered 52000 resent [0-9]+$'
+    assert_equal "$(ask t/counter value)" 52000
+}
+
 @test "who never says who it is does not keep others out" {
     crowd_of mute
     wait_until 20 have_sat 1000
