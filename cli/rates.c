@@ -32,7 +32,7 @@ void rates_begin(struct rates *rates, const struct actors *actors)
 
 void rates_wait(const struct rates *rates)
 {
-    int64_t left_us = RATES_MS * 1000 - (mono_now().us - rates->taken.us);
+    int64_t left_us = (int64_t)RATES_MS * 1000 - (mono_now().us - rates->taken.us);
     struct timespec left = {left_us / 1000000, left_us % 1000000 * 1000};
 
     while (left_us > 0 && nanosleep(&left, &left) < 0)
