@@ -585,16 +585,6 @@ static enum seat_kind kind_of(const struct channel *channel)
     return *peer_remote(channel->peer) ? SEAT_ACTOR : SEAT_STRANGER;
 }
 
-static bool has_room_to_keep(const struct mailbox *mailbox)
-{
-    const struct channel *channel;
-    unsigned kept = 0;
-
-    TAILQ_FOREACH(channel, &mailbox->channels, in_mailbox)
-    kept += seat_is_kept(kind_of(channel));
-    return kept < SEAT_KEPT_MAX;
-}
-
 /* What it has sent by now is handled and answered yet; what comes then goes by another connection.
  */
 static void let_go(struct channel *channel)
@@ -602,6 +592,44 @@ static void let_go(struct channel *channel)
     channel->seat.is_left = channel->is_let_go = true;
     channel->self->mailbox.going++;
     sp_conn_hear_no_more(channel->conn);
+}
+
+static unsigned count_kept(const struct mailbox *mailbox)
+{
+    const struct channel *channel;
+    unsigned kept = 0;
+
+    TAILQ_FOREACH(channel, &mailbox->channels, in_mailbox)
+    kept += seat_is_kept(kind_of(channel));
+    return kept;
+}
+
+/* Of those who keep their seats: who may be let go, because others would like to have one. */
+static void let_go_kept(struct mailbox *mailbox)
+{
+    struct mono now = mono_now();
+    struct channel *channel;
+    unsigned going = 0;
+
+    TAILQ_FOREACH_REVERSE(channel, &mailbox->channels, channel_list, in_mailbox)
+    {
+        if (!seat_is_kept(kind_of(channel)) ||
+            seat_step(&channel->seat, kind_of(channel), now, TAILQ_EMPTY(&channel->messages),
+                      false) != SEAT_LET_GO)
+            continue;
+        let_go(channel);
+        if (++going == SEAT_LET_GO_MAX)
+            break;
+    }
+}
+
+/* When not, there may be a moment later. */
+static bool has_room_to_keep(struct mailbox *mailbox)
+{
+    if (count_kept(mailbox) < SEAT_KEPT_MAX)
+        return true;
+    let_go_kept(mailbox);
+    return false;
 }
 
 static bool has_gone(const struct channel *channel)
@@ -782,7 +810,7 @@ static bool is_pattern_allowed(const struct troupe *self, enum sp_protocol proto
 }
 
 /* Those who keep their seats must not have all of them. nng tries again. */
-static bool may_sit(const struct mailbox *mailbox, enum sp_protocol protocol)
+static bool may_sit(struct mailbox *mailbox, enum sp_protocol protocol)
 {
     return (protocol != SP_SUB && protocol != SP_PUSH) || has_room_to_keep(mailbox);
 }

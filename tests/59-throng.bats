@@ -160,9 +160,18 @@ END
     seated_are 896
 }
 
-@test "nng's pushers have not all the seats, either" {
+# Somebody has gone, and somebody else has come: since there were so many lines.
+has_changed() { # LINES
+    (($(wc -l <crowd.out) > $1))
+}
+
+@test "nng's pushers have not all the seats, either, and one that is quiet makes room for another" {
+    local lines
     crowd_of push
     wait_until 20 seated_are 896
     run is_answered
     assert_output 0
+    lines=$(wc -l <crowd.out)
+    wait_until 20 has_changed "$lines" # who is quiet for ten seconds
+    wait_until 10 seated_are 896
 }
