@@ -48,11 +48,11 @@ enum seat_kind {
 };
 
 struct seat {
-    struct mono taken;  /* since when it is there */
-    struct mono served; /* when something last came from it */
-    struct mono asked;  /* when it was last asked to make room; {0}: never */
+    struct mono taken;       /* since when it is there */
+    struct mono served;      /* when something last came from it */
+    struct mono asked;       /* when it was last asked to make room; {0}: never */
     struct mono asked_first; /* … since when it has not sent anything */
-    bool is_left;       /* it does: what is here of it are answers that it waits for */
+    bool is_left;            /* it does: what is here of it are answers that it waits for */
 };
 
 /* Does it keep its seat, however many wait? */
