@@ -20,7 +20,7 @@ NEST_SOURCES := $(if $(SAN),,lib/nest_calls.c)
 NEST_FLAGS   := $(if $(SAN),,$(NEST_CALLS))
 
 CLI_SOURCES := cli/main.c cli/options.c cli/verbs.c cli/help.c cli/completion.c cli/client.c \
-    cli/watch.c cli/actors.c cli/place.c cli/records.c cli/mesh.c cli/sessions.c cli/spread.c cli/target.c cli/columns.c cli/listing.c cli/event.c cli/output.c \
+    cli/watch.c cli/actors.c cli/place.c cli/records.c cli/mesh.c cli/sessions.c cli/spread.c cli/target.c cli/columns.c cli/rates.c cli/listing.c cli/event.c cli/output.c \
     cli/output_json.c cli/daemon.c cli/ending.c cli/tail.c cli/ended.c cli/mail.c cli/description.c \
     cli/results.c cli/recipient.c cli/storage.c cli/whereabouts.c cli/errand.c cli/attachment.c cli/brood.c cli/command.c cli/cmd_up.c cli/cmd_down.c cli/cmd_check.c \
     cli/cmd_ps.c cli/cmd_tree.c cli/cmd_status.c cli/cmd_why.c cli/cmd_log.c cli/cmd_events.c \
@@ -81,7 +81,7 @@ nest_test_UNITS = lib/nest_calls.c
 nest_test_LIBS  = $(NEST_CALLS)
 TEST_HELPERS :=
 TEST_PRELOADS := timejump
-TEST_MODULES := w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer errand onlooker
+TEST_MODULES := caller w1 w2 w3 w4 wd wn crasher stateful talker ledger source tally publisher listener dotted clockwork inbox drained_inbox laborer errand onlooker
 FUZZERS      :=
 
 UNIT_TESTS += nest_test hotline_test actor_test parent_test crash_test ctl_test seat_test subscription_test talk_test timing_test
@@ -90,7 +90,7 @@ ctl_fuzz_FUZZED = lib/ctl.c
 rawcall_fuzz_FUZZED = $(LIB_SOURCES)
 
 # The command line's sources but its main and its verbs.
-CLI_PARTS := cli/client.c cli/place.c cli/actors.c cli/columns.c cli/output.c cli/output_json.c
+CLI_PARTS := cli/client.c cli/place.c cli/actors.c cli/columns.c cli/rates.c cli/output.c cli/output_json.c
 UNIT_TESTS += output_test actors_test place_test
 place_test_UNITS := cli/place.c
 UNIT_TESTS += spread_test
@@ -107,7 +107,7 @@ LOG_PARTS := workers/log_line.c workers/log_plan.c workers/log_ring.c workers/lo
 log_SOURCES := workers/log.c workers/log_reader.c workers/log_writer.c workers/log_lines.c \
     workers/log_follow.c workers/log_watch.c workers/log_jobs.c workers/log_serve.c $(LOG_PARTS)
 TEST_HELPERS += log_driver
-TEST_HELPERS += node_procs actor
+TEST_HELPERS += node_procs actor program
 
 # The supervisor's pure files and the config reader.
 SPEC_SOURCES := supervisord/spec.c supervisord/texts.c

@@ -7,9 +7,12 @@
 
 #include <string.h>
 
-static bool is_shown(const struct column *column, bool wide)
+static bool is_shown(const struct column *column, const struct column_view *view, bool wide)
 {
-    return column->header && (wide || !column->is_wide);
+    if (!column->header)
+        return false;
+    return column->place == COLUMN_ALWAYS ||
+           (column->place == COLUMN_WIDE ? wide : view->rates != NULL);
 }
 
 static void print_table(const struct output *out, const struct actors *actors,
@@ -23,7 +26,7 @@ static void print_table(const struct output *out, const struct actors *actors,
     size_t count = 0;
 
     for (size_t i = 0; i < column_count; i++) {
-        if (!is_shown(&columns[i], wide))
+        if (!is_shown(&columns[i], view, wide))
             continue;
         source[count] = &columns[i];
         shown[count++] =
@@ -45,22 +48,56 @@ static void print_table(const struct output *out, const struct actors *actors,
     grid_destroy(grid);
 }
 
-static int run(struct cli *cli)
+static int collect(struct cli *cli, bool all, struct actors *actors, struct column_view *view)
+{
+    int status = listing_collect(cli, actors, view);
+
+    return !status && all ? listing_collect_others(cli, actors) : status;
+}
+
+/* Are rates wanted, by the option or by name? */
+static bool is_to_look_twice(const struct cli *cli)
+{
+    for (size_t i = 0; i < cli->out.column_count; i++)
+        if (column_find(cli->out.columns[i])->place == COLUMN_RATES)
+            return true;
+    return cli_option(cli, "rates") != NULL;
+}
+
+static int look(struct cli *cli, bool all, struct rates *rates)
 {
     struct actors actors = {0};
     struct column_view view;
+    int status = collect(cli, all, &actors, &view);
+
+    rates_begin(rates, &actors);
+    actors_finish(&actors);
+    if (!status)
+        rates_wait(rates);
+    return status;
+}
+
+static int run(struct cli *cli)
+{
+    struct actors actors = {0};
+    struct rates rates = {0};
+    struct column_view view;
     bool wide = cli_option(cli, "wide") || cli->out.format == OUTPUT_WIDE;
-    bool all = cli_option(cli, "all") != NULL;
-    int status;
+    bool all = cli_option(cli, "all") != NULL, twice = is_to_look_twice(cli);
+    int status = 0;
 
     if (all && cli->arg_count)
         return cli_fail(STATUS_USAGE, "-a shows all there is: expected no ADDRESS beside it");
-    status = listing_collect(cli, &actors, &view);
-    if (!status && all)
-        status = listing_collect_others(cli, &actors);
+    if (twice)
+        status = look(cli, all, &rates);
+    if (!status)
+        status = collect(cli, all, &actors, &view);
+    rates_end(&rates);
+    view.rates = twice ? &rates : NULL;
     if (!status && !listing_print(&cli->out, &actors, &view))
         print_table(&cli->out, &actors, &view, wide);
     actors_finish(&actors);
+    rates_finish(&rates);
     return status;
 }
 
@@ -77,6 +114,8 @@ const struct verb verb_ps = {
         "RST counts restarts within the supervisor's window and in all; MEM is resident memory "
         "minus what is shared; MBOX counts messages that wait, and says for how long the present "
         "one has been handled when that is a second or more.\n"
+        "With --rates, or where a column of theirs is named, everybody is looked at twice: what an "
+        "actor counts it writes where others read it, so one that hangs has its figures, too.\n"
         "A list of columns prints bare values without a header, a TAB between them and - where "
         "there is none; column names are the JSON keys.",
     .examples = "troupe ps\teverything\n"
@@ -85,10 +124,12 @@ const struct verb verb_ps = {
                 "troupe ps @west\teverything in another node\n"
                 "troupe ps -a\teverything in all nodes\n"
                 "troupe ps -o path,pid,rst\tthree values a line\n"
+                "troupe ps -r shop\twith what each receives and sends in a second\n"
                 "troupe ps -o json\tthe same as JSON",
     .options = {{'a', "all", NULL, "also of every node that there is a session with"},
                 {'w', "wide", NULL,
-                 "also processor time, messages, node, user, threads, descriptors and status"}},
+                 "also processor time, messages, node, user, threads, descriptors and status"},
+                {'r', "rates", NULL, "also messages a second, of the second that comes"}},
     .min_args = 0,
     .max_args = -1,
     .flags = NEEDS_NODE | HAS_OUTPUT | HAS_COLUMNS,

@@ -155,6 +155,22 @@ VALUE(out)
     return number_of_process(row, scratch, row->messages_out);
 }
 
+VALUE(in_rate)
+{
+    uint64_t in, out;
+
+    return view->rates && row->pid && rates_of(view->rates, row, &in, &out) ? number(scratch, in)
+                                                                            : "";
+}
+
+VALUE(out_rate)
+{
+    uint64_t in, out;
+
+    return view->rates && row->pid && rates_of(view->rates, row, &in, &out) ? number(scratch, out)
+                                                                            : "";
+}
+
 VALUE(expired)
 {
     UNUSED();
@@ -272,54 +288,62 @@ VALUE(period)
 }
 
 const struct column columns[] = {
-    {"path", "PATH", 's', false, false, 16, "where it stands in the tree", path_value, NULL},
-    {"pid", "PID", 'n', false, true, 0, "its process", pid_value, NULL},
-    {"state", "STATE", 's', false, false, 0,
+    {"path", "PATH", 's', COLUMN_ALWAYS, false, 16, "where it stands in the tree", path_value,
+     NULL},
+    {"pid", "PID", 'n', COLUMN_ALWAYS, true, 0, "its process", pid_value, NULL},
+    {"state", "STATE", 's', COLUMN_ALWAYS, false, 0,
      "starting waiting ready stopping stopped exited failed backoff paused lost", state_value,
      NULL},
-    {"up", "UP", 'd', false, true, 0, "how long this incarnation has run", up_value, NULL},
-    {"rst", "RST", 'n', false, true, 0,
+    {"up", "UP", 'd', COLUMN_ALWAYS, true, 0, "how long this incarnation has run", up_value, NULL},
+    {"rst", "RST", 'n', COLUMN_ALWAYS, true, 0,
      "restarts: for people within the supervisor's window, and in all; else in all", rst_value,
      rst_show},
-    {"last", "LAST", 's', false, false, 8, "the last reason of an end", last_value, NULL},
-    {"mem", "MEM", 'z', false, true, 0, "memory: resident minus shared", mem_value, NULL},
-    {"mbox", "MBOX", 'n', false, true, 0,
+    {"last", "LAST", 's', COLUMN_ALWAYS, false, 8, "the last reason of an end", last_value, NULL},
+    {"mem", "MEM", 'z', COLUMN_ALWAYS, true, 0, "memory: resident minus shared", mem_value, NULL},
+    {"mbox", "MBOX", 'n', COLUMN_ALWAYS, true, 0,
      "messages that wait, and for how long the present one has been handled", mbox_value,
      mbox_show},
-    {"cpu", "CPU", 'd', true, true, 0,
+    {"cpu", "CPU", 'd', COLUMN_WIDE, true, 0,
      "processor time: for people as a share of its life, else in milliseconds", cpu_value,
      cpu_show},
-    {"in", "IN", 'n', true, true, 0, "messages received", in_value, NULL},
-    {"out", "OUT", 'n', true, true, 0, "messages sent", out_value, NULL},
-    {"expired", "EXP", 'n', true, true, 0, "messages whose time was up before their turn",
+    {"in", "IN", 'n', COLUMN_WIDE, true, 0, "messages received", in_value, NULL},
+    {"out", "OUT", 'n', COLUMN_WIDE, true, 0, "messages sent", out_value, NULL},
+    {"in_rate", "IN/S", 'n', COLUMN_RATES, true, 0, "messages received in a second", in_rate_value,
+     NULL},
+    {"out_rate", "OUT/S", 'n', COLUMN_RATES, true, 0, "messages sent in a second", out_rate_value,
+     NULL},
+    {"expired", "EXP", 'n', COLUMN_WIDE, true, 0, "messages whose time was up before their turn",
      expired_value, NULL},
-    {"dropped", "DROP", 'n', true, true, 0,
+    {"dropped", "DROP", 'n', COLUMN_WIDE, true, 0,
      "messages that were refused, or events that were missed", dropped_value, NULL},
-    {"node", "NODE", 's', true, false, 0, "the node that it belongs to", node_value, NULL},
-    {"user", "USER", 's', true, false, 0, "the user that it runs as", user_value, NULL},
-    {"threads", "THR", 'n', true, true, 0, "its threads", threads_value, NULL},
-    {"fds", "FDS", 'n', true, true, 0, "its open descriptors", fds_value, NULL},
-    {"status", "STATUS", 's', true, false, 8, "what it says of itself", status_value, NULL},
-    {"kind", NULL, 's', false, false, 0, "module, program, supervisor, service or attached",
+    {"node", "NODE", 's', COLUMN_WIDE, false, 0, "the node that it belongs to", node_value, NULL},
+    {"user", "USER", 's', COLUMN_WIDE, false, 0, "the user that it runs as", user_value, NULL},
+    {"threads", "THR", 'n', COLUMN_WIDE, true, 0, "its threads", threads_value, NULL},
+    {"fds", "FDS", 'n', COLUMN_WIDE, true, 0, "its open descriptors", fds_value, NULL},
+    {"status", "STATUS", 's', COLUMN_WIDE, false, 8, "what it says of itself", status_value, NULL},
+    {"kind", NULL, 's', COLUMN_ALWAYS, false, 0, "module, program, supervisor, service or attached",
      kind_value, NULL},
-    {"incarnation", NULL, 'n', false, true, 0, "grows with each start", incarnation_value, NULL},
-    {"restart", NULL, 's', false, false, 0, "permanent, transient or temporary", restart_value,
+    {"incarnation", NULL, 'n', COLUMN_ALWAYS, true, 0, "grows with each start", incarnation_value,
      NULL},
-    {"window", NULL, 'n', false, true, 0, "restarts within the supervisor's window", window_value,
+    {"restart", NULL, 's', COLUMN_ALWAYS, false, 0, "permanent, transient or temporary",
+     restart_value, NULL},
+    {"window", NULL, 'n', COLUMN_ALWAYS, true, 0, "restarts within the supervisor's window",
+     window_value, NULL},
+    {"since", NULL, 't', COLUMN_ALWAYS, false, 0, "when it came into this state", since_value,
      NULL},
-    {"since", NULL, 't', false, false, 0, "when it came into this state", since_value, NULL},
-    {"started", NULL, 't', false, false, 0, "when this incarnation was started", started_value,
-     NULL},
-    {"mbox_bytes", NULL, 'z', false, true, 0, "bytes that wait in its mailbox", mbox_bytes_value,
-     NULL},
-    {"busy", NULL, 'd', false, true, 0, "for how long the present message has been handled",
+    {"started", NULL, 't', COLUMN_ALWAYS, false, 0, "when this incarnation was started",
+     started_value, NULL},
+    {"mbox_bytes", NULL, 'z', COLUMN_ALWAYS, true, 0, "bytes that wait in its mailbox",
+     mbox_bytes_value, NULL},
+    {"busy", NULL, 'd', COLUMN_ALWAYS, true, 0, "for how long the present message has been handled",
      busy_value, NULL},
-    {"strategy", NULL, 's', false, false, 0, "of a supervisor", strategy_value, NULL},
-    {"used", NULL, 'n', false, true, 0, "of a supervisor: restarts in its present window",
+    {"strategy", NULL, 's', COLUMN_ALWAYS, false, 0, "of a supervisor", strategy_value, NULL},
+    {"used", NULL, 'n', COLUMN_ALWAYS, true, 0, "of a supervisor: restarts in its present window",
      used_value, NULL},
-    {"intensity", NULL, 'n', false, true, 0,
+    {"intensity", NULL, 'n', COLUMN_ALWAYS, true, 0,
      "of a supervisor: restarts that it allows within its period", intensity_value, NULL},
-    {"period", NULL, 'd', false, true, 0, "of a supervisor: its window", period_value, NULL},
+    {"period", NULL, 'd', COLUMN_ALWAYS, true, 0, "of a supervisor: its window", period_value,
+     NULL},
 };
 
 const size_t column_count = sizeof columns / sizeof columns[0];

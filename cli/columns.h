@@ -6,21 +6,26 @@
 #define TROUPE_CLI_COLUMNS_H
 
 #include "output.h"
+#include "rates.h"
 #include "wire.h"
 
 /* What a column may need besides the row. */
 struct column_view {
     const char *node;
     int64_t now_us; /* wall clock */
+    const struct rates *rates; /* NULL: nobody has looked twice */
 };
 
 enum { COLUMN_TEXT_SIZE = 1024 };
+
+/* Of which tables it is a part. */
+enum column_place { COLUMN_ALWAYS, COLUMN_WIDE, COLUMN_RATES };
 
 struct column {
     const char *name;
     const char *header; /* NULL: only by -o */
     char type;          /* as in struct fact */
-    bool is_wide;       /* only with -w */
+    enum column_place place;
     bool is_right;
     unsigned shrinks_to;
     const char *text; /* what it means: for help */

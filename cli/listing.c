@@ -115,7 +115,7 @@ int listing_collect(struct cli *cli, struct actors *actors, struct column_view *
         cli_check_memory(actors_collect(&cli->client, "", is_brief(cli), actors));
     for (int i = 0; !status && i < cli->arg_count; i++)
         status = collect_one(cli, cli->args[i], actors);
-    *view = (struct column_view){cli->client.dir.node, wall_now_us()};
+    *view = (struct column_view){.node = cli->client.dir.node, .now_us = wall_now_us()};
     return status;
 }
 

@@ -473,8 +473,10 @@ static int transmit(struct call *call, struct contact *contact, uint64_t incarna
     }
     call->contact = contact;
     TAILQ_INSERT_TAIL(&contact->calls, call, in_contact);
-    if (request->blocks)
+    if (request->blocks) {
         contact_flush(contact);
+        mailbox_open_early(call->self);
+    }
     if (mono_is_set(call->deadline))
         ring_at(call->self, call->deadline);
     return 0;

@@ -39,6 +39,8 @@ struct channel {
     unsigned next_answered;
     uint64_t last_place; /* of what is taken still, once the actor drains */
     bool is_choked;
+    bool is_greeted; /* PAIR0: the other knows that it is heard */
+    bool is_let_go; /* to be closed when all that came is answered */
     struct seat seat;
 };
 
@@ -148,7 +150,7 @@ static void channel_was_served(struct channel *channel)
 static void admit(struct channel *channel, struct troupe_message *message)
 {
     channel_was_served(channel);
-    channel->seat.served = mono_lately();
+    seat_was_served(&channel->seat, mono_lately());
     message->channel = channel;
     message->uid = sp_conn_creds(channel->conn)->uid;
     TAILQ_INSERT_TAIL(&channel->messages, message, in_channel);
@@ -224,8 +226,11 @@ static bool has_turn(struct troupe *self)
 /* Does something wait, and is it wanted? */
 static bool may_take(const struct troupe *self)
 {
-    return !self->paused && !self->enough && !self->saving && !TAILQ_EMPTY(&self->mailbox.queue);
+    return !self->paused && !self->enough && !self->saving && !self->mailbox.is_early &&
+           !TAILQ_EMPTY(&self->mailbox.queue);
 }
+
+static void close_gone(struct mailbox *mailbox);
 
 static void end_turn(struct troupe *self)
 {
@@ -235,6 +240,8 @@ static void end_turn(struct troupe *self)
     mailbox->turn_handled = 0;
     if (mailbox->choked > 0)
         look_at_choked(mailbox);
+    if (mailbox->going > 0)
+        close_gone(mailbox);
     if (!may_take(self) && TAILQ_EMPTY(&self->agenda))
         ev_idle_stop(self->loop, &mailbox->spin);
     mailbox_check_drained(self);
@@ -485,6 +492,13 @@ static struct troupe_message *view_of(struct channel *channel, const struct enve
     return NULL;
 }
 
+/* Is nothing before what has come just now? */
+static bool is_next(struct troupe *self)
+{
+    return TAILQ_EMPTY(&self->mailbox.queue) && !self->paused && !self->mailbox.is_early &&
+           agenda_is_free(self) && has_turn(self);
+}
+
 /* Handled at once, from its frame, when nothing is before it: no copy is made. */
 static void on_message_envelope(struct channel *channel, const struct envelope *env)
 {
@@ -502,8 +516,7 @@ static void on_message_envelope(struct channel *channel, const struct envelope *
         mailbox_forget(message);
     } else if (is_too_late(channel)) {
         refuse_draining(message);
-    } else if (TAILQ_EMPTY(&self->mailbox.queue) && !self->paused && agenda_is_free(self) &&
-               has_turn(self)) {
+    } else if (is_next(self)) {
         take_one(self, message);
     } else if (message_settle(message) == 0) {
         enqueue(message);
@@ -525,10 +538,23 @@ static int refuse(struct peer *peer, uint64_t ref, struct envelope_text name, co
     return peer_send(peer, &env, -1);
 }
 
+/* Who dials must know that somebody listens before a message is handled, not at the turn's end:
+ * else what ends us in its handler would go again (PROTOCOL 1). */
+static void greet(struct channel *channel)
+{
+    if (!channel->peer || channel->is_greeted)
+        return;
+    channel->is_greeted = true;
+    if (peer_say_hello(channel->peer, channel->self->address) < 0)
+        peer_break(channel->peer);
+    sp_conn_flush(channel->conn);
+}
+
 static void refuse_others(struct channel *channel, const struct envelope *env)
 {
     char text[ADDR_TEXT_MAX + 32];
 
+    greet(channel);
     snprintf(text, sizeof text, "noproc this is %s", channel->self->address);
     refuse(channel->peer, env->ref, env->type, text);
 }
@@ -542,28 +568,119 @@ static int say(struct channel *channel, const char *event)
     return peer_send(channel->peer, &env, -1);
 }
 
-static bool may_be_asked(const struct channel *channel, struct mono now, bool urgent)
+static enum seat_kind kind_of(const struct channel *channel)
 {
-    return channel->peer && *peer_remote(channel->peer) && channel->audience.count == 0 &&
-           seat_may_be_asked(&channel->seat, now, TAILQ_EMPTY(&channel->messages), urgent);
+    switch (sp_conn_protocol(channel->conn)) {
+    case SP_REQ:
+        return SEAT_ASKER;
+    case SP_PUSH:
+        return SEAT_PUSHER;
+    case SP_SUB:
+        return SEAT_LISTENER;
+    default:
+        break;
+    }
+    if (channel->audience.count > 0)
+        return SEAT_LISTENER;
+    return *peer_remote(channel->peer) ? SEAT_ACTOR : SEAT_STRANGER;
 }
 
-/* Begins with whoever was served least lately; returns how many were asked. */
-static unsigned ask_for_seats(struct mailbox *mailbox, bool urgent)
+/* What it has sent by now is handled and answered yet; what comes then goes by another connection.
+ */
+static void let_go(struct channel *channel)
+{
+    channel->seat.is_left = channel->is_let_go = true;
+    channel->self->mailbox.going++;
+    sp_conn_hear_no_more(channel->conn);
+}
+
+static unsigned count_kept(const struct mailbox *mailbox)
+{
+    const struct channel *channel;
+    unsigned kept = 0;
+
+    TAILQ_FOREACH(channel, &mailbox->channels, in_mailbox)
+    kept += seat_is_kept(kind_of(channel));
+    return kept;
+}
+
+/* Of those who keep their seats: who may be let go, because others would like to have one. */
+static void let_go_kept(struct mailbox *mailbox)
 {
     struct mono now = mono_now();
     struct channel *channel;
-    unsigned asked = 0;
+    unsigned going = 0;
 
     TAILQ_FOREACH_REVERSE(channel, &mailbox->channels, channel_list, in_mailbox)
     {
-        if (!may_be_asked(channel, now, urgent) || say(channel, SEAT_YIELD) < 0)
+        if (!seat_is_kept(kind_of(channel)) ||
+            seat_step(&channel->seat, kind_of(channel), now, TAILQ_EMPTY(&channel->messages),
+                      false) != SEAT_LET_GO)
             continue;
-        channel->seat.asked = now;
-        if (++asked == SEAT_ASKED_MAX)
+        let_go(channel);
+        if (++going == SEAT_LET_GO_MAX)
             break;
     }
-    return asked;
+}
+
+/* When not, there may be a moment later. */
+static bool has_room_to_keep(struct mailbox *mailbox)
+{
+    if (count_kept(mailbox) < SEAT_KEPT_MAX)
+        return true;
+    let_go_kept(mailbox);
+    return false;
+}
+
+static bool has_gone(const struct channel *channel)
+{
+    return channel->is_let_go && TAILQ_EMPTY(&channel->messages) &&
+           sp_conn_queued(channel->conn) == 0 &&
+           !sp_conn_has_before(channel->conn, sp_conn_come(channel->conn));
+}
+
+static void close_gone(struct mailbox *mailbox)
+{
+    struct channel *channel, *next;
+
+    for (channel = TAILQ_FIRST(&mailbox->channels); channel; channel = next) {
+        next = TAILQ_NEXT(channel, in_mailbox);
+        if (has_gone(channel))
+            channel_close(channel);
+    }
+}
+
+static bool may_ask(struct channel *channel, struct mono now)
+{
+    if (say(channel, SEAT_YIELD) < 0)
+        return false;
+    seat_was_asked(&channel->seat, now);
+    return true;
+}
+
+/* Begins with whoever was served least lately; returns how many are to make room. */
+static unsigned make_room(struct mailbox *mailbox, bool urgent)
+{
+    struct mono now = mono_now();
+    struct channel *channel;
+    unsigned asked = 0, going = 0;
+
+    TAILQ_FOREACH_REVERSE(channel, &mailbox->channels, channel_list, in_mailbox)
+    {
+        switch (seat_step(&channel->seat, kind_of(channel), now, TAILQ_EMPTY(&channel->messages),
+                          urgent)) {
+        case SEAT_ASKED:
+            asked += asked < SEAT_ASKED_MAX && may_ask(channel, now);
+            break;
+        case SEAT_LET_GO:
+            if (going++ < SEAT_LET_GO_MAX)
+                let_go(channel);
+            break;
+        case SEAT_STAYS:
+            break;
+        }
+    }
+    return asked + going;
 }
 
 static void on_crowded(struct sp_listener *listener, void *data)
@@ -571,8 +688,11 @@ static void on_crowded(struct sp_listener *listener, void *data)
     struct troupe *self = data;
 
     (void)listener;
-    if (!self->mailbox.is_closing && ask_for_seats(&self->mailbox, false) == 0)
-        ask_for_seats(&self->mailbox, true);
+    if (self->mailbox.is_closing || self->mailbox.is_early)
+        return;
+    if (make_room(&self->mailbox, false) == 0)
+        make_room(&self->mailbox, true);
+    close_gone(&self->mailbox);
 }
 
 static bool is_goodbye(const struct envelope *env)
@@ -598,6 +718,7 @@ static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
     if (fd >= 0)
         close(fd);
     if (env->kind == ENVELOPE_CONTROL) {
+        greet(channel);
         peer_reply_error(peer, env->ref, "unknown_request an actor takes messages only");
         return;
     }
@@ -620,6 +741,7 @@ static void channel_destroy(struct channel *channel)
     struct troupe_message *message;
 
     mailbox->ahead -= channel->ahead;
+    mailbox->going -= channel->is_let_go;
     if (channel->is_choked)
         mailbox->choked--;
     if (channel->peer)
@@ -687,13 +809,20 @@ static bool is_pattern_allowed(const struct troupe *self, enum sp_protocol proto
     }
 }
 
+/* Those who keep their seats must not have all of them. nng tries again. */
+static bool may_sit(struct mailbox *mailbox, enum sp_protocol protocol)
+{
+    return (protocol != SP_SUB && protocol != SP_PUSH) || has_room_to_keep(mailbox);
+}
+
 static bool on_open(struct sp_conn *conn)
 {
     struct troupe *self = sp_conn_data(conn);
     enum sp_protocol protocol = sp_conn_protocol(conn);
     struct channel *channel;
 
-    if (self->mailbox.is_closing || self->mailbox.is_retiring || !may_send(self, conn) || !is_pattern_allowed(self, protocol))
+    if (self->mailbox.is_closing || self->mailbox.is_retiring || !may_send(self, conn) ||
+        !is_pattern_allowed(self, protocol) || !may_sit(&self->mailbox, protocol))
         return false;
     channel = calloc(1, sizeof *channel);
     if (!channel)
@@ -703,7 +832,7 @@ static bool on_open(struct sp_conn *conn)
     channel->seat.taken = channel->seat.served = mono_now();
     TAILQ_INIT(&channel->messages);
     if (protocol == SP_PAIR0) {
-        channel->peer = peer_accept(conn, self->address, &PEER, channel);
+        channel->peer = peer_accept_silently(conn, &PEER, channel);
         if (!channel->peer) {
             free(channel);
             return false;
@@ -715,8 +844,8 @@ static bool on_open(struct sp_conn *conn)
     }
     TAILQ_INSERT_TAIL(&self->mailbox.channels, channel, in_mailbox);
     channel_breathe(channel);
-    /* Who dials must know that somebody listens before a message is handled, not at the turn's end:
-     * else what ends us in its handler would go again (PROTOCOL 1). */
+    if (!self->mailbox.is_early)
+        greet(channel);
     sp_conn_flush(conn);
     return true;
 }
@@ -814,8 +943,10 @@ static int answered(struct troupe_message *message, int result)
 
 static bool has_asker(const struct troupe_message *message)
 {
-    if (message->channel && !message->is_answered && !message->is_withheld)
+    if (message->channel && !message->is_answered && !message->is_withheld) {
+        greet(message->channel);
         return true;
+    }
     errno = ENOTCONN;
     return false;
 }
@@ -968,6 +1099,11 @@ struct audience *mailbox_audience(const struct troupe_message *message)
     return message->channel ? &message->channel->audience : NULL;
 }
 
+bool mailbox_has_room_to_keep(const struct troupe_message *message)
+{
+    return message->channel->audience.count > 0 || has_room_to_keep(&message->self->mailbox);
+}
+
 size_t mailbox_max_message(const struct troupe *self)
 {
     return self->boot->max_message ? (size_t)self->boot->max_message : MAILBOX_MESSAGE;
@@ -1016,15 +1152,43 @@ void mailbox_begin(struct troupe *self)
     ev_check_start(self->loop, &self->mailbox.turn);
 }
 
+static int listen_on(struct troupe *self)
+{
+    struct sp_limits limits = {.max_message = mailbox_max_message(self)};
+
+    self->mailbox.listener =
+        sp_listen(self->loop, self->boot->mailbox_fd, &limits, &HANDLERS, self);
+    return self->mailbox.listener ? 0 : -1;
+}
+
 int mailbox_open(struct troupe *self)
 {
     struct mailbox *mailbox = &self->mailbox;
-    struct sp_limits limits = {.max_message = mailbox_max_message(self)};
+    struct channel *channel, *next;
 
     if (self->boot->mailbox_fd < 0)
         return 0;
-    mailbox->listener = sp_listen(self->loop, self->boot->mailbox_fd, &limits, &HANDLERS, self);
-    return mailbox->listener ? 0 : -1;
+    if (!mailbox->listener)
+        return listen_on(self);
+    mailbox->is_early = false;
+    for (channel = TAILQ_FIRST(&mailbox->channels); channel; channel = next) {
+        next = TAILQ_NEXT(channel, in_mailbox);
+        greet(channel);
+    }
+    sp_listener_greet(mailbox->listener, 0);
+    mailbox_wake(self);
+    return 0;
+}
+
+void mailbox_open_early(struct troupe *self)
+{
+    struct mailbox *mailbox = &self->mailbox;
+
+    if (self->serving || mailbox->listener || mailbox->is_closing || self->boot->mailbox_fd < 0 ||
+        listen_on(self) < 0)
+        return;
+    mailbox->is_early = true;
+    sp_listener_greet(mailbox->listener, SP_PAIR0);
 }
 
 void mailbox_refuse(struct troupe *self)

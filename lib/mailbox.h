@@ -37,8 +37,10 @@ struct mailbox {
     unsigned turn_handled;
     size_t max_messages, max_bytes;
     unsigned choked; /* connections that do not take their answers */
+    unsigned going;  /* … that are to be closed when all that came is answered */
     unsigned sub_count; /* nng's SUB dialers */
     bool is_full, is_closing, is_retiring;
+    bool is_early; /* open before the actor is ready: what comes is looked at, and waits */
     ev_check turn;
     ev_idle spin; /* keeps the loop from sleeping while messages wait */
     ev_timer timeout;
@@ -52,6 +54,11 @@ extern int64_t mailbox_raw_call_ms;
 void mailbox_init(struct troupe *self);
 void mailbox_begin(struct troupe *self);
 int mailbox_open(struct troupe *self);
+/* The actor is not ready, and waits in a call: opens the mailbox to those who may call it back in
+ * this very call, who are told of the deadlock at once. What else comes waits; nobody is greeted,
+ * so that all of it goes to the next incarnation when this one does not become ready. Without
+ * memory it stays closed. */
+void mailbox_open_early(struct troupe *self);
 /* Keeps the loop from sleeping: something waits to be handled. */
 void mailbox_wake(struct troupe *self);
 /* Lets it sleep: a handler waits, and wakes us when it has done so. */
@@ -86,6 +93,9 @@ int mailbox_answer_error(struct troupe_message *message, const char *text);
 
 /* Who listens on the connection that an envelope came on; NULL when that has ended. */
 struct audience *mailbox_audience(const struct troupe_message *message);
+/* May its sender subscribe? Whoever has subscribed keeps the connection, however many wait
+ * (seat.h). */
+bool mailbox_has_room_to_keep(const struct troupe_message *message);
 /* Bytes of the longest body that goes out, or comes in. */
 size_t mailbox_max_message(const struct troupe *self);
 /* Sends a line to all nng's SUB dialers; returns to how many. */

@@ -199,20 +199,34 @@ static bool is_too_long(const char *self)
     return true;
 }
 
-struct peer *peer_accept(struct sp_conn *conn, const char *self,
-                         const struct peer_handlers *handlers, void *data)
+struct peer *peer_accept_silently(struct sp_conn *conn, const struct peer_handlers *handlers,
+                                  void *data)
 {
-    struct peer *peer = is_too_long(self) ? NULL : peer_create(handlers, data);
+    struct peer *peer = peer_create(handlers, data);
 
     if (!peer)
         return NULL;
     peer->conn = conn;
-    if (send_hello(peer, self, "")) {
-        free(peer);
-        return NULL;
-    }
     sp_conn_set_data(conn, peer);
     return peer;
+}
+
+int peer_say_hello(struct peer *peer, const char *self)
+{
+    return is_too_long(self) ? -1 : send_hello(peer, self, "");
+}
+
+struct peer *peer_accept(struct sp_conn *conn, const char *self,
+                         const struct peer_handlers *handlers, void *data)
+{
+    void *before = sp_conn_data(conn);
+    struct peer *peer = peer_accept_silently(conn, handlers, data);
+
+    if (!peer || peer_say_hello(peer, self) == 0)
+        return peer;
+    sp_conn_set_data(conn, before);
+    free(peer);
+    return NULL;
 }
 
 struct peer *peer_adopt(struct sp_conn *conn, const char *self, const uint8_t *hello, size_t size,

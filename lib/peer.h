@@ -31,6 +31,13 @@ struct peer_handlers {
  * peer_sp_handlers(). self is this side's address ("shop@east#3"), copied. NULL with errno. */
 struct peer *peer_accept(struct sp_conn *conn, const char *self,
                          const struct peer_handlers *handlers, void *data);
+/* The same without a HELLO, which peer_say_hello() says later: until then, whoever dials a mailbox
+ * keeps what it sends, and sends it again when the connection ends. Nothing else may be sent
+ * before. */
+struct peer *peer_accept_silently(struct sp_conn *conn, const struct peer_handlers *handlers,
+                                  void *data);
+/* 0, or -1 with errno of sp_send(), or ENAMETOOLONG. */
+int peer_say_hello(struct peer *peer, const char *self);
 /* The same for one whose first message, its HELLO, has come to a listener of another kind: to be called from
  * its on_message, which does nothing with conn afterwards. on_open is not called. NULL with errno (EBADMSG: that
  * is no HELLO): conn is as before. */

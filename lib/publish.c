@@ -86,6 +86,10 @@ static void join(struct troupe *self, struct troupe_message *message, const char
 
     if (!audience)
         return; /* its connection has ended */
+    if (!mailbox_has_room_to_keep(message)) {
+        mailbox_answer_error(message, "overloaded too many subscribers");
+        return;
+    }
     subscriber = audience_join(audience, message->ref, topic, flags);
     if (!subscriber)
         mailbox_answer_error(message, errno == EAGAIN ? "overloaded too many subscriptions"

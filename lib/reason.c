@@ -57,14 +57,37 @@ void reason_of_status(int wait_status, bool asked, int stop_signal, bool killed,
         snprintf(out, REASON_MAX, "exit:%d", WEXITSTATUS(wait_status));
 }
 
+/* Of a path that is longer than room the first part and as many of the last as fit, else the last
+ * only. `...` is no name that a part can have. */
+static void shorten(const char *path, size_t room, char *out, size_t size)
+{
+    size_t first = strcspn(path, "/");
+    const char *rest = path + first;
+
+    if (strlen(path) <= room) {
+        snprintf(out, size, "%s", path);
+        return;
+    }
+    while (*rest && first + sizeof "/..." - 1 + strlen(rest) > room)
+        rest += 1 + strcspn(rest + 1, "/");
+    if (*rest)
+        snprintf(out, size, "%.*s/...%s", (int)first, path, rest);
+    else
+        snprintf(out, size, "...%s", strrchr(path, '/') ? strrchr(path, '/') : "");
+}
+
 void reason_cascade(const char *path, const char *reason, char out[REASON_MAX])
 {
-    char text[1024];
+    enum { HEAD = sizeof "cascade  " - 1, PLACE_MIN = 160 };
+    size_t cause = strnlen(reason, REASON_MAX - 1 - HEAD - PLACE_MIN);
+    char place[REASON_MAX], text[1024];
 
-    if (!strncmp(reason, "cascade ", 8))
-        snprintf(text, sizeof text, "%s", reason);
-    else
-        snprintf(text, sizeof text, "cascade %s %s", *path ? path : ".", reason);
+    if (!strncmp(reason, "cascade ", 8)) {
+        reason_copy(reason, "cascade", out);
+        return;
+    }
+    shorten(*path ? path : ".", REASON_MAX - 1 - HEAD - cause, place, sizeof place);
+    snprintf(text, sizeof text, "cascade %s %s", place, reason);
     reason_copy(text, "cascade", out);
 }
 

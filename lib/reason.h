@@ -26,7 +26,9 @@ int need_parse(const char *text, enum need *need, long *delay_ms);
  * "shutdown". killed: our own SIGKILL was sent: then SIGKILL is "killed". */
 void reason_of_status(int wait_status, bool asked, int stop_signal, bool killed, char out[REASON_MAX]);
 
-/* "cascade PATH REASON", where a REASON that is itself a cascade keeps its first cause. */
+/* "cascade PATH REASON", where a REASON that is itself a cascade keeps its first cause. Of a PATH
+ * that would leave no room for the REASON, parts in its middle are left out: "cascade
+ * shop/.../deep/db signal:SEGV". */
 void reason_cascade(const char *path, const char *reason, char out[REASON_MAX]);
 
 /* `normal`, `shutdown` and `shutdown TEXT`: what a transient child is not restarted after (OTP). */

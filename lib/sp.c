@@ -28,7 +28,6 @@ enum {
     REFUSED_MS = 1000,
     GONE_MS = 1000,    /* between two looks whether one that is not read any more is there still */
     DEAF_MS = 30000,   /* of a connection that is not read any more, and not closed */
-    UNHEARD_MS = 5000, /* of connections that end before a word is said */
     FLUSH_MS = 5000,
     ACCEPT_RETRY_MS = 1000,
     CROWDED_MS = 20, /* while others wait for a connection to be closed */
@@ -38,6 +37,8 @@ enum {
     DEFAULT_MAX_OUTBOX = 8 << 20,
     DEFAULT_MAX_CONNS = 1024,
 };
+
+int64_t sp_unheard_ms = 5000, sp_starting_ms = 60000;
 
 enum state {
     DIALING,  /* no descriptor yet */
@@ -97,7 +98,8 @@ struct sp_conn {
 
     /* dialers */
     char *run_dir, *path;
-    struct mono deadline, refused_since, unheard_since;
+    struct mono deadline, refused_since;
+    struct mono unheard_since, starting_since; /* of ends before, and after, the other's header */
     size_t out_head; /* what of our SP header is still at the front of `out` */
     bool settled;    /* the other has begun to handle what we send */
 };
@@ -113,6 +115,7 @@ struct sp_listener {
     struct sp_conn *conns;
     unsigned count;
     bool rests;
+    int only; /* the protocol of those who are greeted; others wait. 0: all are */
 };
 
 static void on_readable(struct ev_loop *loop, ev_io *w, int revents);
@@ -521,6 +524,19 @@ static void greet_listener(struct sp_conn *conn, int protocol)
         conn->handlers.on_open(conn);
 }
 
+/* At a listener that greets some only. The header stays where it is. */
+static bool is_to_wait(const struct sp_conn *conn, int protocol)
+{
+    return conn->listener && conn->listener->only && protocol >= 0 &&
+           protocol != conn->listener->only;
+}
+
+static void let_wait(struct sp_conn *conn)
+{
+    ev_timer_stop(conn->loop, &conn->timer);
+    sp_conn_pause(conn, true);
+}
+
 static bool take_header(struct sp_conn *conn)
 {
     int protocol;
@@ -528,6 +544,10 @@ static bool take_header(struct sp_conn *conn)
     if (buf_length(&conn->in) < HEADER_SIZE)
         return false;
     protocol = sp_header_read(buf_front(&conn->in));
+    if (is_to_wait(conn, protocol)) {
+        let_wait(conn);
+        return false;
+    }
     consume(conn, HEADER_SIZE);
     ev_timer_stop(conn->loop, &conn->timer);
     conn->active_at = mono_now();
@@ -1050,15 +1070,33 @@ static void try_dial(struct sp_conn *conn)
 
 /* Nothing was handled there, so all may go again (PROTOCOL 1). Somebody who closes on us for good is
  * not asked for ever. */
+static bool has_lasted(struct mono since, int64_t ms)
+{
+    return mono_is_set(since) && mono_diff_ms(mono_now(), since) >= ms;
+}
+
+/* Who sends a header, and no word, is starting. When that fails there will be another. */
 static bool may_dial_again(const struct sp_conn *conn)
 {
-    return conn->limits.again && !conn->settled && conn->state < FLUSHING &&
-           !(mono_is_set(conn->unheard_since) &&
-             mono_diff_ms(mono_now(), conn->unheard_since) >= UNHEARD_MS);
+    if (!conn->limits.again || conn->settled || conn->state >= FLUSHING)
+        return false;
+    return conn->state == OPEN ? !has_lasted(conn->starting_since, sp_starting_ms)
+                               : !has_lasted(conn->unheard_since, sp_unheard_ms);
+}
+
+static void note_end(struct sp_conn *conn)
+{
+    struct mono *since = conn->state == OPEN ? &conn->starting_since : &conn->unheard_since;
+
+    if (conn->state == OPEN)
+        conn->unheard_since = (struct mono){0};
+    if (!mono_is_set(*since))
+        *since = mono_now();
 }
 
 static void dial_again(struct sp_conn *conn)
 {
+    note_end(conn);
     ev_io_stop(conn->loop, &conn->reader);
     ev_io_stop(conn->loop, &conn->writer);
     ev_idle_stop(conn->loop, &conn->more);
@@ -1072,8 +1110,6 @@ static void dial_again(struct sp_conn *conn)
     conn->out_kept = 0;
     consume(conn, buf_length(&conn->in));
     conn->partial_since = (struct mono){0};
-    if (!mono_is_set(conn->unheard_since))
-        conn->unheard_since = mono_now();
     set_timer(conn, RETRY_MS);
 }
 
@@ -1274,6 +1310,16 @@ void sp_listener_rest(struct sp_listener *listener)
     ev_timer_stop(listener->loop, &listener->retry);
 }
 
+void sp_listener_greet(struct sp_listener *listener, int only)
+{
+    listener->only = only;
+    for (struct sp_conn *conn = listener->conns; conn; conn = conn->next)
+        if (conn->state == GREETING && conn->paused) {
+            set_timer(conn, SP_HANDSHAKE_MS);
+            sp_conn_pause(conn, false);
+        }
+}
+
 void sp_listener_each(struct sp_listener *listener, void (*visit)(struct sp_conn *, void *),
                       void *ctx)
 {
@@ -1378,7 +1424,7 @@ bool sp_conn_has_before(const struct sp_conn *conn, uint64_t place)
 void sp_conn_settle(struct sp_conn *conn)
 {
     conn->settled = true;
-    conn->unheard_since = (struct mono){0};
+    conn->unheard_since = conn->starting_since = (struct mono){0};
     let_go(conn);
 }
 

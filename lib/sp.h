@@ -31,6 +31,8 @@ enum {
     SP_FRAME_HEADER = 9,        /* 01, then the length of the body */
     SP_REQUEST_HEADER_MAX = 64, /* bytes of the words before a REQ body: nng's own bound is 15 hops */
 };
+/* See sp_conn_settle(); variables for the tests. */
+extern int64_t sp_unheard_ms, sp_starting_ms;
 enum { SP_HANDSHAKE_MS = 5000, SP_PARTIAL_MS = 30000, SP_IDLE_MS = 10000 };
 
 struct sp_limits {
@@ -70,6 +72,9 @@ struct sp_listener *sp_listen(struct ev_loop *loop, int fd, const struct sp_limi
                               const struct sp_handlers *handlers, void *data);
 /* Accepts nobody any more: who dials waits in the queue. */
 void sp_listener_rest(struct sp_listener *listener);
+/* Greets only dialers of this protocol; others wait, without an answer, until all are greeted (0,
+ * the default). */
+void sp_listener_greet(struct sp_listener *listener, int only);
 /* Stops accepting and closes every connection (no on_close calls). Takes NULL. keep_fd leaves the
  * listening descriptor open and returns it (an actor's mailbox outlives it), else returns -1. */
 int sp_listener_destroy(struct sp_listener *listener, bool keep_fd);
@@ -85,11 +90,12 @@ struct sp_conn *sp_dial(struct ev_loop *loop, const char *run_dir, const char *p
                         enum sp_protocol protocol, struct mono deadline,
                         const struct sp_limits *limits, const struct sp_handlers *handlers, void *data);
 
-/* Messages to a mailbox (limits.again; PROTOCOL 1). Everything that is sent is kept until the owner says
- * sp_conn_settle(): the other side has begun to handle what comes. A connection that ends before that is
- * dialled again, and all goes again, in order; after 5 s of such ends it is given up ("end of stream").
- * Once settled, a frame is kept until the kernel has taken all of it. In on_close, what was kept can be
- * taken away, to be sent on another connection. */
+/* Messages to a mailbox (limits.again; PROTOCOL 1). Everything that is sent is kept until the owner
+ * says sp_conn_settle(): the other side has begun to handle what comes. A connection that ends
+ * before that is dialled again, and all goes again, in order; after 5 s of such ends it is given up
+ * ("end of stream"), or, when the other has sent its header each time and is just not ready, after
+ * 60 s. Once settled, a frame is kept until the kernel has taken all of it. In on_close, what was
+ * kept can be taken away, to be sent on another connection. */
 void sp_conn_settle(struct sp_conn *conn);
 /* Whole frames, in order; the caller frees it. */
 struct buf sp_conn_leftover(struct sp_conn *conn);

@@ -380,12 +380,14 @@ typedef void troupe_on_event(struct troupe *self, enum troupe_event_kind kind,
 
 enum { TROUPE_LAST = 1 }; /* first what was shared last under topics of this beginning */
 
-/* Subscribes to topics of `who` that begin with `topic` ("" is all): to its present incarnation, or to
- * the next one while it is being restarted. A service's actor is started for it, wherever that is; a
- * subscription does not keep it from its idle stop, and does not go along to where it lives next:
- * TROUPE_ENDED tells of its end (`down shutdown idle`, `down REASON`; `noconnection` when its node is out
- * of reach), and who subscribes again has the next life, on whichever node. on_event is first called after this has returned. Returns the
- * subscription's number, or 0 with errno as troupe_cast(). */
+/* Subscribes to topics of `who` that begin with `topic` ("" is all): to its present incarnation, or
+ * to the next one while it is being restarted. A service's actor is started for it, wherever that
+ * is; a subscription does not keep it from its idle stop, and does not go along to where it lives
+ * next: TROUPE_ENDED tells of its end (`down shutdown idle`, `down REASON`; `noconnection` when its
+ * node is out of reach), and who subscribes again has the next life, on whichever node. Of the
+ * 1,024 connections of a mailbox at most 896 may be kept by subscribers and nng's PUSH and SUB
+ * clients: one more ends as `overloaded`. on_event is first called after this has returned. Returns
+ * the subscription's number, or 0 with errno as troupe_cast(). */
 TROUPE_EXPORT uint64_t troupe_subscribe(struct troupe *self, const char *who, const char *topic,
                                         unsigned flags, troupe_on_event *on_event, void *data);
 /* Ends it; on_event is not called any more. */

@@ -463,6 +463,55 @@ depth_is() { # ADDRESS DEPTH
     [[ $(column_of in shop/teller) == $((before + 4)) ]]
 }
 
+# steadily ADDRESS LINE: a hundred a second, until it is ended.
+steadily() {
+    python3 - "$@" <<'PY'
+import os, socket, struct, sys, time
+box = socket.socket(socket.AF_UNIX)
+box.connect(os.path.join(os.environ["TROUPE_RUN"], sys.argv[1]))
+line = sys.argv[2].encode()
+box.sendall(b"\0SP\0\0\x50\0\0")
+due = time.monotonic()
+while True:
+    box.sendall(struct.pack(">BQ", 1, len(line)) + line)
+    due += 0.01
+    time.sleep(max(0, due - time.monotonic()))
+PY
+}
+
+# in_rate_of ADDRESS: what it receives in a second.
+in_rate_of() {
+    troupe ps -o path,in_rate "$1" | cut -f2
+}
+
+has_come() { # ADDRESS
+    (($(column_of in "$1") > 0))
+}
+
+@test "ps looks twice when it is to tell rates, and tells those of an actor that hangs" {
+    local rate
+    shop
+    steadily shop/counter "add	1" >/dev/null 3>&- 4>&- &
+    register_pid $!
+    wait_until 5 has_come shop/counter
+    rate=$(in_rate_of shop/counter)
+    echo "# $rate a second"
+    ((rate >= 50 && rate <= 150))
+    run troupe ps --rates shop/counter
+    assert_line --index 0 --regexp ' MBOX +IN/S +OUT/S$'
+    assert_line --index 1 --regexp ' [0-9]+ +[0-9]+ +0$'
+    # hanging, it handles nothing, and is seen to
+    push_lines shop/teller "block	$DIR/go" nothing nothing
+    wait_until 5 is_busy shop/teller
+    wait_until 5 depth_is shop/teller 2
+    assert_equal "$(troupe ps -o path,mbox,in_rate,out_rate shop/teller)" $'shop/teller\t2\t0\t0'
+    touch go
+    # who came meanwhile has none yet; and who does not ask for rates does not wait for them
+    run troupe ps -o json shop/counter
+    assert_output --regexp '"in_rate": ?null'
+    refute_output --partial IN/S
+}
+
 push_lines() { # ADDRESS LINE…: on one connection
     python3 - "$@" <<'PY'
 import os, socket, struct, sys

@@ -649,6 +649,32 @@ pool_wrong() { # ARGS TEXT
     books_balance
 }
 
+# orders_are CUT_OR_HEAL: what the pool says to the supervisor of its workers.
+orders_are() {
+    echo "$1" >&"$CUTTER"
+    wait_until 5 grep -q "^$1" cutter.out
+}
+
+@test "stuck: a restart that nobody could be told of is ordered when somebody can" {
+    pool_up "size: 1, stuck: 500ms"
+    mkfifo cutter.in
+    exec {CUTTER}<>cutter.in
+    in_background cutter sh -c "exec python3 '$TOP/tests/helpers/cut_socket.py' '$TROUPE_RUN/t/crew/.supervisor' <cutter.in"
+    wait_until 5 grep -q ready cutter.out
+    troupe restart t/pool # by its new life, the supervisor is reached through the wire
+    wait_until 10 pool_is_up 1
+    incarnation=$(incarnation_of t/crew/1)
+    in_background_ask hung hang x
+    wait_until 10 count_is taken 1
+    orders_are cut
+    wait_until 10 answered hung "timeout stuck for 500ms in t/crew/1"
+    assert_equal "$(count_of restarted) $(incarnation_of t/crew/1)" "1 $incarnation"
+    orders_are heal
+    wait_until 10 pool_is_up 1
+    assert_equal "$(ask work y)" "1 y"
+    assert_equal "$(incarnation_of t/crew/1)" "$((incarnation + 1))" # told once is enough
+}
+
 @test "stuck: others go on meanwhile" {
     pool_up "size: 2, stuck: 500ms" "stop_signal: TERM"
     wait_until 10 pool_is_up 2

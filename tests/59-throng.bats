@@ -82,3 +82,96 @@ nobody_was_far_ahead() {
     assert_all_in_order 1200 30
     nobody_was_far_ahead 1200 25
 }
+
+# ---- who does not know the words ------------------------------------------------------------------
+
+# An actor, and CROWD clients of this kind that keep their connections (tests/helpers/sitters.py).
+crowd_of() { # KIND [BODY…]
+    yaml t.yaml <<'END'
+troupe: 1
+application: t
+supervisor:
+  children:
+    - {name: counter, module: counter}
+    - {name: listener, module: listener}
+END
+    node_up t.yaml
+    mkfifo crowd.in
+    in_background crowd sh -c "exec python3 '$TOP/tests/helpers/sitters.py' '$1' '$TROUPE_RUN/t/counter' 1100 ${2:-} <>crowd.in"
+}
+
+seated_are() { # N: that many sit now
+    [[ $(tail -n 1 crowd.out) == "seated $1" ]]
+}
+
+have_sat() { # N
+    awk -v n="$1" '$2 >= n { found = 1 } END { exit !found }' crowd.out
+}
+
+has_heard() { # ADDRESS TEXT
+    [[ $(ask "$1" heard) == "$2" ]]
+}
+
+# In a time in which nobody would have given up the seat by himself.
+is_answered() {
+    timeout $((30 * TEST_SCALE)) troupe call --timeout $((8 * TEST_SCALE))s t/counter add 0
+}
+
+@test "nng's askers, of whom each keeps its connection, do not keep others out" {
+    crowd_of req value
+    wait_until 20 have_sat 1000
+    run is_answered
+    assert_output 0
+    run timeout $((20 * TEST_SCALE)) "$BUILD/tests/helpers/nng_client" dial req "$TROUPE_RUN/t/counter" 20 nonsense
+    assert_success
+    assert_equal "$(grep -c '^!unknown_message' <<<"$output")" 20
+}
+
+@test "nng's askers that never rest have their turns: each is answered, and nothing is done twice" {
+    yaml t.yaml <<'END'
+troupe: 1
+application: t
+supervisor:
+  children:
+    - {name: counter, module: counter}
+END
+    node_up t.yaml
+    run timeout $((60 * TEST_SCALE)) python3 "$TOP/tests/helpers/askers.py" "$TROUPE_RUN/t/counter" 1300 40 $'add\t1'
+    assert_success
+    echo "# $output" >&3
+    assert_output --regexp '^answered 52000 resent [0-9]+$'
+    assert_equal "$(ask t/counter value)" 52000
+}
+
+@test "who never says who it is does not keep others out" {
+    crowd_of mute
+    wait_until 20 have_sat 1000
+    run is_answered
+    assert_output 0
+}
+
+@test "those who keep their seats have not all of them, and one too many is told so" {
+    crowd_of sub
+    wait_until 20 seated_are 896
+    run is_answered
+    assert_output 0
+    ask t/listener subscribe t/counter "" 0
+    wait_until 5 has_heard t/listener "ended overloaded too many subscribers"
+    seated_are 896
+}
+
+# Somebody has gone, and somebody else has come: since there were so many lines.
+has_changed() { # LINES
+    (($(wc -l <crowd.out) > $1))
+}
+
+@test "nng's pushers have not all the seats, either, and one that is quiet makes room for another" {
+    local lines
+    crowd_of push
+    wait_until 20 seated_are 896
+    run is_answered
+    assert_output 0
+    lines=$(wc -l <crowd.out)
+    wait_until 20 has_changed "$lines" # who is quiet for ten seconds
+    wait_until 10 seated_are 896
+}

@@ -226,6 +226,21 @@ END
     [[ $(ask shop/things/c hit) == 1 ]]
 }
 
+@test "F23: a circle by which an id is called that is only starting is a deadlock, too" {
+    yaml circle.yaml <<END
+troupe: 1
+application: shop
+supervisor:
+  children:
+    - {name: talker, module: talker}
+    - name: callers
+      service: {module: caller, args: {to: shop/talker, with: shop/callers/1, name: answer}}
+END
+    node_up circle.yaml
+    run ask shop/callers/1 answer
+    assert_output '!deadlock'
+}
+
 @test "F36: a call's deadline holds while the actor starts, and the actor is there all the same" {
     service_up
     start=$(now_ms)

@@ -113,7 +113,7 @@ static void forget_if_done(struct pool_crew *crew, struct pool_worker *worker)
 /* It is no child any more. One that is wanted is waited for: it will be ordered again. */
 static void set_gone(struct pool_crew *crew, struct pool_worker *worker)
 {
-    worker->is_there = worker->is_leaving = worker->seat.is_up = false;
+    worker->is_there = worker->is_ready = worker->is_leaving = worker->seat.is_up = false;
     if (!crew->wanted)
         leave_seat(crew, worker);
 }
@@ -124,6 +124,7 @@ static bool set_state(struct pool_worker *worker, bool is_ready, uint64_t incarn
     bool was_up = worker->seat.is_up;
 
     worker->is_there = worker->is_known = true;
+    worker->is_ready = is_ready;
     worker->incarnation = incarnation;
     worker->seat.is_up = is_ready && incarnation != worker->lost;
     return worker->seat.is_up != was_up;
@@ -184,6 +185,14 @@ static unsigned count_orders(const struct pool_crew *crew, const char *verb)
     for (const struct crew_order *given = crew->orders; given; given = given->next)
         count += strcmp(given->verb, verb) == 0;
     return count;
+}
+
+static bool is_under_order(const struct pool_crew *crew, const char *verb, const char *name)
+{
+    for (const struct crew_order *given = crew->orders; given; given = given->next)
+        if (strcmp(given->verb, verb) == 0 && strcmp(given->name, name) == 0)
+            return true;
+    return false;
 }
 
 /* The one of the lowest number that has no seat. One that was about to leave stays, or comes again.
@@ -266,12 +275,33 @@ void pool_crew_resize(struct pool_crew *crew, size_t wanted)
     adjust(crew);
 }
 
+/* A life that is condemned and goes on. One that a person has stopped meanwhile is not to be
+ * started. */
+static bool is_to_restart(const struct pool_crew *crew, const struct pool_worker *worker)
+{
+    return worker->is_ready && worker->condemned == worker->incarnation &&
+           !is_under_order(crew, CONTROL_RESTART, worker->name);
+}
+
+/* The order may have failed, or not been heard: without it, a worker that is stuck would never be
+ * one again. */
+static void order_restarts(struct pool_crew *crew)
+{
+    struct pool_worker *worker, *next;
+    bool failed = false;
+
+    HASH_ITER (hh, crew->all, worker, next)
+        if (is_to_restart(crew, worker))
+            failed |= order(crew, CONTROL_RESTART, worker) < 0;
+    if (failed && crew->peer)
+        try_again(crew, ORDER_MS);
+}
+
 void pool_crew_restart(struct pool_crew *crew, struct pool_worker *worker)
 {
-    if (order(crew, CONTROL_RESTART, worker) < 0)
-        troupe_log(crew->self, "error", "pool.order", "order", CONTROL_RESTART, "worker",
-                   worker->path, "why", "its supervisor cannot be asked", NULL);
+    worker->condemned = worker->incarnation;
     pool_crew_lost(crew, worker, worker->incarnation);
+    order_restarts(crew);
 }
 
 void pool_crew_released(struct pool_crew *crew, struct pool_worker *worker)
@@ -338,6 +368,7 @@ static void on_rows(struct pool_crew *crew, const struct rows *rows)
     crew->handlers.on_change(crew);
     HASH_ITER (hh, crew->all, worker, next)
         pool_crew_released(crew, worker);
+    order_restarts(crew);
     adjust(crew);
 }
 
@@ -413,6 +444,8 @@ static void on_failed(struct pool_crew *crew, const struct crew_order *given, co
         on_add_failed(crew, worker, why);
     else if (strcmp(given->verb, CONTROL_REMOVE) == 0)
         stays(worker);
+    else
+        try_again(crew, ORDER_MS);
 }
 
 static void on_done(struct pool_crew *crew, const struct crew_order *given)
@@ -421,6 +454,8 @@ static void on_done(struct pool_crew *crew, const struct crew_order *given)
 
     if (worker && strcmp(given->verb, CONTROL_ADD_TEMPLATE) == 0)
         worker->is_ordered = false;
+    else if (worker && strcmp(given->verb, CONTROL_RESTART) == 0)
+        worker->condemned = 0;
     adjust(crew);
 }
 
@@ -536,10 +571,12 @@ static void on_again(struct troupe *self, uint64_t count, void *data)
     (void)self;
     (void)count;
     crew->again = 0;
-    if (crew->peer)
-        adjust(crew);
-    else
+    if (!crew->peer) {
         dial(crew);
+        return;
+    }
+    order_restarts(crew);
+    adjust(crew);
 }
 
 static void try_again(struct pool_crew *crew, int64_t ms)

@@ -28,12 +28,14 @@ struct pool_worker {
     struct pool_seat seat; /* running: counted by the pool */
     bool is_seated;        /* it gets jobs, when it is up */
     bool is_there;         /* a child of its supervisor */
+    bool is_ready;         /* … of which it says that it is ready */
     bool is_listed;        /* … in what its supervisor has just told */
     bool is_known;         /* … or has been one */
     bool is_ordered;       /* to be added, and not answered yet */
     bool is_leaving;       /* ordered to be removed, and not gone yet */
     uint64_t incarnation;  /* the last that was heard of */
     uint64_t lost;         /* one that is known to be down, or condemned */
+    uint64_t condemned;    /* … to be restarted by its supervisor */
     struct pool_lane lane; /* the jobs that wait for it */
     struct pool_counts counts;
     const char *name; /* in path */
@@ -82,7 +84,7 @@ struct pool_worker *pool_crew_find(const struct pool_crew *crew, const char *nam
 void pool_crew_resize(struct pool_crew *crew, size_t wanted);
 /* This incarnation is down, whatever was heard of it. */
 void pool_crew_lost(struct pool_crew *crew, struct pool_worker *worker, uint64_t incarnation);
-/* It is stuck: has it restarted by its supervisor. */
+/* It is stuck: has it restarted by its supervisor, which is told so until it has done it. */
 void pool_crew_restart(struct pool_crew *crew, struct pool_worker *worker);
 /* It has one job less: one that is leaving may go now; it may be freed. */
 void pool_crew_released(struct pool_crew *crew, struct pool_worker *worker);

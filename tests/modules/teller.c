@@ -24,6 +24,24 @@ static void on_keep(struct troupe *self, struct troupe_message *message)
     troupe_keep(message);
 }
 
+static void on_drop(struct troupe *self, struct troupe_message *message)
+{
+    (void)self;
+    troupe_drop(troupe_keep(message));
+}
+
+/* Is at it for so long; a sign of life now and then, or none. */
+static void on_toil(struct troupe *self, struct troupe_message *message)
+{
+    const struct timespec moment = {.tv_nsec = 50000000};
+
+    for (int64_t ms = troupe_int(message, 0); ms > 0; ms -= 50) {
+        nanosleep(&moment, NULL);
+        if (troupe_int(message, 1))
+            troupe_heartbeat(self);
+    }
+}
+
 static void on_nothing(struct troupe *self, struct troupe_message *message)
 {
     (void)self;
@@ -49,6 +67,8 @@ static const struct troupe_handler messages[] = {
     {"all", "iuIUfsB", "iuIUfsB", on_all, "answers with its arguments, one of each type"},
     {"fail", "s", "", on_fail, "answers with an error"},
     {"keep", "", "I", on_keep, "never answers"},
+    {"drop", "", "I", on_drop, "gives the message up"},
+    {"toil", "II", "", on_toil, "takes so many ms, with signs of life or without"},
     {"nothing", "", "", on_nothing, "answers with nothing"},
     {"publish", "s", "", on_publish, "publishes the text under the topic news"},
     {"block", "s", "", on_block, "handles nothing else until there is such a file"},

@@ -226,6 +226,61 @@ static void test_unheard(void)
     CHECK(wrong == 0, "without a HELLO all goes again, whole and in order");
 }
 
+/* Ends so many connections of a sender, each after its header or before that; closed: it has given
+ * up. */
+static struct outcome start_in_vain(unsigned times, bool header)
+{
+    static uint8_t bytes[MESSAGES * 1024];
+    struct sender sender = {.loop = loop_create()};
+    struct outcome outcome = {0};
+    int listener, fd;
+
+    snprintf(sender.dir, sizeof sender.dir, "/tmp/again.XXXXXX");
+    if (!mkdtemp(sender.dir))
+        return outcome;
+    listener = rundir_listen(sender.dir, "x");
+    send_all(&sender, SMALL);
+    for (unsigned i = 0; i < times && !sender.closed; i++) {
+        fd = take_one(&sender, listener);
+        if (header)
+            greet(fd, false);
+        loop_run_for(sender.loop, 5);
+        close(fd);
+        loop_run_for(sender.loop, 20);
+    }
+    outcome.closed = sender.closed;
+    if (!sender.closed) {
+        fd = take_one(&sender, listener);
+        greet(fd, true);
+        refs_of(bytes, read_some(&sender, fd, bytes, sizeof bytes), outcome.second, SMALL);
+        close(fd);
+    }
+    peer_close(sender.peer, false);
+    close(listener);
+    ev_loop_destroy(sender.loop);
+    unlinkat(AT_FDCWD, strcat(sender.dir, "/x"), 0);
+    sender.dir[strlen(sender.dir) - 2] = '\0';
+    rmdir(sender.dir);
+    return outcome;
+}
+
+static void test_starting(void)
+{
+    struct outcome starting, refused;
+
+    sp_unheard_ms = 100;
+    starting = start_in_vain(30, true);
+    refused = start_in_vain(100, false);
+    CHECK(starting.closed == 0 && strcmp(starting.second, "123") == 0,
+          "who tries to start, again and again, is waited for, and then has everything in order");
+    CHECK(refused.closed == 1, "who ends connections without a word is given up");
+    sp_starting_ms = 100;
+    starting = start_in_vain(100, true);
+    CHECK(starting.closed == 1, "and so is who tries to start for too long");
+    sp_unheard_ms = 5000;
+    sp_starting_ms = 60000;
+}
+
 /* Large ones are taken in part: a frame of which the kernel had not all goes again whole. */
 static void test_large(void)
 {
@@ -251,6 +306,7 @@ int main(void)
 {
     test_small();
     test_unheard();
+    test_starting();
     test_large();
     return tap_done();
 }

@@ -67,6 +67,53 @@ static void test_texts(void)
     CHECK(strlen(out) == REASON_MAX - 2, "a long one is cut between characters");
 }
 
+/* PART times n, as a path. */
+static const char *path_of(const char *part, int n)
+{
+    static char path[1024];
+
+    path[0] = '\0';
+    for (int i = 0; i < n; i++)
+        snprintf(path + strlen(path), sizeof path - strlen(path), "%s%s", i ? "/" : "", part);
+    return path;
+}
+
+static void test_long_cascades(void)
+{
+    char part[65], cause[REASON_MAX], out[REASON_MAX], again[REASON_MAX];
+    bool has_cause = true, is_first = true;
+
+    reason_cascade(path_of("longish", 60), "signal:SEGV", out);
+    tap_is_text(out + strlen(out) - 27, "/longish/longish signal:SEGV" + 1,
+                "a cascade from a long path ends with its cause");
+    CHECK(!strncmp(out, "cascade longish/.../longish/", 28) && strlen(out) > REASON_MAX - 10,
+          "of its path the middle is left out, and no more than must be");
+    memset(part, 'p', sizeof part - 1);
+    part[sizeof part - 1] = '\0';
+    memset(cause, 'c', sizeof cause - 1);
+    cause[sizeof cause - 1] = '\0';
+    for (int n = 1; n <= 7; n++) {
+        for (size_t length = 1; length < 80; length++) {
+            cause[length] = '\0';
+            reason_cascade(path_of(part, n), cause, out);
+            has_cause &=
+                !strcmp(out + strlen(out) - length, cause) && out[strlen(out) - length - 1] == ' ';
+            reason_cascade("other", out, again);
+            is_first &= !strcmp(out, again);
+            cause[length] = 'c';
+        }
+    }
+    CHECK(has_cause, "so it is with parts and causes of every length");
+    CHECK(is_first, "and a cascade of that keeps it");
+    reason_cascade(path_of(part, 7), cause, out);
+    CHECK(!strncmp(out, "cascade ppp", 11) && strlen(out) == REASON_MAX - 1 && strstr(out, "p ccc"),
+          "a long cause is cut at its end");
+    snprintf(cause, sizeof cause, "%s/%s@%s", part, part, part);
+    reason_cascade(cause, path_of(part, 2), out);
+    CHECK(!strncmp(out, "cascade .../ppp", 15) && strstr(out, "p@ppp"),
+          "where the first part has no room, the last is told, with its node");
+}
+
 static void test_needs_and_signals(void)
 {
     enum need need = NEED_NONE;
@@ -112,6 +159,7 @@ int main(void)
     test_exit_statuses();
     test_statuses();
     test_texts();
+    test_long_cascades();
     test_needs_and_signals();
     return tap_done();
 }
