@@ -186,11 +186,11 @@ has_lost() { # NODE
     at "$1" troupe log -n 1000 sys/node | grep -q 'event=node.lost messages='
 }
 
-hears_undelivered() {
-    [[ $(at west ask t/a heard) == *"undelivered t/g@east put down"* ]]
+next_life_refuses() {
+    [[ $(at west ask t/a heard) == *"undelivered t/g@east put unknown_message"* ]]
 }
 
-@test "casts that sys/node has taken for an actor that ends before it reads them come back to who asks" {
+@test "casts that sys/node has taken for an actor that ends before it reads them go to its next life" {
     local pid
 
     two_nodes
@@ -200,7 +200,7 @@ hears_undelivered() {
     assert_equal "$(at west ask t/a pour t/g@east 25 30000)" 25
     wait_until 20 has_come east 700000
     kill -KILL "$pid"
-    wait_until 20 hears_undelivered
+    wait_until 20 next_life_refuses
 }
 
 @test "casts of one who does not ask are counted, and the count is logged" {

@@ -38,6 +38,7 @@ struct store_server {
     const char *self;
     struct sp_listener *listener;
     TAILQ_HEAD(client_list, client) clients;
+    struct asked_list orphans; /* whose connection has ended */
 };
 
 /* ---- the verbs: where each value goes, and which come back ----------------------------------- */
@@ -356,10 +357,9 @@ static void on_answer(void *data, const struct store_answer *answer)
 
     if (asked->verb->op == STORE_REMINDER_PUT && answer->status == STORE_OK)
         herald_tell(asked->herald, asked->due);
-    if (asked->client) {
-        LIST_REMOVE(asked, entry);
+    LIST_REMOVE(asked, entry);
+    if (asked->client)
         reply(asked->client->peer, asked, answer);
-    }
     free(asked);
 }
 
@@ -439,6 +439,7 @@ static void client_destroy(struct client *client)
 
     while ((asked = LIST_FIRST(&client->asked))) {
         LIST_REMOVE(asked, entry);
+        LIST_INSERT_HEAD(&client->server->orphans, asked, entry);
         asked->client = NULL;
     }
     TAILQ_REMOVE(&client->server->clients, client, entry);
@@ -498,11 +499,23 @@ struct store_server *store_server_create(struct ev_loop *loop, int listen_fd, co
     server->herald = herald;
     server->self = self;
     TAILQ_INIT(&server->clients);
+    LIST_INIT(&server->orphans);
     server->listener = sp_listen(loop, listen_fd, &limits, &handlers, server);
     if (server->listener)
         return server;
     free(server);
     return NULL;
+}
+
+/* The store answers none of them any more. */
+static void forget_orphans(struct store_server *server)
+{
+    struct asked *asked;
+
+    while ((asked = LIST_FIRST(&server->orphans))) {
+        LIST_REMOVE(asked, entry);
+        free(asked);
+    }
 }
 
 void store_server_destroy(struct store_server *server)
@@ -517,5 +530,6 @@ void store_server_destroy(struct store_server *server)
         client_destroy(client);
     }
     sp_listener_destroy(server->listener, true);
+    forget_orphans(server);
     free(server);
 }

@@ -82,7 +82,7 @@ static void test_grid(void)
 static void test_column_values(void)
 {
     struct row row = an_actor();
-    struct column_view view = {"east", 66000000};
+    struct column_view view = {.node = "east", .now_us = 66000000};
     char scratch[COLUMN_TEXT_SIZE];
 
     tap_is_text(column_find("rst")->value(&row, &view, scratch), "7",
@@ -110,7 +110,7 @@ static void test_column_values(void)
 static void test_columns_as_json(void)
 {
     struct row row = an_actor();
-    struct column_view view = {"east", 66000000};
+    struct column_view view = {.node = "east", .now_us = 66000000};
     struct facts facts = {0};
     struct buf text = {0};
 
