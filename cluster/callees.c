@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <utlist.h>
 
 enum {
     OUTBOX = 1 << 20, /* for one mailbox here: no actor stops a session */
@@ -19,15 +20,28 @@ enum {
 struct incoming {
     struct switchboard_side *side;
     uint32_t id;
-    struct sp_conn *conn;
+    struct sp_conn *conn; /* NULL: what the same process sent there before is still on its way */
     bool is_open; /* the mailbox has said HELLO */
     bool is_paused; /* the session takes no more of its answers for now */
+    struct incoming *prev, *next; /* of those without conn */
     UT_hash_handle hh;
+    const char *to; /* in from, behind it */
+    char from[];
 };
+
+/* FROM TO: of what is sent there one after the other. */
+enum { WAY_MAX = 2 * CHANNEL_TEXT_MAX + 1 };
+
+static void way_of(const struct incoming *incoming, char out[WAY_MAX + 1])
+{
+    snprintf(out, WAY_MAX + 1, "%s %s", incoming->from, incoming->to);
+}
 
 static void forget_incoming(struct incoming *incoming)
 {
     HASH_DEL(incoming->side->incoming, incoming);
+    if (!incoming->conn)
+        DL_DELETE(incoming->side->board->delayed, incoming);
     free(incoming);
 }
 
@@ -113,62 +127,96 @@ static struct incoming *find_incoming(const struct switchboard_side *side, uint3
     return incoming;
 }
 
-/* A supervisor that is not there is gone; an actor's mailbox may be between two incarnations. NULL; or
- * why the other hears that there is no channel. */
-static const char *reach_mailbox(struct incoming *incoming, const char *to, const char *from)
+/* A supervisor that is not there is gone; an actor's mailbox may be between two incarnations. What the same
+ * process had sent there before is read first. NULL; or why the other hears that there is no channel. */
+static const char *reach_mailbox(struct incoming *incoming)
 {
     struct switchboard *board = incoming->side->board;
     struct sp_limits limits = {.max_outbox = OUTBOX};
     struct mono deadline = {0};
+    struct sp_conn *conn;
+    char way[WAY_MAX + 1];
     bool is_supervisor;
 
-    if (!is_mailbox(to, &is_supervisor))
+    if (!is_mailbox(incoming->to, &is_supervisor))
         return "noproc";
     if (HASH_COUNT(incoming->side->incoming) > board->channel_max)
         return "overloaded";
     if (is_supervisor)
         deadline = mono_add_ms(mono_now(), DIAL_MS);
     limits.again = !is_supervisor;
-    incoming->conn = sp_dial(board->loop, board->run_dir, to, SP_PAIR0, deadline, &limits,
-                             &mailbox_handlers, incoming);
-    return incoming->conn && peer_greet(incoming->conn, from) == 0 ? NULL : "overloaded";
+    way_of(incoming, way);
+    if (partings_have(&board->partings, way))
+        return NULL;
+    conn = sp_dial(board->loop, board->run_dir, incoming->to, SP_PAIR0, deadline, &limits,
+                   &mailbox_handlers, incoming);
+    if (!conn || peer_greet(conn, incoming->from) < 0) {
+        if (conn)
+            sp_conn_close(conn, false);
+        return "overloaded";
+    }
+    DL_DELETE(board->delayed, incoming);
+    incoming->conn = conn;
+    return NULL;
 }
 
-static struct incoming *create_incoming(struct switchboard_side *side, uint32_t id)
+/* What cannot be reached is forgotten, and the other told why. */
+static void reach_or_end(struct incoming *incoming)
 {
-    struct incoming *incoming = calloc(1, sizeof *incoming);
+    const char *why = reach_mailbox(incoming);
+
+    if (!why)
+        return;
+    trunk_tell_ended(incoming->side, incoming->id, why);
+    forget_incoming(incoming);
+}
+
+void callees_on_parted(struct partings *partings, const char *name)
+{
+    struct switchboard *board = container_of(partings, struct switchboard, partings);
+    struct incoming *incoming, *next;
+    char way[WAY_MAX + 1];
+
+    DL_FOREACH_SAFE(board->delayed, incoming, next)
+    {
+        way_of(incoming, way);
+        if (strcmp(way, name) == 0)
+            reach_or_end(incoming);
+    }
+}
+
+static struct incoming *create_incoming(struct switchboard_side *side,
+                                        const struct channel_frame *frame)
+{
+    struct incoming *incoming = calloc(1, sizeof *incoming + frame->from_size + frame->to_size + 2);
 
     if (!incoming)
         return NULL;
     incoming->side = side;
-    incoming->id = id;
+    incoming->id = frame->id;
+    memcpy(incoming->from, frame->from, frame->from_size);
+    incoming->to = memcpy(incoming->from + frame->from_size + 1, frame->to, frame->to_size);
     HASH_ADD(hh, side->incoming, id, sizeof incoming->id, incoming);
+    DL_APPEND(side->board->delayed, incoming);
     return incoming;
 }
 
 const char *callees_take_open(struct switchboard_side *side, const struct channel_frame *frame)
 {
-    char to[CHANNEL_TEXT_MAX + 1], from[CHANNEL_TEXT_MAX + 1];
     struct incoming *incoming;
     struct addr addr;
     const char *why;
+    char from[CHANNEL_TEXT_MAX + 1];
 
-    snprintf(to, sizeof to, "%.*s", (int)frame->to_size, frame->to);
     snprintf(from, sizeof from, "%.*s", (int)frame->from_size, frame->from);
     if (addr_parse(from, &addr, &why) < 0 || strcmp(addr.node, side->node) != 0)
         return "an address of another node as its own";
     if (find_incoming(side, frame->id))
         return "a channel's number twice";
-    incoming = create_incoming(side, frame->id);
+    incoming = create_incoming(side, frame);
     if (!incoming)
         return "out of memory";
-    why = reach_mailbox(incoming, to, from);
-    if (!why)
-        return NULL;
-    trunk_tell_ended(side, frame->id, why);
-    if (incoming->conn)
-        sp_conn_close(incoming->conn, false);
-    forget_incoming(incoming);
+    reach_or_end(incoming);
     return NULL;
 }
 
@@ -216,9 +264,12 @@ const char *callees_take_forth(struct switchboard_side *side, const struct chann
 /* What had been taken over for the mailbox still goes there. */
 static void leave(struct incoming *incoming)
 {
+    char way[WAY_MAX + 1];
+
+    way_of(incoming, way);
     if (incoming->is_open)
-        partings_take(&incoming->side->board->partings, incoming->conn);
-    else
+        partings_take(&incoming->side->board->partings, incoming->conn, way);
+    else if (incoming->conn)
         sp_conn_close(incoming->conn, false);
     forget_incoming(incoming);
 }

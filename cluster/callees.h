@@ -16,6 +16,8 @@ void callees_take_shut(struct switchboard_side *side, const struct channel_frame
 
 /* The session has ended: so do its channels. */
 void callees_end(struct switchboard_side *side);
+/* All that a process had sent to a mailbox has gone there: what it has sent since may follow. */
+void callees_on_parted(struct partings *partings, const char *name);
 /* It has room again: answers are taken from all mailboxes. */
 void callees_drained(struct switchboard_side *side);
 size_t callees_count(const struct switchboard_side *side);

@@ -80,7 +80,7 @@ static void forget_outgoing(struct outgoing *outgoing)
 static void leave(struct outgoing *outgoing)
 {
     sp_conn_hear_no_more(outgoing->conn);
-    partings_take(&outgoing->board->partings, outgoing->conn);
+    partings_take(&outgoing->board->partings, outgoing->conn, "");
     forget_outgoing(outgoing);
 }
 

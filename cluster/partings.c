@@ -1,6 +1,7 @@
 #include "partings.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -8,12 +9,27 @@ struct parting {
     struct partings *partings;
     struct sp_conn *conn;
     struct parting *prev, *next;
+    char name[];
 };
+
+bool partings_have(const struct partings *partings, const char *name)
+{
+    const struct parting *parting;
+
+    DL_FOREACH(partings->first, parting)
+    if (strcmp(parting->name, name) == 0)
+        return true;
+    return false;
+}
 
 static void forget(struct parting *parting)
 {
-    DL_DELETE(parting->partings->first, parting);
-    parting->partings->count--;
+    struct partings *partings = parting->partings;
+
+    DL_DELETE(partings->first, parting);
+    partings->count--;
+    if (!partings_have(partings, parting->name))
+        partings->on_over(partings, parting->name);
     free(parting);
 }
 
@@ -52,20 +68,21 @@ static void on_close(struct sp_conn *conn, const char *why)
     forget(parting);
 }
 
-void partings_take(struct partings *partings, struct sp_conn *conn)
+void partings_take(struct partings *partings, struct sp_conn *conn, const char *name)
 {
     static const struct sp_handlers handlers = {
         .on_message = on_message, .on_close = on_close, .on_drain = on_drain};
     struct parting *parting = NULL;
 
     if (sp_conn_queued(conn) > 0 && partings->count < partings->max)
-        parting = calloc(1, sizeof *parting);
+        parting = calloc(1, sizeof *parting + strlen(name) + 1);
     if (!parting) {
         sp_conn_close(conn, true);
         return;
     }
     parting->partings = partings;
     parting->conn = conn;
+    strcpy(parting->name, name);
     partings->count++;
     DL_APPEND(partings->first, parting);
     sp_conn_set_handlers(conn, &handlers);

@@ -13,13 +13,17 @@ struct parting;
 
 struct partings {
     struct losses *losses; /* borrowed */
+    /* None is left under this name. */
+    void (*on_over)(struct partings *partings, const char *name);
     unsigned max, count;   /* how many may wait at a time */
     struct parting *first;
 };
 
 /* Takes conn over. What it still says is heard by nobody. Beyond max, it has the time of
- * sp_conn_close(). */
-void partings_take(struct partings *partings, struct sp_conn *conn);
+ * sp_conn_close(). name (copied): who spoke by it to whom. */
+void partings_take(struct partings *partings, struct sp_conn *conn, const char *name);
+/* Is there one under this name? What is sent by another connection could be read before it. */
+bool partings_have(const struct partings *partings, const char *name);
 /* The same for all that wait. */
 void partings_finish(struct partings *partings);
 

@@ -77,7 +77,8 @@ int switchboard_start(struct switchboard *board, int mailbox_fd, unsigned descri
     const struct sp_limits limits = {.max_conns = descriptors / 2};
 
     callers_init(board);
-    board->partings = (struct partings){.losses = board->losses, .max = descriptors / PARTING_PART};
+    board->partings = (struct partings){
+        .losses = board->losses, .on_over = callees_on_parted, .max = descriptors / PARTING_PART};
     board->channel_max = descriptors / CHANNEL_PART;
     if (board->channel_max > CHANNEL_MAX)
         board->channel_max = CHANNEL_MAX;

@@ -62,6 +62,7 @@ struct switchboard {
     ev_timer look;                  /* at them, while there are any */
     unsigned channel_max;           /* that one session may open to mailboxes here */
     struct partings partings;       /* of both kinds */
+    struct incoming *delayed;       /* not dialled: what the same process sent there before goes first */
 };
 
 /* One session's channels. */

@@ -490,6 +490,33 @@ static void test_who_is_busy(void)
     end();
 }
 
+/* A sender that rests, and then has more to say, to a mailbox that is busy all the while. */
+static void test_order_over_a_rest(void)
+{
+    enum { CASTS = 24 };
+
+    cast_to_deaf(CASTS);
+    peer_close(client.peer, true);
+    (void)UNTIL(!switchboard_counts(&west.side).incoming);
+    dial("shop/db@west", "shop/a@east#1");
+    say(ENVELOPE_CALL, "", 9);
+    (void)UNTIL(switchboard_counts(&west.side).incoming == 1);
+    loop_run_for(loop, 50);
+    CHECK(actor.opened == 1, "what comes by another channel waits for what is on its way still");
+    peer_pause(actor.peer, false);
+    CHECK(UNTIL(actor.ref == 9) && actor.envelopes == CASTS + 1, "and is read behind it");
+    end();
+    cast_to_deaf(CASTS);
+    peer_close(client.peer, true);
+    (void)UNTIL(!switchboard_counts(&west.side).incoming);
+    dial("shop/db@west", "shop/a@east#1");
+    (void)UNTIL(switchboard_counts(&west.side).incoming == 1);
+    peer_close(client.peer, true);
+    client.peer = NULL;
+    CHECK(UNTIL(!switchboard_counts(&west.side).incoming), "who does not wait for that may go");
+    end();
+}
+
 /* The mailbox has ended, west has said so, and east does not know yet. */
 static void end_unheard(void)
 {
@@ -788,6 +815,7 @@ int main(void)
     test_full();
     test_mailbox_ends();
     test_who_is_busy();
+    test_order_over_a_rest();
     test_on_the_way();
     test_too_much_on_the_way();
     test_half_on_the_way();
