@@ -301,6 +301,19 @@ END
     [[ $(ask shop/things/3 hit) == 1 ]]
 }
 
+@test "the service hangs: so many first calls wait for it, and who would wait behind them is told overloaded" {
+    local pid
+
+    service_up 'max: 100'
+    pid=$(pid_of shop/things)
+    kill -STOP "$pid"
+    run swarm 1 hit 50010 50010 1 0 0 10000
+    kill -CONT "$pid"
+    assert_equal "$(tr ' ' '\n' <<<"$output" | sort)" 'overloaded=10
+timeout=50000'
+    wait_until 10 troupe call shop/things/0 hit
+}
+
 @test "who was refused again and again hears why each time, and is served as soon as there is room" {
     service_up 'max: 1'
     ask shop/things/1 hit
