@@ -126,6 +126,7 @@ struct store_config {
                             /SOCKET or   ADDRESS:PORT */
     const char *password; /* of postgres and redis; may be NULL */
     bool is_unsafe;       /* redis without appendonly and appendfsync always is taken as it is */
+    int64_t again_max_ms; /* a server that is away is tried so often at least; 0: every 2 s */
     /* Tells of a change for people: NULL when the store answers, else why it does not. May be NULL.
      */
     void (*on_trouble)(void *data, const char *why);

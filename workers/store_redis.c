@@ -19,8 +19,6 @@
 #include <string.h>
 
 enum {
-    AGAIN_MS = 100, /* after a failure, doubling */
-    AGAIN_MAX_MS = 2000,
     CONNECT_MS = 5000, /* from the beginning to READY */
     SHA_SIZE = 41,
     KEY_SIZE = 700,
@@ -36,7 +34,6 @@ struct redis {
     struct store *store;
     char *where, *password; /* NULL: none */
     bool is_unsafe, is_ready;
-    int64_t again_ms;
     redisAsyncContext *context; /* NULL: not connected, nor about to be */
     ev_timer timer;             /* without context: the next try; not ready: the limit */
     int setup_left;             /* answers until it is ready */
@@ -77,8 +74,7 @@ static void fall_back(struct redis *self, const char *why)
     snprintf(line, sizeof line, "redis: %.150s", why);
     store_set_trouble(self->store, line);
     store_put_all_back(self->store);
-    arm_timer(self, self->again_ms);
-    self->again_ms = self->again_ms * 2 < AGAIN_MAX_MS ? self->again_ms * 2 : AGAIN_MAX_MS;
+    arm_timer(self, store_again_ms(self->store));
 }
 
 /* All that was sent goes again, on the next connection: what of it was carried out is recognised.
@@ -818,7 +814,6 @@ static void count_setup(struct redis *self)
     if (--self->setup_left > 0)
         return;
     self->is_ready = true;
-    self->again_ms = AGAIN_MS;
     ev_timer_stop(store_loop(self->store), &self->timer);
     store_set_trouble(self->store, NULL);
     store_wake(self->store);
@@ -1022,7 +1017,6 @@ static void *create(struct store *store, const struct store_config *config, stru
         return NULL;
     }
     self->is_unsafe = config->is_unsafe;
-    self->again_ms = AGAIN_MS;
     ev_init(&self->timer, on_timer);
     arm_timer(self, 0);
     return self;

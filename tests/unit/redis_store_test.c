@@ -3,7 +3,11 @@
 #include "tap.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
+
+enum { STORE_TRY_MS = 100 };
 
 static char base[64], socket_path[96], relay_path[96];
 static const char *is_cluster = "no";
@@ -171,6 +175,36 @@ static void check_cluster(struct store_server_kind *kind)
     server_end();
 }
 
+/* Takes whoever comes and lets go at once; how often within the time in which a pause that grew to
+ * its bound by itself would let it be tried four times. */
+static void check_pace(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct store_config config = {
+        .backend = "redis", .where = relay_path, .again_max_ms = STORE_TRY_MS};
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), tries = 0;
+    struct store *store;
+
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", relay_path);
+    CHECK(bind(listener, (struct sockaddr *)&address, sizeof address) == 0 &&
+              listen(listener, 1) == 0,
+          "a server that is of no use");
+    store = suite_open(&config);
+    for (int i = 0; i < 30 && tries < 12; i++) {
+        int fd;
+
+        suite_run(STORE_TRY_MS);
+        while ((fd = accept(listener, NULL, NULL)) >= 0) {
+            close(fd);
+            tries++;
+        }
+    }
+    CHECK(tries >= 12, "one that is away is tried as often as is wanted: %d times", tries);
+    store_close(store);
+    close(listener);
+    unlink(relay_path);
+}
+
 static void check_where(void)
 {
     struct error err;
@@ -191,6 +225,7 @@ int main(void)
     snprintf(relay_path, sizeof relay_path, "%s/relay", base);
     kind.config = (struct store_config){.backend = "redis", .where = socket_path};
     kind.relayed = (struct store_config){.backend = "redis", .where = relay_path};
+    check_pace();
     server_start(&kind);
     if (tap_ok(wait_for_server(), "the server answers")) {
         check_migration(&kind.config);
