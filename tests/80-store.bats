@@ -206,6 +206,23 @@ END
     assert_output --partial "market/carts: state: false: the module keeps state"
 }
 
+@test "what keeps state is the node's own user: a module that says so itself is complained of at the user" {
+    yaml cart.yaml <<'END'
+troupe: 1
+application: market
+supervisor:
+  children:
+    - {name: cart, module: cart, user: 65534}
+    - {name: carts, service: {module: cart, max: 10, user: 65534}}
+    - {name: said, service: {module: cart, max: 10, user: 65534, state: true}}
+END
+    run -7 troupe check cart.yaml
+    assert_line --partial "cart.yaml:5:34: market/cart: user: the module keeps state, and the store serves"
+    assert_line --partial "cart.yaml:6:54: market/carts: service: user: the module keeps state, and the store"
+    assert_line --partial "cart.yaml:7:66: market/said: service: state: true: the store serves the node's own user only"
+    refute_output --partial "cart: state"
+}
+
 @test "an actor that keeps state on a node without a store fails to start by name" {
     export LD_LIBRARY_PATH=$BUILD/lib # what is copied has it no longer beside itself
     cp "$BUILD/workers/counter.so" later.so

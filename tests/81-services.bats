@@ -387,6 +387,30 @@ timeout=50000'
     is_not_there 1
 }
 
+@test "a link in the config to an actor of the same file's service: who has it waits for the actor, and ends with it" {
+    service_up
+    yaml fans.yaml <<END
+troupe: 1
+application: fans
+depends_on: [shop]
+supervisor: {children: [{name: fan, module: talker, link: [shop/things/1]}]}
+END
+    sed -i '/name: talker/s/.*/    - {name: talker, module: talker, link: [shop\/things\/2]}/' shop.yaml
+    troupe check shop.yaml fans.yaml
+    in_background up troupe up -d fans.yaml
+    is_in() { [[ $(state_of fans/fan) == "$1" ]]; }
+    wait_until 10 is_in waiting
+    ask shop/things/1 hit
+    wait_until 10 is_in ready
+    fan=$(pid_of fans/fan)
+    kill -KILL "$(pid_of shop/things/1)"
+    wait_until 10 process_is_gone "$fan"
+    wait_until 10 is_in waiting
+    troupe why fans/fan | grep -q 'cascade shop/things/1 signal:KILL'
+    ask shop/things/1 hit
+    wait_until 10 is_in ready
+}
+
 @test "keys of a service: what is wrong is named" {
     yaml bad.yaml <<END
 troupe: 1
