@@ -456,6 +456,58 @@ store_says() {
     assert_equal "$(ask shop/keeper add 5)" 5
 }
 
+# cluster_server NAME: one of a cluster, without a slot as yet, at port ${CLUSTER[NAME]}
+cluster_server() {
+    CLUSTER[$1]=$(free_port)
+    mkdir "$DIR/redis-$1"
+    run_server redis-server --bind 127.0.0.1 --port "${CLUSTER[$1]}" --dir "$DIR/redis-$1" --cluster-enabled yes \
+        --cluster-port "$(free_port)" --appendonly yes --appendfsync always --save ''
+    wait_until 10 cluster_ask "$1" ping
+}
+
+cluster_ask() { # NAME COMMAND…
+    redis-cli -e -p "${CLUSTER[$1]}" "${@:2}"
+}
+
+move_slots() { # FIRST LAST: from b to a, as both are told
+    local name
+
+    for name in a b; do
+        seq -f "cluster setslot %.0f node $(cluster_ask a cluster myid)" "$1" "$2" | cluster_ask "$name" >/dev/null
+    done
+}
+
+@test "a Redis that is one of several is refused by name, whichever keys are its own; alone with all of them it is used" {
+    local -A CLUSTER=()
+    local why='of a cluster, not all keys are its own: expected one server that has all'
+
+    require redis-server redis-cli
+    echo text >text
+    cluster_server a
+    keeper_yaml "store: redis://127.0.0.1:${CLUSTER[a]}"
+    sed -i '/keeper/s/module: keeper, state: true/exec: [sleep, infinity]/' shop.yaml
+    node_up shop.yaml
+    wait_until 5 store_says "unreachable: redis: $why (CLUSTERDOWN "
+    cluster_server b
+    cluster_ask b cluster addslotsrange 0 16383
+    cluster_ask a cluster meet 127.0.0.1 "${CLUSTER[b]}" "$(cluster_ask b config get cluster-port | tail -n 1)"
+    wait_until 20 store_says "$why (MOVED "
+    run -6 troupe state put -f text shop/other main
+    assert_output --partial "$why (MOVED "
+    move_slots 16383 16383
+    wait_until 20 store_says "$why (2 share them)"
+    run -6 troupe state put -f text shop/other main
+    assert_output --partial "$why (2 share them)"
+    move_slots 0 16382
+    wait_until 20 store_answers
+    troupe state put -f text shop/other main
+    assert_equal "$(troupe state get shop/other main)" text
+}
+
+store_answers() {
+    ! store_says unreachable
+}
+
 @test "on a full disk saves fail by name, the actor goes on, and with room again it saves" {
     ((EUID == 0)) || skip "only root mounts a small disk"
     keeper_yaml

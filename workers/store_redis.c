@@ -709,17 +709,49 @@ static void take_reply(struct redis *self, struct store_job *job, const redisRep
     store_finish(self->store, job);
 }
 
+static bool begins_with_one_of(const char *error, const char *const *heads)
+{
+    for (; *heads; heads++)
+        if (!strncmp(error, *heads, strlen(*heads)))
+            return true;
+    return false;
+}
+
+/* Not all keys are this server's. */
+static bool is_of_cluster(const char *error)
+{
+    static const char *const heads[] = {"MOVED",     "ASK",         "TRYAGAIN",
+                                        "CROSSSLOT", "CLUSTERDOWN", NULL};
+
+    return begins_with_one_of(error, heads) || strstr(error, "non local key");
+}
+
 /* Errors that are not the request's own: it goes again when they have passed. */
 static bool passes(const char *error)
 {
-    static const char *const heads[] = {"NOSCRIPT", "LOADING", "READONLY",    "MASTERDOWN", "BUSY",
-                                        "MISCONF",  "NOAUTH",  "CLUSTERDOWN", "NOREPLICAS"};
+    static const char *const heads[] = {"NOSCRIPT", "LOADING", "READONLY",   "MASTERDOWN", "BUSY",
+                                        "MISCONF",  "NOAUTH",  "NOREPLICAS", NULL};
 
-    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
-        if (!strncmp(error, heads[i], strlen(heads[i])))
-            return true;
-    }
-    return false;
+    return begins_with_one_of(error, heads) || is_of_cluster(error);
+}
+
+static void fail_of_cluster(struct redis *self, const char *said)
+{
+    char why[160];
+
+    snprintf(why, sizeof why,
+             "of a cluster, not all keys are its own: expected one server that has all (%.60s)",
+             said);
+    fail(self, why);
+}
+
+/* As fail(), by what the server has said. */
+static void fail_by_reply(struct redis *self, const char *error)
+{
+    if (is_of_cluster(error))
+        fail_of_cluster(self, error);
+    else
+        fail(self, error);
 }
 
 static void on_reply(redisAsyncContext *context, void *data, void *privdata)
@@ -733,7 +765,7 @@ static void on_reply(redisAsyncContext *context, void *data, void *privdata)
     if (reply->type != REDIS_REPLY_ERROR) {
         take_reply(self, privdata, reply);
     } else if (passes(reply->str)) {
-        fail(self, reply->str);
+        fail_by_reply(self, reply->str);
     } else {
         snprintf(why, sizeof why, "redis: %.150s", reply->str);
         store_finish_as(self->store, privdata, STORE_FAILED, why);
@@ -759,7 +791,7 @@ static bool is_good(struct redis *self, const redisReply *reply)
     if (!reply || !self)
         return false;
     if (reply->type == REDIS_REPLY_ERROR)
-        fail(self, reply->str);
+        fail_by_reply(self, reply->str);
     return reply->type != REDIS_REPLY_ERROR;
 }
 
@@ -795,6 +827,29 @@ static void on_config(redisAsyncContext *context, void *data, void *privdata)
     fail(self, why);
 }
 
+/* CLUSTER INFO's answer. How many serve keys, if it is of a cluster; the keys of a few would get
+ * there, and those of other actors not. */
+static void on_cluster(redisAsyncContext *context, void *data, void *privdata)
+{
+    struct redis *self = context->data;
+    const redisReply *reply = data;
+    const char *size;
+    char said[40];
+    int count;
+
+    (void)privdata;
+    if (!self || !reply)
+        return;
+    size = reply->type == REDIS_REPLY_ERROR ? NULL : strstr(reply->str, "cluster_size:");
+    count = size ? atoi(size + strlen("cluster_size:")) : 0;
+    if (count <= 1) { /* or it knows no clusters */
+        count_setup(self);
+        return;
+    }
+    snprintf(said, sizeof said, "%d share them", count);
+    fail_of_cluster(self, said);
+}
+
 static void on_loaded(redisAsyncContext *context, void *data, void *privdata)
 {
     struct redis *self = context->data;
@@ -810,9 +865,10 @@ static void set_up(struct redis *self)
 {
     redisAsyncContext *context = self->context;
 
-    self->setup_left = 3 + REDIS_SCRIPTS + (self->password != NULL);
+    self->setup_left = 4 + REDIS_SCRIPTS + (self->password != NULL);
     if (self->password)
         redisAsyncCommand(context, on_done, NULL, "AUTH %s", self->password);
+    redisAsyncCommand(context, on_cluster, NULL, "CLUSTER INFO");
     redisAsyncCommand(context, on_config, "yes", "CONFIG GET appendonly");
     redisAsyncCommand(context, on_config, "always", "CONFIG GET appendfsync");
     redisAsyncCommand(context, on_done, NULL, "EVAL %s 1 troupe:schema",
