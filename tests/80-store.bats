@@ -508,18 +508,30 @@ store_answers() {
     ! store_says unreachable
 }
 
-@test "on a full disk saves fail by name, the actor goes on, and with room again it saves" {
-    ((EUID == 0)) || skip "only root mounts a small disk"
-    keeper_yaml
+# The node of shop.yaml, whose store has a disk of 1 MB that only it sees.
+up_on_small_disk() {
     cat >inside <<END
 mkdir -p $TROUPE_STATE/store
 mount -t tmpfs -o size=1m none $TROUPE_STATE/store || exit 9
 timeout 20 troupe up -d shop.yaml || exit 8
 END
     timeout 30 unshare -m sh -e ./inside </dev/null 3>&- 4>&-
+}
+
+fill_disk() {
+    run nsenter -t "$(pid_of sys/store)" -m sh -c "head -c 2000000 /dev/zero >$TROUPE_STATE/store/ballast"
+}
+
+empty_disk() {
+    nsenter -t "$(pid_of sys/store)" -m rm "$TROUPE_STATE/store/ballast"
+}
+
+@test "on a full disk saves fail by name, the actor goes on, and with room again it saves" {
+    ((EUID == 0)) || skip "only root mounts a small disk"
+    keeper_yaml
+    up_on_small_disk
     ask shop/keeper add 5
-    store=$(pid_of sys/store)
-    run nsenter -t "$store" -m sh -c "head -c 2000000 /dev/zero >$TROUPE_STATE/store/ballast"
+    fill_disk
     head -c 500000 /dev/zero >large
     run -1 troupe state put -f large shop/other main
     assert_output --partial "full"
@@ -529,9 +541,46 @@ END
     run -8 ask shop/keeper add 1
     assert_output --partial "error state number: failed state.db: "
     number=$(ask shop/keeper number)
-    nsenter -t "$store" -m rm "$TROUPE_STATE/store/ballast"
+    empty_disk
     assert_equal "$(ask shop/keeper add 1)" $((number + 1))
     kill_actor shop/keeper
     wait_until 5 is_restarted shop/keeper 1
     assert_equal "$(ask shop/keeper number)" $((number + 1))
+}
+
+@test "on a full disk a service's actors live on, others fail to start by name, and nothing begins anew with nothing" {
+    local id=0 number failed=0
+
+    ((EUID == 0)) || skip "only root mounts a small disk"
+    yaml shop.yaml <<'END'
+troupe: 1
+application: shop
+supervisor:
+  children:
+    - {name: keepers, service: {module: keeper, max: 500, intensity: 1000}}
+END
+    up_on_small_disk
+    assert_equal "$(ask shop/keepers/gone add 5)" 5
+    troupe stop shop/keepers/gone
+    assert_equal "$(ask shop/keepers/live add 7)" 7
+    fill_disk
+    # what room is left in the files' pages is used up: each start writes
+    fails_to_start() { ! ask "shop/keepers/fill-$((id++))" number 2>why; }
+    wait_until 30 fails_to_start
+    assert_regex "$(cat why)" 'full|disk'
+    assert_equal "$(ask shop/keepers/live number)" 7
+    for _ in {1..20}; do
+        if number=$(ask shop/keepers/gone number); then
+            assert_equal "$number" 5
+        else
+            ((++failed))
+        fi
+    done
+    assert [ "$failed" -gt 0 ]
+    assert_equal "$(ask shop/keepers/live number)" 7
+    empty_disk
+    assert_equal "$(ask shop/keepers/gone number)" 5
+    assert_equal "$(ask shop/keepers/gone add 1)" 6
+    assert_equal "$(ask shop/keepers/live add 1)" 8
+    assert_equal "$(ask shop/keepers/fresh add 1)" 1
 }

@@ -488,6 +488,7 @@ is_in_state() { # NODE STATE
     wait_until 10 process_is_gone "$pid"
     wait_until 10 is_answered east "$id"
     is_owner "$id" east
+    ((SOAK == 0)) || holds_for 30000 is_answered east "$id"
     # shellcheck disable=SC2046
     kill -CONT $(cat pids) 2>/dev/null || true
     wait_until 20 are_in east west # as a new generation
@@ -650,7 +651,9 @@ END
     wait_until 10 are_many
     kill_host west
     wait "$one" && wait "$two"
-    cat one.out two.out
+    assert_equal "$(cat one.out two.out | tr ' ' '\n' | awk -F= '{ sum += $2 } END { print sum }')" 100000
+    run cat one.out two.out
+    refute_output --partial timeout
     never_two
     for id in $(seq 40); do
         wait_until 10 is_answered east "$id"
