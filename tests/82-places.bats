@@ -608,6 +608,26 @@ END
     assert_equal "$(noted '^end.shutdown. 1 ')" 1
 }
 
+@test "what a dead node has left in the store goes: places that nobody calls for again, and its own row" {
+    local id
+
+    LEASE=500ms
+    tree 'placement: hash'
+    company east west
+    id=$(id_of west)
+    kill_host west
+    wait_until 10 is_out west
+    assert_equal "$(rows "select count(*) from place where node = 'west'")" 1
+    nothing_is_left() { [[ -z $(rows "select 1 from place where node = 'west' union all select 1 from node where name = 'west'") ]]; }
+    wait_until 30 nothing_is_left
+    wait_until 10 is_answered east "$id"
+    is_owner "$id" east
+    use_node west
+    node_up west.yaml
+    wait_until 20 are_in east west
+    never_two
+}
+
 @test "F33: a node that is taken down ends its actors in order, and others have them at once" {
     local id
 
