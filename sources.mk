@@ -253,11 +253,13 @@ membership_test_UNITS := cluster/lease.c cluster/membership.c cluster/memory.c
 UNIT_TESTS += host_load_test node_load_test
 host_load_test_UNITS := cluster/host_load.c
 node_load_test_UNITS := cluster/node_load.c
-UNIT_TESTS += placing_test placement_test places_test
+UNIT_TESTS += placing_test placement_test places_test sweeper_test
 places_test_UNITS := cluster/exchange_wire.c cluster/fields.c cluster/host_load.c cluster/lease.c cluster/membership.c \
     cluster/memory.c cluster/node_load.c cluster/node_lock.c cluster/place.c cluster/placement.c cluster/places.c cluster/registry.c \
     cluster/rendezvous.c
 places_test_LIBS := -lmbedcrypto
+sweeper_test_UNITS := $(filter-out cluster/place.c cluster/places.c cluster/placement.c cluster/rendezvous.c cluster/exchange_wire.c,\
+    $(places_test_UNITS)) cluster/sweeper.c
 placing_test_UNITS := cluster/place.c cluster/lease.c cluster/membership.c cluster/memory.c
 placement_test_UNITS := cluster/placement.c cluster/rendezvous.c
 placement_test_LIBS := -lmbedcrypto
@@ -270,7 +272,7 @@ UNIT_TESTS += reminders_test
 reminders_test_UNITS := cluster/reminders.c cluster/rendezvous.c cluster/memory.c
 reminders_test_LIBS := -lmbedcrypto
 SERVICES_SOURCES := cluster/host_load.c cluster/lease.c cluster/ledger.c cluster/membership.c cluster/node_load.c cluster/node_lock.c cluster/place.c \
-    cluster/placement.c cluster/places.c cluster/registry.c cluster/rendezvous.c cluster/services.c
+    cluster/placement.c cluster/places.c cluster/registry.c cluster/rendezvous.c cluster/services.c cluster/sweeper.c
 REMINDERS_SOURCES := cluster/delivery.c cluster/reminders.c cluster/reminding.c
 # Guests of the gateway.
 UNIT_TESTS += gate_test errands_test

@@ -140,6 +140,11 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 void lease_promised(struct lease *lease, uint64_t generation, int64_t asked_ms, int64_t now_ms)
 {
     struct lease_member *member = find(lease, generation);
@@ -155,14 +160,26 @@ void lease_promised(struct lease *lease, uint64_t generation, int64_t asked_ms, 
                now_ms);
 }
 
-/* There is something to keep, and somebody who can help to keep it. */
-static bool is_to_ask(const struct lease *lease, int64_t now_ms)
+/* There is something to keep, and somebody who can help to keep it: from when on they are asked;
+ * INT64_MAX: nobody is. */
+static int64_t ask_ms(const struct lease *lease)
 {
-    return lease->table_ms && lease->count && lease_holds(lease, now_ms) &&
-           lease_is_silent(lease, now_ms);
+    int64_t silent_ms = lease->beaten_ms + 2 * lease->length_ms / LEASE_BEATS;
+
+    if (!lease->table_ms || !lease->count)
+        return INT64_MAX;
+    return later(silent_ms, lease->asked_ms + lease->length_ms / LEASE_QUESTIONS);
 }
 
 /* ---- time -------------------------------------------------------------------------------- */
+
+/* At its time, though the tick before came late; but what was missed is not made up for. */
+static void set_next_beat(struct lease *lease, int64_t now_ms)
+{
+    int64_t apart_ms = lease->length_ms / LEASE_BEATS;
+
+    lease->due_ms = later(lease->due_ms + apart_ms, now_ms + apart_ms / 2);
+}
 
 struct lease_orders lease_tick(struct lease *lease, int64_t now_ms)
 {
@@ -171,11 +188,12 @@ struct lease_orders lease_tick(struct lease *lease, int64_t now_ms)
     notice_end(lease, now_ms);
     orders.has_ended = lease->has_ended;
     lease->has_ended = false;
-    if (lease->is_lost || !lease->due_ms || now_ms < lease->due_ms)
+    if (lease->is_lost || !lease->due_ms)
         return orders;
-    lease->due_ms = now_ms + lease->length_ms / LEASE_BEATS;
-    orders.is_beat_due = true;
-    orders.is_asking = is_to_ask(lease, now_ms);
+    orders.is_beat_due = now_ms >= lease->due_ms;
+    orders.is_asking = lease_holds(lease, now_ms) && now_ms >= ask_ms(lease);
+    if (orders.is_beat_due)
+        set_next_beat(lease, now_ms);
     if (orders.is_asking)
         lease->asked_ms = now_ms;
     return orders;
@@ -187,5 +205,5 @@ int64_t lease_due_ms(const struct lease *lease)
 
     if (lease->has_ended)
         return 0;
-    return lease->is_held ? earlier(due_ms, lease->until_ms) : due_ms;
+    return lease->is_held ? earlier(earlier(due_ms, ask_ms(lease)), lease->until_ms) : due_ms;
 }

@@ -9,7 +9,9 @@
  *   L6  The store is silent: the members are asked whether it is silent for them too and whether
  *       they will declare nobody dead for so long. Each such promise counts from the time before
  *       the question was sent; the lease lasts as long as the promises of *all*, and no longer than
- *       60 s after the last beat that was taken. Alone there is nobody to ask.
+ *       60 s after the last beat that was taken. Alone there is nobody to ask. Their last beats may
+ *       be a fifth younger than ours, and until it is silent for them they promise nothing: they
+ *       are asked twice in a beat, as what is left of the lease then is for question and answer.
  *
  * Members are who might declare us dead by the short rule: those of the last table read, and those
  * that we have confirmed since that read was sent. A lease that has ended is only begun again by a
@@ -26,6 +28,7 @@
 
 enum {
     LEASE_BEATS = 5,             /* in the length of a lease */
+    LEASE_QUESTIONS = 10,        /* in the same, while the store is silent */
     LEASE_SILENT_MAX_MS = 60000, /* after the last beat nobody's promise counts */
     LEASE_MAX_MS = 30000,        /* of a length */
     LEASE_MIN_MS = 500,
@@ -79,7 +82,7 @@ void lease_confirm(struct lease *lease, uint64_t generation, int64_t now_ms);
 void lease_promised(struct lease *lease, uint64_t generation, int64_t asked_ms, int64_t now_ms);
 
 struct lease_orders lease_tick(struct lease *lease, int64_t now_ms);
-/* When to tick next; INT64_MAX: never. */
+/* When to tick next, at the latest; INT64_MAX: never. */
 int64_t lease_due_ms(const struct lease *lease);
 
 /* May anything of ours run now? */

@@ -5,6 +5,8 @@
 #include <unistd.h>
 #include <utlist.h>
 
+enum { READ_MS = 50 }; /* between two looks whether it is read */
+
 struct parting {
     struct partings *partings;
     struct sp_conn *conn;
@@ -28,7 +30,7 @@ static void forget(struct parting *parting)
 
     DL_DELETE(partings->first, parting);
     partings->count--;
-    if (!partings_have(partings, parting->name))
+    if (*parting->name && !partings_have(partings, parting->name))
         partings->on_over(partings, parting->name);
     free(parting);
 }
@@ -48,13 +50,18 @@ static void on_message(struct sp_conn *conn, const uint8_t *body, size_t size, i
         close(fd);
 }
 
-/* Who owned it may have asked to hear earlier. */
+/* Who owned it may have asked to hear earlier. What has a name ends when it is read, for what comes after
+ * that, and not by this, must not be read before. */
 static void on_drain(struct sp_conn *conn)
 {
+    struct parting *parting = sp_conn_data(conn);
+
     if (sp_conn_queued(conn) > 0)
         sp_conn_ask_drain(conn, 1);
+    else if (*parting->name)
+        sp_conn_set_idle_close(conn, READ_MS);
     else
-        part(sp_conn_data(conn));
+        part(parting);
 }
 
 static void on_close(struct sp_conn *conn, const char *why)
@@ -74,7 +81,8 @@ void partings_take(struct partings *partings, struct sp_conn *conn, const char *
         .on_message = on_message, .on_close = on_close, .on_drain = on_drain};
     struct parting *parting = NULL;
 
-    if (sp_conn_queued(conn) > 0 && partings->count < partings->max)
+    if ((sp_conn_queued(conn) > 0 || (*name && sp_conn_is_unread(conn))) &&
+        partings->count < partings->max)
         parting = calloc(1, sizeof *parting + strlen(name) + 1);
     if (!parting) {
         sp_conn_close(conn, true);

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { TICKS = 10 /* in the length of a lease */, LOOK_MS = 2000, LOOK_PACE_MS = 20 };
+enum { TICKS = 2 * LEASE_QUESTIONS /* in the length of a lease */, LOOK_MS = 2000, LOOK_PACE_MS = 20 };
 
 struct registry {
     struct registry_options options;

@@ -7,6 +7,7 @@
 #include "mono.h"
 #include "places.h"
 #include "rundir.h"
+#include "sweeper.h"
 #include "text.h"
 
 #include <fcntl.h>
@@ -36,6 +37,7 @@ struct services {
     struct ledger *ledger;
     struct registry *registry;
     struct places *places;
+    struct sweeper *sweeper;
     struct guest *guests;
 };
 
@@ -96,8 +98,13 @@ static void on_fenced(void *data)
 static void on_table(void *data)
 {
     const struct services *services = data;
+    const struct node_row *rows;
+    size_t n;
 
     places_on_table(services->places);
+    n = services_nodes(services, &rows);
+    if (n > 0)
+        sweeper_table(services->sweeper, rows, n, mono_now_ms());
 }
 
 static void on_silence(void *data)
@@ -428,6 +435,7 @@ struct services *services_create(const struct services_options *options)
     });
     services->places =
         places_create(options->node, services->ledger, services->registry, &on_places, services);
+    services->sweeper = sweeper_create(services->ledger, options->node, options->lease_ms);
     return services;
 }
 
@@ -440,6 +448,7 @@ void services_destroy(struct services *services)
     places_destroy(services->places);
     registry_destroy(services->registry);
     ledger_destroy(services->ledger);
+    sweeper_destroy(services->sweeper);
     HASH_ITER (hh, services->guests, guest, next) {
         drop_guest(guest);
     }

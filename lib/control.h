@@ -128,7 +128,7 @@ enum {
 #define CONTROL_PLACE_CLAIM "place-claim" /* ssssI SERVICE ID NODE GENERATION EPOCH(own one of before, or 0)
                                            * → I EPOCH */
 #define CONTROL_PLACE_FREE  "place-free"  /* ssI SERVICE ID EPOCH → nothing */
-#define CONTROL_PLACE_READ  "place-read"  /* ss SERVICE ID → ssI NODE GENERATION ("" "": free) EPOCH */
+#define CONTROL_PLACE_READ  "place-read"  /* ss SERVICE ID → ssI NODE GENERATION EPOCH, unless it is free */
 #define CONTROL_PLACE_LIST  "place-list"  /* sssssI SERVICE|"" NODE|"" GENERATION|"" AFTER|"" ID|"" LIMIT: of a
                                            * service, of a node, or all; those after that service and id
                                            * → words [SERVICE ID NODE GENERATION EPOCH]… */

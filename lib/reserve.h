@@ -16,7 +16,8 @@ bool reserve_is_in_use(void);
 /* Memory, from the reserve if need be; a process whose reserve is gone, too, ends. */
 void *reserve_malloc(size_t size);
 
-#define uthash_malloc(size) reserve_malloc(size)
 #include <uthash.h>
+#undef uthash_malloc
+#define uthash_malloc(size) reserve_malloc(size)
 
 #endif

@@ -29,6 +29,9 @@ struct summons {
     void *data;
     ev_timer again;
     bool is_of_node; /* sys/node is asked */
+    char *names[2];  /* what is asked for: its service, unless that is who is asked; its id */
+    struct words words;
+    int refused; /* an errno: it could not be asked, which is still to be told */
     const char *verb;
     char path[ADDR_PATH_MAX + 1], service[ADDR_PATH_MAX + 1];
     char mailbox[ADDR_PATH_MAX + sizeof RUNDIR_SUPERVISOR + 2]; /* of whom is asked */
@@ -117,7 +120,7 @@ static void on_answer(struct hotline_request *request, const struct envelope *en
     finish(summons, "", failure);
 }
 
-static void ask_in(struct summons *summons, int64_t ms)
+static void come_again(struct summons *summons, int64_t ms)
 {
     ev_now_update(summons->loop);
     ev_timer_set(&summons->again, (double)ms / 1000, 0.);
@@ -133,16 +136,30 @@ static void on_lost(struct hotline_request *request, const char *why, bool was_o
         finish(summons, "", strcmp(why, strerror(EACCES)) == 0 ? "denied" : "noproc");
         return;
     }
-    ask_in(summons, AGAIN_MS);
+    come_again(summons, AGAIN_MS);
 }
 
 static int ask(struct summons *summons)
 {
-    char *names[] = {summons->service, (char *)addr_name(summons->path)};
-    const struct words words = {summons->is_of_node ? 2 : 1, names + !summons->is_of_node};
-
-    return hotline_ask(summons->hotlines, summons->mailbox, summons->verb, &words,
+    summons->names[0] = summons->service;
+    summons->names[1] = (char *)addr_name(summons->path);
+    summons->words =
+        (struct words){summons->is_of_node ? 2 : 1, summons->names + !summons->is_of_node};
+    return hotline_ask(summons->hotlines, summons->mailbox, summons->verb, &summons->words,
                        &summons->request);
+}
+
+/* Too many wait for who would be asked, or memory or descriptors are short. */
+static void refuse(struct summons *summons, int error)
+{
+    char failure[REASON_MAX];
+
+    if (error == EAGAIN)
+        snprintf(failure, sizeof failure, "overloaded no room: %d wait for %.200s", HOTLINE_MOST,
+                 summons->is_of_node ? PEER_NODE : summons->service);
+    else
+        snprintf(failure, sizeof failure, "overloaded %s", strerror(error));
+    finish(summons, "", failure);
 }
 
 static void on_again(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -151,8 +168,8 @@ static void on_again(struct ev_loop *loop, ev_timer *timer, int revents)
 
     (void)loop;
     (void)revents;
-    if (ask(summons) < 0)
-        finish(summons, "", "down unknown");
+    if (summons->refused || ask(summons) < 0)
+        refuse(summons, summons->refused ? summons->refused : errno);
 }
 
 /* Whom is asked. */
@@ -186,15 +203,19 @@ static struct summons *begin(struct hotlines *hotlines, const char *path, const 
     summons->data = data;
     ev_init(&summons->again, on_again);
     snprintf(summons->path, sizeof summons->path, "%s", path);
-    if (find_mailbox(summons) == 0 && (after > 0 || ask(summons) == 0)) {
-        if (after > 0)
-            ask_in(summons, after);
-        return summons;
+    if (find_mailbox(summons) < 0) {
+        saved = errno;
+        summons_cancel(summons);
+        errno = saved;
+        return NULL;
     }
-    saved = errno;
-    summons_cancel(summons);
-    errno = saved;
-    return NULL;
+    if (after > 0) {
+        come_again(summons, after);
+    } else if (ask(summons) < 0) {
+        summons->refused = errno;
+        come_again(summons, 0);
+    }
+    return summons;
 }
 
 struct summons *summons_send(struct hotlines *hotlines, const char *path, char *node, unsigned *times,

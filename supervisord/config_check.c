@@ -176,7 +176,7 @@ static size_t step_down(const struct spec *supervisor, const char **rest)
     return i;
 }
 
-/* Is there a child at this path below supervisor ("" is supervisor itself)? */
+/* Is there a child at this path below supervisor ("" is supervisor itself), or may there be? */
 static bool exists(const struct spec *supervisor, const char *rest)
 {
     while (*rest) {
@@ -184,6 +184,8 @@ static bool exists(const struct spec *supervisor, const char *rest)
 
         if (!supervisor->supervisor)
             return false;
+        if (supervisor->supervisor->service)
+            return !strchr(rest, '/'); /* whatever its id is; below it there is nothing */
         i = step_down(supervisor, &rest);
         if (i == supervisor->supervisor->child_count)
             return false;

@@ -413,8 +413,8 @@ static const struct config_key node_keys[] = {
      .fallback_words = "sqlite: when a child says state: true, else none",
      .help = "Where the state of actors is kept: in files of this host (sqlite:, in the node's state "
              "folder, or in FOLDER, which several nodes of the host may share), in PostgreSQL, or "
-             "in Redis, which must write each change to its disk (appendonly yes, appendfsync "
-             "always)."},
+             "in Redis, one server for all keys, which must write each change to its disk "
+             "(appendonly yes, appendfsync always)."},
     {"store_password_file", TYPE_FILE_PATH, AT(store_password_file),
      .expected = "the path of a file", .example = "/etc/troupe/store-password",
      .sample = SAMPLE_COMMENTED,

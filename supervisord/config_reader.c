@@ -415,6 +415,14 @@ static void read_entry(struct reader *reader, const struct config_key *key,
     reader_leave(reader);
 }
 
+/* A program in place of the module of a service: that has been said. */
+static bool has_instead(enum config_section section, const struct config_key *key,
+                        const struct config_node *map)
+{
+    return section == SECTION_SERVICE && !strcmp(key->name, "module") &&
+           config_node_entry(map, "exec");
+}
+
 void reader_section(struct reader *reader, enum config_section section,
                     const struct config_node *map, unsigned kinds, void *into)
 {
@@ -426,10 +434,10 @@ void reader_section(struct reader *reader, enum config_section section,
             continue;
         if (entry && !config_node_is_absent(entry->value))
             read_entry(reader, key, entry, into);
-        else if (key->required)
-            complain(reader, "%s: missing: expected %s", key->name, key->expected);
-        else
+        else if (!key->required)
             read_default(reader, key, into);
+        else if (!has_instead(section, key, map))
+            complain(reader, "%s: missing: expected %s", key->name, key->expected);
     }
 }
 

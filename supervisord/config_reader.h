@@ -127,6 +127,8 @@ void check_module(struct reader *reader, const struct spec *child);
  * some. */
 void take_state(struct reader *reader, const struct config_node *map, const struct spec *child,
                 bool *state);
+/* That one keeps state: may it, as the user that it is? Said by what was written. */
+void check_keeper(struct reader *reader, const struct config_node *map, const struct spec *child);
 /* config_tree.c: one child from its map. declared: it needs a name of its own. */
 void read_child(struct reader *reader, const struct config_node *map, bool declared,
                 struct spec *child);

@@ -158,6 +158,8 @@ void read_service(struct reader *reader, const struct config_key *key,
     check_max(reader, node, form.service.max);
     check_instance(reader, node, &form.instance);
     take_state(reader, node, &form.instance, &form.service.state);
+    if (form.service.state)
+        check_keeper(reader, node, &form.instance);
     *(struct spec_supervisor **)at = make_supervisor(&form);
     if (!*(struct spec_supervisor **)at ||
         (reader->report->errors == errors && spread(*(struct spec_supervisor **)at) < 0))

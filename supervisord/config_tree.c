@@ -182,6 +182,22 @@ void take_state(struct reader *reader, const struct config_node *map, const stru
     *state = true;
 }
 
+void check_keeper(struct reader *reader, const struct config_node *map, const struct spec *child)
+{
+    bool is_said = is_given(map, "state");
+    struct scope scope;
+
+    if (!child->has_uid || child->uid == getuid())
+        return;
+    enter_key(reader, &scope, map, is_said ? "state" : "user");
+    if (is_said)
+        complain(reader, "true: the store serves the node's own user only: expected no user beside it");
+    else
+        complain(reader, "the module keeps state, and the store serves the node's own user only: "
+                         "expected no user");
+    reader_leave(reader);
+}
+
 static void check_significant(struct reader *reader, const struct spec *child)
 {
     if (reader->supervisor->auto_shutdown == AUTO_NEVER)
@@ -247,11 +263,8 @@ static void check_child(struct reader *reader, const struct spec *child,
         check_significant(reader, child);
         reader_leave(reader);
     }
-    if (child->keeps_state && child->has_uid && child->uid != getuid()) {
-        enter_key(reader, &scope, map, "state");
-        complain(reader, "true: the store serves the node's own user only: expected no user beside it");
-        reader_leave(reader);
-    }
+    if (child->keeps_state)
+        check_keeper(reader, map, child);
     enter_key(reader, &scope, map, "backoff");
     if (child->backoff.initial_ms && is_restarted && supervisor->intensity != INTENSITY_UNLIMITED)
         check_backoff(reader, child);

@@ -14,6 +14,10 @@ extern char **environ;
 static const char *const worker_places[] = {"../workers", "../lib/troupe/workers", NULL};
 static const char *const program_places[] = {".", NULL};
 
+/* In the length of a lease: a node that comes back to its store later than the others has nobody any more
+ * who promises it anything. */
+enum { STORE_TRIES = 5 };
+
 static const struct spec_supervisor nothing_yet = {.max_children = 1000};
 
 /* A program of the node's own: beside the running one, uninstalled or installed. */
@@ -150,6 +154,8 @@ static void write_store(const struct node *node, const struct spec_node *spec, c
     add_option(yaml, "--password-file", spec->store_password_file);
     if (spec->store_unsafe)
         buf_printf(yaml, ", --unsafe");
+    if (node->is_clustered)
+        buf_printf(yaml, ", --again-ms, '%lld'", (long long)spec->lease_ms / STORE_TRIES);
     buf_printf(yaml, "], exit_codes: {78: finish}}");
 }
 

@@ -206,6 +206,23 @@ END
     assert_output --partial "market/carts: state: false: the module keeps state"
 }
 
+@test "what keeps state is the node's own user: a module that says so itself is complained of at the user" {
+    yaml cart.yaml <<'END'
+troupe: 1
+application: market
+supervisor:
+  children:
+    - {name: cart, module: cart, user: 65534}
+    - {name: carts, service: {module: cart, max: 10, user: 65534}}
+    - {name: said, service: {module: cart, max: 10, user: 65534, state: true}}
+END
+    run -7 troupe check cart.yaml
+    assert_line --partial "cart.yaml:5:34: market/cart: user: the module keeps state, and the store serves"
+    assert_line --partial "cart.yaml:6:54: market/carts: service: user: the module keeps state, and the store"
+    assert_line --partial "cart.yaml:7:66: market/said: service: state: true: the store serves the node's own user only"
+    refute_output --partial "cart: state"
+}
+
 @test "an actor that keeps state on a node without a store fails to start by name" {
     export LD_LIBRARY_PATH=$BUILD/lib # what is copied has it no longer beside itself
     cp "$BUILD/workers/counter.so" later.so
@@ -439,18 +456,82 @@ store_says() {
     assert_equal "$(ask shop/keeper add 5)" 5
 }
 
-@test "on a full disk saves fail by name, the actor goes on, and with room again it saves" {
-    ((EUID == 0)) || skip "only root mounts a small disk"
-    keeper_yaml
+# cluster_server NAME: one of a cluster, without a slot as yet, at port ${CLUSTER[NAME]}
+cluster_server() {
+    CLUSTER[$1]=$(free_port)
+    mkdir "$DIR/redis-$1"
+    run_server redis-server --bind 127.0.0.1 --port "${CLUSTER[$1]}" --dir "$DIR/redis-$1" --cluster-enabled yes \
+        --cluster-port "$(free_port)" --appendonly yes --appendfsync always --save ''
+    wait_until 10 cluster_ask "$1" ping
+}
+
+cluster_ask() { # NAME COMMAND…
+    redis-cli -e -p "${CLUSTER[$1]}" "${@:2}"
+}
+
+move_slots() { # FIRST LAST: from b to a, as both are told
+    local name
+
+    for name in a b; do
+        seq -f "cluster setslot %.0f node $(cluster_ask a cluster myid)" "$1" "$2" | cluster_ask "$name" >/dev/null
+    done
+}
+
+@test "a Redis that is one of several is refused by name, whichever keys are its own; alone with all of them it is used" {
+    local -A CLUSTER=()
+    local why='of a cluster, not all keys are its own: expected one server that has all'
+
+    require redis-server redis-cli
+    echo text >text
+    cluster_server a
+    keeper_yaml "store: redis://127.0.0.1:${CLUSTER[a]}"
+    sed -i '/keeper/s/module: keeper, state: true/exec: [sleep, infinity]/' shop.yaml
+    node_up shop.yaml
+    wait_until 5 store_says "unreachable: redis: $why (CLUSTERDOWN "
+    cluster_server b
+    cluster_ask b cluster addslotsrange 0 16383
+    cluster_ask a cluster meet 127.0.0.1 "${CLUSTER[b]}" "$(cluster_ask b config get cluster-port | tail -n 1)"
+    wait_until 20 store_says "$why (MOVED "
+    run -6 troupe state put -f text shop/other main
+    assert_output --partial "$why (MOVED "
+    move_slots 16383 16383
+    wait_until 20 store_says "$why (2 share them)"
+    run -6 troupe state put -f text shop/other main
+    assert_output --partial "$why (2 share them)"
+    move_slots 0 16382
+    wait_until 20 store_answers
+    troupe state put -f text shop/other main
+    assert_equal "$(troupe state get shop/other main)" text
+}
+
+store_answers() {
+    ! store_says unreachable
+}
+
+# The node of shop.yaml, whose store has a disk of 1 MB that only it sees.
+up_on_small_disk() {
     cat >inside <<END
 mkdir -p $TROUPE_STATE/store
 mount -t tmpfs -o size=1m none $TROUPE_STATE/store || exit 9
 timeout 20 troupe up -d shop.yaml || exit 8
 END
     timeout 30 unshare -m sh -e ./inside </dev/null 3>&- 4>&-
+}
+
+fill_disk() {
+    run nsenter -t "$(pid_of sys/store)" -m sh -c "head -c 2000000 /dev/zero >$TROUPE_STATE/store/ballast"
+}
+
+empty_disk() {
+    nsenter -t "$(pid_of sys/store)" -m rm "$TROUPE_STATE/store/ballast"
+}
+
+@test "on a full disk saves fail by name, the actor goes on, and with room again it saves" {
+    ((EUID == 0)) || skip "only root mounts a small disk"
+    keeper_yaml
+    up_on_small_disk
     ask shop/keeper add 5
-    store=$(pid_of sys/store)
-    run nsenter -t "$store" -m sh -c "head -c 2000000 /dev/zero >$TROUPE_STATE/store/ballast"
+    fill_disk
     head -c 500000 /dev/zero >large
     run -1 troupe state put -f large shop/other main
     assert_output --partial "full"
@@ -460,9 +541,46 @@ END
     run -8 ask shop/keeper add 1
     assert_output --partial "error state number: failed state.db: "
     number=$(ask shop/keeper number)
-    nsenter -t "$store" -m rm "$TROUPE_STATE/store/ballast"
+    empty_disk
     assert_equal "$(ask shop/keeper add 1)" $((number + 1))
     kill_actor shop/keeper
     wait_until 5 is_restarted shop/keeper 1
     assert_equal "$(ask shop/keeper number)" $((number + 1))
+}
+
+@test "on a full disk a service's actors live on, others fail to start by name, and nothing begins anew with nothing" {
+    local id=0 number failed=0
+
+    ((EUID == 0)) || skip "only root mounts a small disk"
+    yaml shop.yaml <<'END'
+troupe: 1
+application: shop
+supervisor:
+  children:
+    - {name: keepers, service: {module: keeper, max: 500, intensity: 1000}}
+END
+    up_on_small_disk
+    assert_equal "$(ask shop/keepers/gone add 5)" 5
+    troupe stop shop/keepers/gone
+    assert_equal "$(ask shop/keepers/live add 7)" 7
+    fill_disk
+    # what room is left in the files' pages is used up: each start writes
+    fails_to_start() { ! ask "shop/keepers/fill-$((id++))" number 2>why; }
+    wait_until 30 fails_to_start
+    assert_regex "$(cat why)" 'full|disk'
+    assert_equal "$(ask shop/keepers/live number)" 7
+    for _ in {1..20}; do
+        if number=$(ask shop/keepers/gone number); then
+            assert_equal "$number" 5
+        else
+            ((++failed))
+        fi
+    done
+    assert [ "$failed" -gt 0 ]
+    assert_equal "$(ask shop/keepers/live number)" 7
+    empty_disk
+    assert_equal "$(ask shop/keepers/gone number)" 5
+    assert_equal "$(ask shop/keepers/gone add 1)" 6
+    assert_equal "$(ask shop/keepers/live add 1)" 8
+    assert_equal "$(ask shop/keepers/fresh add 1)" 1
 }

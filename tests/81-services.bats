@@ -316,6 +316,19 @@ END
     [[ $(ask shop/things/3 hit) == 1 ]]
 }
 
+@test "the service hangs: so many first calls wait for it, and who would wait behind them is told overloaded" {
+    local pid
+
+    service_up 'max: 100'
+    pid=$(pid_of shop/things)
+    kill -STOP "$pid"
+    run swarm 1 hit 50010 50010 1 0 0 10000
+    kill -CONT "$pid"
+    assert_equal "$(tr ' ' '\n' <<<"$output" | sort)" 'overloaded=10
+timeout=50000'
+    wait_until 10 troupe call shop/things/0 hit
+}
+
 @test "who was refused again and again hears why each time, and is served as soon as there is room" {
     service_up 'max: 1'
     ask shop/things/1 hit
@@ -387,6 +400,30 @@ END
     run setpriv --reuid 65534 --regid 65534 --clear-groups troupe call shop/things/1 hit
     [[ $status != 0 ]]
     is_not_there 1
+}
+
+@test "a link in the config to an actor of the same file's service: who has it waits for the actor, and ends with it" {
+    service_up
+    yaml fans.yaml <<END
+troupe: 1
+application: fans
+depends_on: [shop]
+supervisor: {children: [{name: fan, module: talker, link: [shop/things/1]}]}
+END
+    sed -i '/name: talker/s/.*/    - {name: talker, module: talker, link: [shop\/things\/2]}/' shop.yaml
+    troupe check shop.yaml fans.yaml
+    in_background up troupe up -d fans.yaml
+    is_in() { [[ $(state_of fans/fan) == "$1" ]]; }
+    wait_until 10 is_in waiting
+    ask shop/things/1 hit
+    wait_until 10 is_in ready
+    fan=$(pid_of fans/fan)
+    kill -KILL "$(pid_of shop/things/1)"
+    wait_until 10 process_is_gone "$fan"
+    wait_until 10 is_in waiting
+    troupe why fans/fan | grep -q 'cascade shop/things/1 signal:KILL'
+    ask shop/things/1 hit
+    wait_until 10 is_in ready
 }
 
 @test "keys of a service: what is wrong is named" {

@@ -1,10 +1,11 @@
 /*
  * sys/store: keeps what must outlive its actor, behind one mailbox (CLUSTER 4).
  *
- * store [--backend sqlite|postgres|redis] [--where WHERE] [--password-file FILE] [--unsafe]
+ * store [--backend sqlite|postgres|redis] [--where WHERE] [--password-file FILE] [--unsafe] [--again-ms N]
  *
  * WHERE: sqlite (the default): a directory, $TROUPE_STATE/store unless given, on a local disk.
- * postgres: a connection string. redis: /SOCKET or ADDRESS:PORT. Descriptor 3 is the mailbox
+ * postgres: a connection string. redis: /SOCKET or ADDRESS:PORT. A server that is away is tried again
+ * every N ms, after a few quicker tries: N is less than the lease that depends on it. Descriptor 3 is the mailbox
  * (LISTEN_FDS), TROUPE_CONTROL the control socket: READY when serving, which does not wait for the
  * store; STATUS when that does not answer, and when it does again; HEARTBEAT for PING; STOP (or
  * SIGTERM): what was asked is answered first, for STOP_MS at most, then exit 0. Exit 78: it was told
@@ -139,6 +140,15 @@ static void set_default_where(struct program *program)
     program->config.where = program->where;
 }
 
+static int64_t read_ms(const char *text)
+{
+    uint64_t ms;
+
+    if (text_unsigned(text, 1, 60000, &ms) < 0)
+        die(END_MISCONFIGURED, "--again-ms %s: expected 1 to 60000", text);
+    return (int64_t)ms;
+}
+
 static void read_options(struct program *program, int argc, char **argv)
 {
     static const struct option names[] = {
@@ -146,6 +156,7 @@ static void read_options(struct program *program, int argc, char **argv)
         {"where", required_argument, NULL, 'w'},
         {"password-file", required_argument, NULL, 'p'},
         {"unsafe", no_argument, NULL, 'u'},
+        {"again-ms", required_argument, NULL, 'a'},
         {0},
     };
     int option;
@@ -164,6 +175,9 @@ static void read_options(struct program *program, int argc, char **argv)
             break;
         case 'u':
             program->config.is_unsafe = true;
+            break;
+        case 'a':
+            program->config.again_max_ms = read_ms(optarg);
             break;
         default:
             exit(2);

@@ -1,12 +1,15 @@
 /*
  * What sys/store keeps, whichever store keeps it (CLUSTER 4): node rows, place rows, state rows,
- * reminders, and one counter of epochs. One interface, three backends: store_sqlite.c, store_postgres.c,
- * store_redis.c. Requests are answered by callbacks on one libev loop, each exactly once, never
- * before store_submit() has returned.
+ * reminders, and one counter of epochs. One interface, three backends: store_sqlite.c,
+ * store_postgres.c, store_redis.c. Requests are answered by callbacks on one libev loop, each
+ * exactly once, never before store_submit() has returned.
  *
  *   node   (name, generation): state (joining, alive, draining, dead), beat, url, services, load.
  *          Dead is for ever: no such row comes to life again, and only a dead one is removed.
- *   place  (service, id): node, generation, epoch. Free: no node. Never removed.
+ *   place  (service, id): node, generation, epoch. Gone when it is free: an id that nobody calls
+ *          any more leaves nothing. Its epochs do not go back for that: a claim takes its epoch in
+ *          the step in which it is made, from a counter that only grows. A save whose place is gone
+ *          is fenced.
  *   state  (service, id, name): value, its schema, version, the epoch that saved it.
  *   reminder (service, id, name): when it is due, every how long, the message; version.
  *
@@ -38,15 +41,15 @@ enum store_op {
     STORE_PLACE_READ,  /* service id → epoch, node, generation ("" "": free) */
     STORE_PLACE_LIST,  /* service (or ""), node generation (or "" ""), after (service) id, limit →
                           rows SERVICE ID NODE GENERATION EPOCH, by service, id */
-    STORE_REMINDER_PUT,    /* service id name, epoch, version, due period message → version */
-    STORE_REMINDER_REMOVE, /* service id name, epoch, version → */
-    STORE_REMINDER_DUE,    /* due (until then), limit → rows SERVICE ID NAME DUE PERIOD MESSAGE
-                              VERSION, by due */
+    STORE_REMINDER_PUT,     /* service id name, epoch, version, due period message → version */
+    STORE_REMINDER_REMOVE,  /* service id name, epoch, version → */
+    STORE_REMINDER_DUE,     /* due (until then), limit → rows SERVICE ID NAME DUE PERIOD MESSAGE
+                               VERSION, by due */
     STORE_REMINDER_ADVANCE, /* service id name, version, due (0: it is over) → version */
-    STORE_NODE_INSERT, /* node generation, state, url services load → */
-    STORE_NODE_BEAT,   /* node generation, state, load → beat */
-    STORE_NODE_SET,    /* node generation, state, beat (or STORE_ANY), wanted → */
-    STORE_NODE_REMOVE, /* node generation, which must be dead → */
+    STORE_NODE_INSERT,      /* node generation, state, url services load → */
+    STORE_NODE_BEAT,        /* node generation, state, load → beat */
+    STORE_NODE_SET,         /* node generation, state, beat (or STORE_ANY), wanted → */
+    STORE_NODE_REMOVE,      /* node generation, which must be dead → */
     STORE_NODE_LIST, /* → rows NAME GENERATION STATE BEAT URL SERVICES LOAD, by name, generation */
 };
 
@@ -108,7 +111,7 @@ struct store_request {
     int64_t epoch, version, beat;
     int64_t schema;      /* of the value: the saver's own matter */
     int64_t due, period; /* us: wall clock; 0: once */
-    uint32_t limit; /* 0: STORE_LIST_MAX */
+    uint32_t limit;      /* 0: STORE_LIST_MAX */
     store_answered *on_answer;
     void *data;
 };
@@ -126,6 +129,7 @@ struct store_config {
                             /SOCKET or   ADDRESS:PORT */
     const char *password; /* of postgres and redis; may be NULL */
     bool is_unsafe;       /* redis without appendonly and appendfsync always is taken as it is */
+    int64_t again_max_ms; /* a server that is away is tried so often at least; 0: every 2 s */
     /* Tells of a change for people: NULL when the store answers, else why it does not. May be NULL.
      */
     void (*on_trouble)(void *data, const char *why);

@@ -20,8 +20,6 @@
 #include <string.h>
 
 enum {
-    AGAIN_MS = 100, /* after a failure, doubling */
-    AGAIN_MAX_MS = 2000,
     CONNECT_MS = 5000, /* from the beginning to READY */
     RESOLVE_LOOK_MS = 20,
     PARAMETERS = 10,
@@ -34,7 +32,6 @@ struct postgres {
     char *where, *host; /* host: a name to be resolved, or NULL */
     char *password;     /* or NULL */
     enum phase phase;
-    int64_t again_ms;
     PGconn *connection;
     ev_io reading, writing;
     ev_timer
@@ -319,8 +316,7 @@ static void fail(struct postgres *self, const char *why)
     store_set_trouble(self->store, line);
     disconnect(self);
     store_put_all_back(self->store);
-    arm_timer(self, self->again_ms);
-    self->again_ms = self->again_ms * 2 < AGAIN_MAX_MS ? self->again_ms * 2 : AGAIN_MAX_MS;
+    arm_timer(self, store_again_ms(self->store));
 }
 
 static void fail_by_libpq(struct postgres *self)
@@ -485,7 +481,6 @@ static void become_ready(struct postgres *self)
         return;
     }
     self->phase = READY;
-    self->again_ms = AGAIN_MS;
     ev_timer_stop(store_loop(self->store), &self->timer);
     watch(self, true, false);
     store_set_trouble(self->store, NULL);
@@ -753,7 +748,6 @@ static void *create(struct store *store, const struct store_config *config, stru
         return NULL;
     }
     self->store = store;
-    self->again_ms = AGAIN_MS;
     ev_init(&self->reading, on_reading);
     ev_init(&self->writing, on_writing);
     ev_init(&self->timer, on_timer);

@@ -22,7 +22,7 @@ const char store_postgres_schema[] =
     "create schema if not exists troupe;"
     "create table if not exists troupe.schema (version int not null);"
     "insert into troupe.schema select 0 where not exists (select from troupe.schema);"
-    "do $newer$ begin if (select version from troupe.schema) > 4 then"
+    "do $newer$ begin if (select version from troupe.schema) > 5 then"
     " raise exception 'the schema was written by a newer Troupe'; end if; end $newer$;"
     /* 1 */
     MIGRATION(0,
@@ -46,6 +46,8 @@ const char store_postgres_schema[] =
         " due bigint not null, period bigint not null, message text not null, version bigint not null,"
         " writer text not null, primary key (service, id, name));"
         "create index reminder_due on troupe.reminder (due);")
+    /* 5: free places are removed */
+    MIGRATION(4, "delete from troupe.place where node = '';")
 
     "create or replace function troupe.is_owner(s text, i text, e bigint) returns boolean as $$ begin"
     " if e = 0 then return true; end if;"
@@ -134,8 +136,11 @@ const char store_postgres_schema[] =
     " out outcome text, out epoch bigint, out node text, out generation text) as $$"
     " declare r record; begin"
     " if " NODE_IS_DEAD("who", "g") " then outcome := 'fenced'; return; end if;"
-    " insert into troupe.place values (s, i, '', '', 0, '') on conflict do nothing;"
-    " select p.* into r from troupe.place p where service = s and id = i for update;"
+    " loop" /* until it is not removed in between */
+    "  insert into troupe.place values (s, i, '', '', 0, '') on conflict do nothing;"
+    "  select p.* into r from troupe.place p where service = s and id = i for update;"
+    "  exit when found;"
+    " end loop;"
     " outcome := 'ok';"
     " if r.node = '' or (r.node = who and r.generation = g and r.epoch = own) or "
     NODE_IS_DEAD("r.node", "r.generation") " then"
@@ -153,7 +158,7 @@ const char store_postgres_schema[] =
     " select p.epoch into epoch from troupe.place p where service = s and id = i for update;"
     " outcome := case when epoch is null then 'not_found' when epoch <> e then 'conflict' else 'ok' end;"
     " if outcome = 'ok' then"
-    "  update troupe.place set node = '', generation = '' where service = s and id = i; end if;"
+    "  delete from troupe.place where service = s and id = i; end if;"
     "end $$ language plpgsql;"
 
     /* The lock is on the name: two generations do not enter at once. */

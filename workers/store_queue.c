@@ -26,6 +26,7 @@ struct store {
     ev_timer work, tick;
     uint64_t writer_prefix, writer_count;
     int64_t last_us;
+    int64_t again_ms; /* 0: it answered last */
     char trouble[160];
 };
 
@@ -293,10 +294,21 @@ void store_put_all_back(struct store *store)
         store_put_back(store, job, true);
 }
 
+int64_t store_again_ms(struct store *store)
+{
+    int64_t most = store->config.again_max_ms ? store->config.again_max_ms : STORE_AGAIN_MAX_MS;
+    int64_t ms = store->again_ms ? store->again_ms : STORE_AGAIN_MS;
+
+    store->again_ms = 2 * ms < most ? 2 * ms : most;
+    return ms < most ? ms : most;
+}
+
 void store_set_trouble(struct store *store, const char *why)
 {
     char text[sizeof store->trouble];
 
+    if (!why)
+        store->again_ms = 0;
     snprintf(text, sizeof text, "%s", why ? why : "");
     for (char *at = text; *at; at++) /* libpq's messages are of several lines */
         *at = *at == '\n' || *at == '\t' ? ' ' : *at;

@@ -43,7 +43,12 @@ struct store_backend {
 
 extern const struct store_backend store_sqlite, store_postgres, store_redis;
 
-enum { STORE_PATIENCE_MS = 2000, STORE_BATCH_MAX = 256 };
+enum {
+    STORE_PATIENCE_MS = 2000,
+    STORE_BATCH_MAX = 256,
+    STORE_AGAIN_MS = 100, /* after the first failure, doubling */
+    STORE_AGAIN_MAX_MS = 2000,
+};
 
 struct ev_loop *store_loop(const struct store *store);
 
@@ -60,6 +65,8 @@ void store_finish_as(struct store *store, struct store_job *job, enum store_stat
 void store_put_back(struct store *store, struct store_job *job, bool may_have_arrived);
 /* The connection is lost: all that was sent goes again, in order, once there is work. */
 void store_put_all_back(struct store *store);
+/* How long to wait before the server is tried again: longer after each failure, until it answers. */
+int64_t store_again_ms(struct store *store);
 /* on_work will be called, soon. */
 void store_wake(struct store *store);
 /* What is said of requests whose deadline comes (NULL: the store answers). Tells config's

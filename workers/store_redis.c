@@ -3,9 +3,9 @@
  * It keeps what it acknowledges only with appendonly and appendfsync always, which is checked on
  * each connect: without these nothing is sent, unless the config says `unsafe`.
  *
- * A claim is the one request of several steps, as rows of nodes have another tag than places: is
- * the claimer alive; a new epoch; the claim; if another holds the place, is that one dead; then the
- * claim over its epoch. Death is for ever, so what was looked at first cannot be wrong later.
+ * A claim is the one request of several steps: is the claimer alive; the claim; if another holds
+ * the place, is that one dead; then the claim over its epoch. Death is for ever, so what was looked
+ * at first cannot be wrong later.
  */
 #include "store_queue.h"
 #include "store_redis_scripts.h"
@@ -19,8 +19,6 @@
 #include <string.h>
 
 enum {
-    AGAIN_MS = 100, /* after a failure, doubling */
-    AGAIN_MAX_MS = 2000,
     CONNECT_MS = 5000, /* from the beginning to READY */
     SHA_SIZE = 41,
     KEY_SIZE = 700,
@@ -30,13 +28,11 @@ enum {
 #define NODES     "troupe:{nodes}"
 #define PLACES    "troupe:place:{"
 #define REMINDERS "troupe:{reminders}"
-#define REMINDER_EPOCHS REMINDERS ":epochs"
 
 struct redis {
     struct store *store;
     char *where, *password; /* NULL: none */
     bool is_unsafe, is_ready;
-    int64_t again_ms;
     redisAsyncContext *context; /* NULL: not connected, nor about to be */
     ev_timer timer;             /* without context: the next try; not ready: the limit */
     int setup_left;             /* answers until it is ready */
@@ -77,8 +73,7 @@ static void fall_back(struct redis *self, const char *why)
     snprintf(line, sizeof line, "redis: %.150s", why);
     store_set_trouble(self->store, line);
     store_put_all_back(self->store);
-    arm_timer(self, self->again_ms);
-    self->again_ms = self->again_ms * 2 < AGAIN_MAX_MS ? self->again_ms * 2 : AGAIN_MAX_MS;
+    arm_timer(self, store_again_ms(self->store));
 }
 
 /* All that was sent goes again, on the next connection: what of it was carried out is recognised.
@@ -134,7 +129,7 @@ static void add_number(struct command *command, long long number)
 
 static void add_place(struct command *command, const struct store_request *request)
 {
-    snprintf(command->keys[0], KEY_SIZE, "troupe:place:{%s/%s}", request->service, request->id);
+    snprintf(command->keys[0], KEY_SIZE, PLACES "%s/%s}", request->service, request->id);
     add(command, command->keys[0]);
 }
 
@@ -173,23 +168,18 @@ static void send_command(struct redis *self, struct store_job *job, const struct
  */
 
 /* A claim's steps. */
-enum { CLAIMER, EPOCH, CLAIM, HOLDER, CLAIM_OVER };
+enum { CLAIMER, CLAIM, HOLDER, CLAIM_OVER };
 
 static void build_claim(struct redis *self, const struct store_job *job, struct command *command)
 {
     const struct store_request *request = &job->request;
-    const struct store_answer *so_far =
-        &job->answer; /* beat: the new epoch; epoch, node: the holder's */
+    const struct store_answer *so_far = &job->answer; /* epoch, node: the holder's */
 
     switch (job->step) {
     case CLAIMER:
         add(command, "HGET");
         add_node(command, request->node, request->generation);
         add(command, "state");
-        break;
-    case EPOCH:
-        add(command, "INCR");
-        add(command, "troupe:epoch");
         break;
     case HOLDER:
         add(command, "HGET");
@@ -202,7 +192,6 @@ static void build_claim(struct redis *self, const struct store_job *job, struct 
         add(command, request->node);
         add(command, request->generation);
         add_number(command, request->epoch);
-        add_number(command, so_far->beat);
         add(command, job->writer);
         add_number(command, job->step == CLAIM_OVER ? so_far->epoch : STORE_ANY);
     }
@@ -248,7 +237,9 @@ static void build_page(struct redis *self, const struct store_job *job, struct c
     begin_script(self, command, is_state ? SCRIPT_STATE_PAGE : SCRIPT_PLACE_PAGE, "0");
     add_number(command, job->answer.beat);
     snprintf(command->keys[0], KEY_SIZE,
-             is_state ? "troupe:state:{%s/*}:*" : *service ? "troupe:place:{%s/*}" : PLACES "%s*}",
+             is_state   ? "troupe:state:{%s/*}:*"
+             : *service ? "troupe:place:{%s/*}"
+                        : PLACES "%s*}",
              service);
     add(command, command->keys[0]);
 }
@@ -259,34 +250,6 @@ static void add_reminder(struct command *command, const struct store_request *re
              request->name);
     add(command, command->keys[1]);
     add(command, REMINDERS);
-}
-
-/* SERVICE/ID */
-static void add_actor(struct command *command, const struct store_request *request)
-{
-    snprintf(command->keys[0], KEY_SIZE, "%s/%s", request->service, request->id);
-    add(command, command->keys[0]);
-}
-
-/* The steps of whoever may be fenced. */
-enum { OWNERSHIP, WRITING };
-
-static bool is_about_ownership(const struct store_job *job)
-{
-    return job->request.epoch && job->step == OWNERSHIP;
-}
-
-static bool is_owner(const struct store_job *job)
-{
-    return !job->request.epoch || job->answer.beat;
-}
-
-static void build_ownership(struct redis *self, const struct store_job *job,
-                            struct command *command)
-{
-    begin_script(self, command, SCRIPT_OWNER, "1");
-    add_place(command, &job->request);
-    add_number(command, job->request.epoch);
 }
 
 /* What the sorted set holds of it: the end of its key. */
@@ -300,9 +263,8 @@ static void build_reminder_put(struct redis *self, const struct store_job *job,
 {
     const struct store_request *request = &job->request;
 
-    begin_script(self, command, SCRIPT_REMINDER_PUT, "3");
+    begin_script(self, command, SCRIPT_REMINDER_PUT, "2");
     add_reminder(command, request);
-    add(command, REMINDER_EPOCHS);
     add_number(command, request->epoch);
     add_number(command, request->version);
     add_number(command, request->due);
@@ -311,8 +273,7 @@ static void build_reminder_put(struct redis *self, const struct store_job *job,
     add(command, job->writer);
     add_number(command, job->now_us);
     add(command, member_of(command));
-    add(command, is_owner(job) ? "true" : "false");
-    add_actor(command, request);
+    add_place(command, request);
 }
 
 static void build_reminder_advance(struct redis *self, const struct store_job *job,
@@ -333,24 +294,20 @@ static void build_reminder_remove(struct redis *self, const struct store_job *jo
 {
     const struct store_request *request = &job->request;
 
-    begin_script(self, command, SCRIPT_REMINDER_REMOVE, "3");
+    begin_script(self, command, SCRIPT_REMINDER_REMOVE, "2");
     add_reminder(command, request);
-    add(command, REMINDER_EPOCHS);
     add_number(command, request->epoch);
     add_number(command, request->version);
     add(command, job->is_again ? "true" : "false");
     add(command, member_of(command));
-    add(command, is_owner(job) ? "true" : "false");
-    add_actor(command, request);
+    add_place(command, request);
 }
 
 static void build_reminder(struct redis *self, const struct store_job *job, struct command *command)
 {
     const struct store_request *request = &job->request;
 
-    if (is_about_ownership(job)) {
-        build_ownership(self, job, command);
-    } else if (request->op == STORE_REMINDER_PUT) {
+    if (request->op == STORE_REMINDER_PUT) {
         build_reminder_put(self, job, command);
     } else if (request->op == STORE_REMINDER_DUE) {
         begin_script(self, command, SCRIPT_REMINDER_DUE, "1");
@@ -520,7 +477,8 @@ static int take_all(struct words *rows, const redisReply *reply, size_t from)
     return 0;
 }
 
-/* ---- lists: pages of KEY and three columns, in no order, some twice ------------------------------
+/* ---- lists: pages of KEY and three columns, in no order, some twice
+ * ------------------------------
  */
 
 enum { PAGE_COLUMNS = 4 };
@@ -675,8 +633,6 @@ static int after_claim(struct store_job *job, const redisReply *reply)
 
     answer->epoch = number_at(reply, 1);
     store_answer_holder(answer, text_at(reply, 2), text_at(reply, 3));
-    if (!strcmp(outcome, "late"))
-        return EPOCH;
     if (!strcmp(outcome, "held") && job->step == CLAIM)
         return HOLDER;
     answer->status = status_of(outcome);
@@ -688,10 +644,7 @@ static int after_step(struct store_job *job, const redisReply *reply)
     switch (job->step) {
     case CLAIMER:
         job->answer.status = STORE_FENCED;
-        return says_dead(reply) ? -1 : EPOCH;
-    case EPOCH:
-        job->answer.beat = reply->integer;
-        return CLAIM;
+        return says_dead(reply) ? -1 : CLAIM;
     case HOLDER:
         job->answer.status = STORE_CONFLICT;
         return says_dead(reply) ? CLAIM_OVER : -1;
@@ -709,27 +662,6 @@ static void take_claim(struct redis *self, struct store_job *job, const redisRep
         send_job(self, job);
         return;
     }
-    job->answer.beat = 0;
-    store_finish(self->store, job);
-}
-
-/* ---- a reminder, by whoever may be fenced
- * --------------------------------------------------------
- */
-
-/* What was written before an answer was lost is there, whoever owns the place now: so it goes on in
- * any case. */
-static void take_reminder(struct redis *self, struct store_job *job, const redisReply *reply)
-{
-    if (is_about_ownership(job)) {
-        job->answer.beat = !strcmp(text_at(reply, 0), "ok");
-        job->step = WRITING;
-        send_job(self, job);
-        return;
-    }
-    job->answer.beat = 0;
-    job->answer.status = status_of(text_at(reply, 0));
-    job->answer.version = number_at(reply, 1);
     store_finish(self->store, job);
 }
 
@@ -746,16 +678,14 @@ static void take_reply(struct redis *self, struct store_job *job, const redisRep
     case STORE_PLACE_CLAIM:
         take_claim(self, job, reply);
         return;
-    case STORE_REMINDER_PUT:
-    case STORE_REMINDER_REMOVE:
-    case STORE_REMINDER_ADVANCE:
-        take_reminder(self, job, reply);
-        return;
     case STORE_STATE_GET:
         take_state(job, reply);
         break;
     case STORE_STATE_PUT:
     case STORE_STATE_REMOVE:
+    case STORE_REMINDER_PUT:
+    case STORE_REMINDER_REMOVE:
+    case STORE_REMINDER_ADVANCE:
         job->answer.status = status_of(text_at(reply, 0));
         job->answer.version = number_at(reply, 1);
         break;
@@ -779,17 +709,49 @@ static void take_reply(struct redis *self, struct store_job *job, const redisRep
     store_finish(self->store, job);
 }
 
+static bool begins_with_one_of(const char *error, const char *const *heads)
+{
+    for (; *heads; heads++)
+        if (!strncmp(error, *heads, strlen(*heads)))
+            return true;
+    return false;
+}
+
+/* Not all keys are this server's. */
+static bool is_of_cluster(const char *error)
+{
+    static const char *const heads[] = {"MOVED",     "ASK",         "TRYAGAIN",
+                                        "CROSSSLOT", "CLUSTERDOWN", NULL};
+
+    return begins_with_one_of(error, heads) || strstr(error, "non local key");
+}
+
 /* Errors that are not the request's own: it goes again when they have passed. */
 static bool passes(const char *error)
 {
-    static const char *const heads[] = {"NOSCRIPT", "LOADING", "READONLY",    "MASTERDOWN", "BUSY",
-                                        "MISCONF",  "NOAUTH",  "CLUSTERDOWN", "NOREPLICAS"};
+    static const char *const heads[] = {"NOSCRIPT", "LOADING", "READONLY",   "MASTERDOWN", "BUSY",
+                                        "MISCONF",  "NOAUTH",  "NOREPLICAS", NULL};
 
-    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
-        if (!strncmp(error, heads[i], strlen(heads[i])))
-            return true;
-    }
-    return false;
+    return begins_with_one_of(error, heads) || is_of_cluster(error);
+}
+
+static void fail_of_cluster(struct redis *self, const char *said)
+{
+    char why[160];
+
+    snprintf(why, sizeof why,
+             "of a cluster, not all keys are its own: expected one server that has all (%.60s)",
+             said);
+    fail(self, why);
+}
+
+/* As fail(), by what the server has said. */
+static void fail_by_reply(struct redis *self, const char *error)
+{
+    if (is_of_cluster(error))
+        fail_of_cluster(self, error);
+    else
+        fail(self, error);
 }
 
 static void on_reply(redisAsyncContext *context, void *data, void *privdata)
@@ -803,7 +765,7 @@ static void on_reply(redisAsyncContext *context, void *data, void *privdata)
     if (reply->type != REDIS_REPLY_ERROR) {
         take_reply(self, privdata, reply);
     } else if (passes(reply->str)) {
-        fail(self, reply->str);
+        fail_by_reply(self, reply->str);
     } else {
         snprintf(why, sizeof why, "redis: %.150s", reply->str);
         store_finish_as(self->store, privdata, STORE_FAILED, why);
@@ -818,7 +780,6 @@ static void count_setup(struct redis *self)
     if (--self->setup_left > 0)
         return;
     self->is_ready = true;
-    self->again_ms = AGAIN_MS;
     ev_timer_stop(store_loop(self->store), &self->timer);
     store_set_trouble(self->store, NULL);
     store_wake(self->store);
@@ -830,7 +791,7 @@ static bool is_good(struct redis *self, const redisReply *reply)
     if (!reply || !self)
         return false;
     if (reply->type == REDIS_REPLY_ERROR)
-        fail(self, reply->str);
+        fail_by_reply(self, reply->str);
     return reply->type != REDIS_REPLY_ERROR;
 }
 
@@ -866,6 +827,29 @@ static void on_config(redisAsyncContext *context, void *data, void *privdata)
     fail(self, why);
 }
 
+/* CLUSTER INFO's answer. How many serve keys, if it is of a cluster; the keys of a few would get
+ * there, and those of other actors not. */
+static void on_cluster(redisAsyncContext *context, void *data, void *privdata)
+{
+    struct redis *self = context->data;
+    const redisReply *reply = data;
+    const char *size;
+    char said[40];
+    int count;
+
+    (void)privdata;
+    if (!self || !reply)
+        return;
+    size = reply->type == REDIS_REPLY_ERROR ? NULL : strstr(reply->str, "cluster_size:");
+    count = size ? atoi(size + strlen("cluster_size:")) : 0;
+    if (count <= 1) { /* or it knows no clusters */
+        count_setup(self);
+        return;
+    }
+    snprintf(said, sizeof said, "%d share them", count);
+    fail_of_cluster(self, said);
+}
+
 static void on_loaded(redisAsyncContext *context, void *data, void *privdata)
 {
     struct redis *self = context->data;
@@ -881,9 +865,10 @@ static void set_up(struct redis *self)
 {
     redisAsyncContext *context = self->context;
 
-    self->setup_left = 3 + REDIS_SCRIPTS + (self->password != NULL);
+    self->setup_left = 4 + REDIS_SCRIPTS + (self->password != NULL);
     if (self->password)
         redisAsyncCommand(context, on_done, NULL, "AUTH %s", self->password);
+    redisAsyncCommand(context, on_cluster, NULL, "CLUSTER INFO");
     redisAsyncCommand(context, on_config, "yes", "CONFIG GET appendonly");
     redisAsyncCommand(context, on_config, "always", "CONFIG GET appendfsync");
     redisAsyncCommand(context, on_done, NULL, "EVAL %s 1 troupe:schema",
@@ -1022,7 +1007,6 @@ static void *create(struct store *store, const struct store_config *config, stru
         return NULL;
     }
     self->is_unsafe = config->is_unsafe;
-    self->again_ms = AGAIN_MS;
     ev_init(&self->timer, on_timer);
     arm_timer(self, 0);
     return self;

@@ -2,36 +2,29 @@
 
 /* Numbers stay texts: Lua's are doubles, and would be written as 1.7e+15. */
 
-#define IS_OWNER                                                                                   \
+#define IS_OWNER(place)                                                                            \
     "local owner = ARGV[1] == '0' "                                                                \
     "if not owner then "                                                                           \
-    " local p = redis.call('hmget', KEYS[1], 'epoch', 'node') "                                    \
+    " local p = redis.call('hmget', " place ", 'epoch', 'node') "                                  \
     " owner = p[1] == ARGV[1] and p[2] ~= '' "                                                     \
-    "end "
-
-/* The place has another tag, and was looked at before (owner). Whoever has it next may have been
- * faster: who comes after one of a later epoch is no owner any more. */
-#define IS_STILL_OWNER(epoch, owner, actor)                                                        \
-    "local owner = " owner " == 'true' "                                                           \
-    "if " epoch " ~= '0' then "                                                                    \
-    " local last = tonumber(redis.call('hget', KEYS[3], " actor ") or '0') "                       \
-    " owner = owner and last <= tonumber(" epoch ") "                                              \
-    " if owner then redis.call('hset', KEYS[3], " actor ", " epoch ") end "                        \
     "end "
 
 #define NODE_ROW "local row = KEYS[1] .. ':' .. ARGV[1] .. ':' .. ARGV[2] "
 
 const char *const redis_scripts[REDIS_SCRIPTS] = {
     /* schema. Version 2 has added a field, saved_us, and 3 another, schema, whose absence reads as 0; 4 has
-     * added reminders: there is nothing to rewrite. */
+     * added reminders: there is nothing to rewrite. 5 keeps no epochs of reminders any more. */
     [SCRIPT_SCHEMA] = "local version = tonumber(redis.call('get', KEYS[1]) or '0') "
-                      "if version > 4 then return redis.error_reply('the schema was written by a newer Troupe') end "
-                      "if version < 4 then redis.call('set', KEYS[1], '4') end "
+                      "if version > 5 then return redis.error_reply('the schema was written by a newer Troupe') end "
+                      "if version < 5 then "
+                      " redis.call('del', 'troupe:{reminders}:epochs') "
+                      " redis.call('set', KEYS[1], '5') "
+                      "end "
                       "return 'OK'",
 
     /* place, state; epoch, expected version, value, writer, now, schema */
     [SCRIPT_STATE_PUT] =
-        IS_OWNER "local r = redis.call('hmget', KEYS[2], 'version', 'writer') "
+        IS_OWNER("KEYS[1]") "local r = redis.call('hmget', KEYS[2], 'version', 'writer') "
                  "local version = r[1] or '0' "
                  "if r[2] == ARGV[4] then return {'ok', version} end "
                  "if not owner then return {'fenced', version} end "
@@ -44,7 +37,7 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
 
     /* place, state; epoch, expected version, again */
     [SCRIPT_STATE_REMOVE] =
-        IS_OWNER "local version = redis.call('hget', KEYS[2], 'version') or '0' "
+        IS_OWNER("KEYS[1]") "local version = redis.call('hget', KEYS[2], 'version') or '0' "
                  "if not owner then return {'fenced', version} end "
                  "if version == '0' then return {ARGV[3] == 'true' and 'ok' or 'not_found', version} end "
                  "if ARGV[2] ~= '-1' and ARGV[2] ~= version then return {'conflict', version} end "
@@ -64,24 +57,25 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
         "end "
         "return out",
 
-    /* place; node, generation, the claimer's own epoch, the new one, writer, an epoch whose holder is dead.
-     * `late`: an epoch that was taken later has been here already */
+    /* place; node, generation, the claimer's own epoch, writer, an epoch whose holder is dead. The new
+     * epoch is taken in the same step: so the epochs of an id only grow, also when its row was gone. */
     [SCRIPT_PLACE_CLAIM] =
         "local p = redis.call('hmget', KEYS[1], 'node', 'generation', 'epoch', 'writer') "
         "if p[1] and p[1] ~= '' then "
-        " if p[4] == ARGV[5] then return {'ok', p[3], p[1], p[2]} end "
+        " if p[4] == ARGV[4] then return {'ok', p[3], p[1], p[2]} end "
         " local mine = p[1] == ARGV[1] and p[2] == ARGV[2] and p[3] == ARGV[3] "
-        " if not mine and p[3] ~= ARGV[6] then return {'held', p[3], p[1], p[2]} end "
+        " if not mine and p[3] ~= ARGV[5] then return {'held', p[3], p[1], p[2]} end "
         "end "
-        "if p[3] and tonumber(p[3]) >= tonumber(ARGV[4]) then return {'late', p[3], p[1], p[2]} end "
-        "redis.call('hset', KEYS[1], 'node', ARGV[1], 'generation', ARGV[2], 'epoch', ARGV[4], 'writer', ARGV[5]) "
-        "return {'ok', ARGV[4], ARGV[1], ARGV[2]}",
+        "redis.call('incr', 'troupe:epoch') "
+        "local epoch = redis.call('get', 'troupe:epoch') "
+        "redis.call('hset', KEYS[1], 'node', ARGV[1], 'generation', ARGV[2], 'epoch', epoch, 'writer', ARGV[4]) "
+        "return {'ok', epoch, ARGV[1], ARGV[2]}",
 
     /* place; epoch */
     [SCRIPT_PLACE_FREE] = "local epoch = redis.call('hget', KEYS[1], 'epoch') "
                           "if not epoch then return {'not_found', '0'} end "
                           "if epoch ~= ARGV[1] then return {'conflict', epoch} end "
-                          "redis.call('hset', KEYS[1], 'node', '', 'generation', '') "
+                          "redis.call('del', KEYS[1]) "
                           "return {'ok', epoch}",
 
     /* ; cursor, pattern → the next cursor, then key, node, generation, epoch of each found */
@@ -94,16 +88,12 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
         "end "
         "return out",
 
-    /* place; epoch */
-    [SCRIPT_OWNER] = IS_OWNER "return {owner and 'ok' or 'fenced'}",
-
-    /* reminder, reminders, epochs; epoch, expected version, due, period, message, writer, now, member, owner,
-     * actor */
+    /* reminder, reminders; epoch, expected version, due, period, message, writer, now, member, place */
     [SCRIPT_REMINDER_PUT] =
+        IS_OWNER("ARGV[9]")
         "local r = redis.call('hmget', KEYS[1], 'version', 'writer') "
         "local version = r[1] or '0' "
         "if r[2] == ARGV[6] then return {'ok', version} end "
-        IS_STILL_OWNER("ARGV[1]", "ARGV[9]", "ARGV[10]")
         "if not owner then return {'fenced', version} end "
         "if ARGV[2] ~= '-1' and ARGV[2] ~= version then return {'conflict', version} end "
         "if version == '0' then redis.call('hset', KEYS[1], 'version', ARGV[7]) "
@@ -112,9 +102,9 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
         "redis.call('zadd', KEYS[2], ARGV[3], ARGV[8]) "
         "return {'ok', redis.call('hget', KEYS[1], 'version')}",
 
-    /* reminder, reminders, epochs; epoch, expected version, again, member, owner, actor */
+    /* reminder, reminders; epoch, expected version, again, member, place */
     [SCRIPT_REMINDER_REMOVE] =
-        IS_STILL_OWNER("ARGV[1]", "ARGV[5]", "ARGV[6]")
+        IS_OWNER("ARGV[5]")
         "local version = redis.call('hget', KEYS[1], 'version') or '0' "
         "if not owner then return {'fenced', version} end "
         "if version == '0' then return {ARGV[3] == 'true' and 'ok' or 'not_found', version} end "

@@ -1,16 +1,17 @@
 /*
  * What Redis keeps, and the decisions, as scripts there: Redis runs one at a time, which is the
- * lock that a save's test of its place needs. All keys of one script have one tag, for servers that
- * want that. Reminders are found by their time, and so cannot have their place's.
+ * lock that a save's test of its place needs. The keys that a script is given have one tag, as a
+ * server that is a cluster of one wants it; what some need beside them, the counter and the places
+ * of reminders, they find by themselves.
  *
  *   troupe:place:{SERVICE/ID}        hash: node generation epoch writer
  *   troupe:state:{SERVICE/ID}:NAME   hash: value schema version epoch writer saved_us
  *   troupe:{reminders}:SERVICE/ID:NAME   hash: due period message version writer
  *   troupe:{reminders}               sorted set of SERVICE/ID:NAME by due
- *   troupe:{reminders}:epochs        hash of SERVICE/ID: the last epoch that has set or removed one
- *   troupe:{nodes}                   set of NAME:GENERATION, each with a hash
- * troupe:{nodes}:NAME:GENERATION troupe:epoch                     the counter troupe:schema the
- * version
+ *   troupe:{nodes}                   set of NAME:GENERATION
+ *   troupe:{nodes}:NAME:GENERATION   hash: state beat url services load
+ *   troupe:epoch                     the counter
+ *   troupe:schema                    the version
  */
 #ifndef TROUPE_STORE_REDIS_SCRIPTS_H
 #define TROUPE_STORE_REDIS_SCRIPTS_H
@@ -23,7 +24,6 @@ enum redis_script {
     SCRIPT_PLACE_CLAIM,
     SCRIPT_PLACE_FREE,
     SCRIPT_PLACE_PAGE,
-    SCRIPT_OWNER,
     SCRIPT_REMINDER_PUT,
     SCRIPT_REMINDER_REMOVE,
     SCRIPT_REMINDER_ADVANCE,

@@ -124,7 +124,7 @@ static const char *const texts[STATEMENTS] = {
         "select node, generation, epoch, writer from p.place where service = ? and id = ?",
     [PLACE_WRITE] = "insert or replace into p.place (service, id, node, generation, epoch, writer)"
                     " values (?, ?, ?, ?, ?, ?)",
-    [PLACE_FREE] = "update p.place set node = '', generation = '' where service = ? and id = ?",
+    [PLACE_FREE] = "delete from p.place where service = ? and id = ?",
     [PLACE_LIST] =
         "select service, id, node, generation, epoch from p.place"
         " where (?1 = '' or service = ?1) and (?2 = '' or (node = ?2 and generation = ?3))"

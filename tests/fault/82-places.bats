@@ -251,6 +251,26 @@ node_loses_the_store() {
     never_two
 }
 
+# Half of them are west's; east has some callers of all.
+owner_dies_under_callers() {
+    local id
+
+    at west troupe call --timeout 60s shop/swarm run shop/things/ hit 20 20 1 0 0 20000
+    in_background calls at east troupe call --timeout 100s shop/swarm run shop/things/ hit 500 40 60 20 60 20000
+    CALLS=$!
+    wait_until 20 has_heard_more_than 40
+    kill_host west
+    wait "$CALLS"
+    run cat calls.out
+    refute_output --partial timeout
+    assert_equal "$(tr ' ' '\n' <calls.out | awk -F= '{ sum += $2 } END { print sum }')" 30000
+    for ((id = 0; id < 40; id++)); do
+        wait_until 10 is_answered east "$id"
+        is_owner "$id" east
+    done
+    never_two
+}
+
 number_is() { # NODE ID NUMBER
     [[ $(at "$1" ask "shop/kept/$2" number) == "$3" ]]
 }
@@ -317,6 +337,10 @@ on() {
 
 @test "a node loses the store, and the others do not: its actors end, and live on where it is reached" {
     on postgres redis node_loses_the_store
+}
+
+@test "the owner's host dies under 500 callers: each hears by name, one new life of each id, and it was never twice" {
+    on postgres redis owner_dies_under_callers
 }
 
 @test "an owner is stopped with a save on its way to the store: another has the actor, and the save is refused" {

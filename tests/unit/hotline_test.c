@@ -4,6 +4,8 @@
 #include "rundir.h"
 #include "tap.h"
 
+#include <errno.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct sp_listener *listener;
@@ -13,8 +15,9 @@ static struct hotlines lines;
 static struct {
     int connections, closed;
     unsigned asked;
-    uint64_t refs[8];
+    uint64_t refs[HOTLINE_MOST];
     struct peer *peer;
+    bool answers;
 } server;
 
 struct asker {
@@ -26,9 +29,10 @@ struct asker {
 
 static void on_envelope(struct peer *peer, const struct envelope *env, int fd)
 {
-    (void)peer;
     (void)fd;
-    server.refs[server.asked++ % 8] = env->ref;
+    server.refs[server.asked++ % HOTLINE_MOST] = env->ref;
+    if (server.answers)
+        peer_reply_error(peer, env->ref, "one of many");
 }
 
 static void on_close(struct peer *peer, const char *why)
@@ -169,6 +173,72 @@ static void test_breaking(void)
     end();
 }
 
+/* A whole line of requests behind `first`, for the caller to free. */
+static struct asker *fill(struct asker *first)
+{
+    struct asker *many = calloc(HOTLINE_MOST, sizeof *many);
+
+    begin();
+    ask(first);
+    CHECK(UNTIL(server.asked == 1 && server.peer), "a line is there");
+    peer_pause(server.peer, true);
+    for (int i = 0; i < HOTLINE_MOST; i++) {
+        many[i] = new_asker();
+        ask(&many[i]);
+    }
+    return many;
+}
+
+static unsigned count_answered(const struct asker *many)
+{
+    unsigned answered = 0;
+
+    for (int i = 0; i < HOTLINE_MOST; i++)
+        answered += many[i].answers;
+    return answered;
+}
+
+static void test_no_room(void)
+{
+    struct asker first = new_asker(), *many = fill(&first), *last = &many[HOTLINE_MOST - 1];
+
+    CHECK(*last->why && !*last[-1].why, "the line takes so many requests, and refuses one more");
+    hotline_cancel(&many[0].request);
+    errno = 0;
+    CHECK(hotline_ask(&lines, "shop/carts/.supervisor", "activate", NULL, &last->request) == 0 &&
+              hotline_ask(&lines, "shop/carts/.supervisor", "activate", NULL, &many[0].request) <
+                  0 &&
+              errno == EAGAIN,
+          "who is cancelled makes room for one");
+    for (int i = 1; i < HOTLINE_MOST - 1; i++)
+        hotline_cancel(&many[i].request);
+    server.answers = true;
+    peer_pause(server.peer, false);
+    CHECK(UNTIL(last->answers == 1) && server.asked < HOTLINE_MOST / 4 && count_answered(many) == 1,
+          "of many that are cancelled before they were written, nobody is asked");
+    end();
+    free(many);
+}
+
+/* Processor time, so that a busy machine does not matter; each looked for among all took seconds.
+ */
+static void test_many(void)
+{
+    struct asker first = new_asker(), *many = fill(&first);
+    clock_t start = clock();
+
+    peer_pause(server.peer, false);
+    CHECK(UNTIL(server.asked == HOTLINE_MOST),
+          "all of many are asked, as what was written is read");
+    for (int i = 0; i < HOTLINE_MOST; i++)
+        peer_reply_error(server.peer, server.refs[i], "one of many");
+    CHECK(UNTIL(count_answered(many) == HOTLINE_MOST - 1), "each of many has its answer");
+    CHECK(clock() - start < CLOCKS_PER_SEC, "in the time of many, not in that of their square");
+    tap_note("%ld ms", (long)((clock() - start) * 1000 / CLOCKS_PER_SEC));
+    end();
+    free(many);
+}
+
 static void test_nobody(void)
 {
     struct asker asker = new_asker();
@@ -189,6 +259,8 @@ int main(void)
     test_one_connection();
     test_end_of_connection();
     test_breaking();
+    test_no_room();
+    test_many();
     test_nobody();
     place_leave();
     snprintf(command, sizeof command, "rm -r %s", dir);

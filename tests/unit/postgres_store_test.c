@@ -122,7 +122,7 @@ static void check_newer(const struct store_config *config)
     CHECK(answer->status == STORE_UNREACHABLE && strstr(answer->why, "newer"),
           "a database of a newer Troupe is left alone, and it is said");
     store_close(store);
-    sql("update troupe.schema set version = 4");
+    sql("update troupe.schema set version = 5");
 }
 
 static void check_where(void)

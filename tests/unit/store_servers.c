@@ -404,12 +404,16 @@ static void check_away(struct store *store)
 
     put(store, "away", STORE_NO_FENCE, STORE_ANY, "kept");
     server_signal(SIGKILL);
-    start = mono_now();
-    answer = get_soon(store, 300);
+    do { /* a process of PostgreSQL outlives it until it rests, and answers truly */
+        suite_run(50);
+        start = mono_now();
+        answer = get_soon(store, 300);
+    } while (holds(answer, "kept") && tries++ < 200);
     CHECK(answer->status == STORE_UNREACHABLE && *answer->why,
           "while the server is away it is unreachable, not empty");
     CHECK(mono_diff_ms(mono_now(), start) < 1000, "by the deadline of who asks");
     spawn_server();
+    tries = 0;
     while (!holds(get_soon(store, 500), "kept") && tries++ < 60)
         keep_server();
     CHECK(tries < 60, "it comes back by itself");

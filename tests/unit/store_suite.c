@@ -518,11 +518,13 @@ static void check_places(struct store *store)
     CHECK(place(store, STORE_PLACE_FREE, "1", first)->status == STORE_CONFLICT,
           "a past epoch does not free it");
     CHECK(place(store, STORE_PLACE_FREE, "1", second)->status == STORE_OK, "the present one does");
-    answer = place(store, STORE_PLACE_READ, "1", 0);
-    CHECK(answer->status == STORE_OK && !*answer->node && answer->epoch == second,
-          "a free place keeps its epoch");
+    CHECK(place(store, STORE_PLACE_READ, "1", 0)->status == STORE_NOT_FOUND,
+          "and leaves nothing of it");
+    CHECK(place(store, STORE_PLACE_FREE, "1", second)->status == STORE_NOT_FOUND,
+          "so that it is freed once");
     answer = claim(store, "1", "b", 0);
-    CHECK(answer->status == STORE_OK && answer->epoch > second, "and is claimed by another");
+    CHECK(answer->status == STORE_OK && answer->epoch > second,
+          "who claims it after that has a later epoch");
     declare_dead(store, "b");
     CHECK(claim(store, "1", "b", 0)->status == STORE_FENCED, "the dead claim nothing");
     first = claim(store, "1", "a", 0)->epoch;
@@ -621,11 +623,50 @@ static void check_order(struct store *store)
 
 /* ---- a stale save races a takeover ----------------------------------------------------------- */
 
-/* The frozen owner, a process of its own: for each order it saves over the version it knows. */
+enum { FIRST_DUE = 1, STALE_DUE };
+
+/* The frozen owner, a process of its own: for each order it saves over the version it knows, or
+ * sets the reminder anew. */
 struct stale_order {
     int round;
+    bool is_reminder;
     int64_t epoch, version;
 };
+
+/* As save(), of the race's reminder. */
+static const struct store_answer *set(struct store *store, const char *id, int64_t epoch,
+                                      int64_t version, int64_t due)
+{
+    struct store_request request = reminder(STORE_REMINDER_PUT, id, version, due, 0);
+
+    request.epoch = epoch;
+    return ask(store, request);
+}
+
+static enum store_status write_stale(struct store *store, const char *id,
+                                     const struct stale_order *order)
+{
+    if (order->is_reminder)
+        return set(store, id, order->epoch, order->version, STALE_DUE)->status;
+    return put(store, id, order->epoch, order->version, "stale")->status;
+}
+
+static int64_t write_first(struct store *store, const char *id, const struct stale_order *order)
+{
+    if (order->is_reminder)
+        return set(store, id, order->epoch, STORE_NONE, FIRST_DUE)->version;
+    return put(store, id, order->epoch, STORE_NONE, "first")->version;
+}
+
+/* Is what is kept of it the stale owner's? */
+static bool holds_stale(struct store *store, const char *id, bool is_reminder)
+{
+    const char *first;
+
+    if (!is_reminder)
+        return holds(get(store, id), "stale");
+    return due_by(store, FIRST_DUE, 0, &first) == 0;
+}
 
 static _Noreturn void be_stale_owner(const struct store_config *config, int orders, int answers)
 {
@@ -640,7 +681,7 @@ static _Noreturn void be_stale_owner(const struct store_config *config, int orde
         enum store_status status;
 
         snprintf(id, sizeof id, "race-%d", order.round);
-        status = put(store, id, order.epoch, order.version, "stale")->status;
+        status = write_stale(store, id, &order);
         if (write(answers, &status, sizeof status) != sizeof status)
             break;
     }
@@ -650,6 +691,7 @@ static _Noreturn void be_stale_owner(const struct store_config *config, int orde
 struct race {
     int orders, answers;
     pid_t pid;
+    bool is_of_reminders;
     int accepted, refused, broken;
 };
 
@@ -675,45 +717,45 @@ static void start_stale_owner(struct race *race, const struct store_config *conf
  * or never. */
 static void race_once(struct store *store, struct race *race, int round)
 {
-    struct stale_order order = {.round = round};
+    struct stale_order order = {.round = round, .is_reminder = race->is_of_reminders};
     enum store_status status;
     char id[16];
     bool was_stale, is_stale;
 
     snprintf(id, sizeof id, "race-%d", round);
     order.epoch = claim(store, id, "old", 0)->epoch;
-    order.version = put(store, id, order.epoch, STORE_NONE, "first")->version;
+    order.version = write_first(store, id, &order);
     if (write(race->orders, &order, sizeof order) != sizeof order)
         abort();
     for (int i = 0; i < round % 7; i++) /* at another moment each time */
         place(store, STORE_PLACE_READ, id, 0);
     place(store, STORE_PLACE_FREE, id, order.epoch);
     race->broken += claim(store, id, "new", 0)->status != STORE_OK;
-    was_stale = holds(get(store, id), "stale");
+    was_stale = holds_stale(store, id, order.is_reminder);
     if (read(race->answers, &status, sizeof status) != sizeof status)
         abort();
-    is_stale = holds(get(store, id), "stale");
+    is_stale = holds_stale(store, id, order.is_reminder);
     race->accepted += status == STORE_OK;
     race->refused += status == STORE_FENCED;
     race->broken += was_stale != is_stale || is_stale != (status == STORE_OK) ||
                     (status != STORE_OK && status != STORE_FENCED);
+    if (order.is_reminder)
+        remind(store, STORE_REMINDER_REMOVE, id, STORE_ANY, 0);
 }
 
-static void check_race(struct store *store, const struct store_config *config)
+static void check_race(struct store *store, const struct store_config *config, bool is_of_reminders)
 {
-    struct race race = {0};
+    struct race race = {.is_of_reminders = is_of_reminders};
     int rounds = 1000;
 
-    enter(store, "old", "g1");
-    enter(store, "new", "g1");
     start_stale_owner(&race, config);
     for (int i = 0; i < rounds; i++)
         race_once(store, &race, i);
     close(race.orders);
     close(race.answers);
     waitpid(race.pid, NULL, 0);
-    CHECK(race.broken == 0, "%d stale saves race a takeover: each came before it, or never",
-          rounds);
+    CHECK(race.broken == 0, "%d stale %s race a takeover: each came before it, or never", rounds,
+          is_of_reminders ? "reminders" : "saves");
     CHECK(race.accepted > 0 && race.refused > 0 && race.accepted + race.refused == rounds,
           "some won (%d), some lost (%d)", race.accepted, race.refused);
 }
@@ -734,6 +776,9 @@ void store_suite(const struct store_config *config)
     check_fence(store);
     check_place_list(store);
     check_order(store);
-    check_race(store, config);
+    enter(store, "old", "g1");
+    enter(store, "new", "g1");
+    check_race(store, config, false);
+    check_race(store, config, true);
     store_close(store);
 }
