@@ -5,6 +5,7 @@
 #include "config.h"
 #include "environment.h"
 #include "fault.h"
+#include "lineage.h"
 #include "module.h"
 #include "module_exec.h"
 #include "parting.h"
@@ -404,6 +405,7 @@ static _Noreturn void become_supervisor(const struct birth *birth)
 
     if (!node || !supervisor || mailbox < 0 || control < 0 || lock < 0 || slots_reserve() < 0)
         report(BOOT_FD_SPARE, STEP_EXEC, 0);
+    lineage_leave();
     store_lend(false);
     fence_mark_lend(child->fence, false);
     *node = *child->supervisor->node;
