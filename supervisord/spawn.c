@@ -297,7 +297,7 @@ static int set_environment(const struct birth *birth)
     environment_set(&environment, "TROUPE_INCARNATION", "%llu",
                     (unsigned long long)birth->incarnation);
     environment_set(&environment, "TROUPE_REPLICA", "%u", child->spec->replica);
-    if (child->supervisor->activations.is_service && !spec_supervises(child->spec)) {
+    if (child_is_of_service(child)) {
         environment_set(&environment, "TROUPE_ID", "%s", child_name(child));
         environment_set(&environment, "TROUPE_EPOCH", "%llu", (unsigned long long)birth->incarnation);
     }
@@ -521,7 +521,7 @@ static void finish_birth(struct birth *birth)
 static pid_t fork_into_cgroup(struct birth *birth, bool *stillborn)
 {
     const struct child *child = birth->child;
-    int cgroup = cgroup_open(&child->supervisor->node->cgroup, child->path), saved;
+    int cgroup = cgroup_open(child->members.cgroup, child->path), saved;
     sigset_t all, before;
     pid_t pid;
 
@@ -545,16 +545,15 @@ static pid_t fork_into_cgroup(struct birth *birth, bool *stillborn)
 static pid_t fork_child(struct birth *birth)
 {
     struct child *child = birth->child;
-    const struct cgroup_base *base = &child->supervisor->node->cgroup;
     bool stillborn;
     pid_t pid;
 
-    child->members.cgroup = base;
+    child->members.cgroup = child_cgroups(child);
     child->members.path = child->path;
     pid = fork_into_cgroup(birth, &stillborn);
     if (pid > 0 && stillborn) {
         waitpid(pid, NULL, __WALL);
-        cgroup_renew(base, child->path);
+        cgroup_renew(child->members.cgroup, child->path);
         pid = fork_into_cgroup(birth, &stillborn);
     }
     return pid;
