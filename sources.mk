@@ -46,7 +46,7 @@ SUPERVISORD_SOURCES += \
     supervisord/environment.c supervisord/events.c supervisord/falling.c supervisord/files.c supervisord/guard.c \
     supervisord/inquiries.c supervisord/lineage.c supervisord/links.c supervisord/logpipes.c supervisord/mailbox_file.c supervisord/main.c \
     supervisord/fence.c supervisord/offers.c supervisord/members.c supervisord/memberships.c supervisord/module.c supervisord/module_exec.c supervisord/outcome.c \
-    supervisord/pages.c supervisord/parting.c supervisord/probe.c supervisord/reap.c supervisord/requests.c supervisord/root.c supervisord/service.c supervisord/shards.c \
+    supervisord/pages.c supervisord/parting.c supervisord/probe.c supervisord/reap.c supervisord/requests.c supervisord/root.c supervisord/service.c supervisord/shards.c supervisord/signals.c \
     supervisord/slots.c supervisord/spawn.c supervisord/status.c supervisord/stop.c supervisord/store.c \
     supervisord/supervisor.c supervisord/sys_tree.c supervisord/talk.c supervisord/thinfork.c \
     supervisord/title.c supervisord/why.c

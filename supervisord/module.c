@@ -1,5 +1,7 @@
 #include "module.h"
 
+#include "signals.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -57,6 +59,7 @@ static _Noreturn void try_in_child(const char *file, int out)
 {
     struct error err = {0};
 
+    signals_leave();
     if (module_open(file, &err))
         _exit(0);
     if (write(out, err.text, strlen(err.text)) < 0)

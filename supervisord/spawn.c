@@ -9,6 +9,7 @@
 #include "module.h"
 #include "module_exec.h"
 #include "parting.h"
+#include "signals.h"
 #include "slots.h"
 #include "store.h"
 #include "supervisor.h"
@@ -18,7 +19,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,18 +121,6 @@ static _Noreturn void report(int pipe, enum spawn_step step, unsigned detail)
     if (write(pipe, &failure, sizeof failure) < 0)
         _exit(126);
     _exit(127);
-}
-
-/* Those that a supervisor handles or ignores; the root began with none ignored. */
-static void reset_signals(void)
-{
-    static const int ours[] = {SIGCHLD, THINFORK_SIGNAL, SIGTERM, SIGINT, SIGHUP, SIGPIPE};
-    sigset_t none;
-
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        signal(ours[i], SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* The text as this replica has it: itself, if it does not speak of the replica. */
@@ -429,8 +417,7 @@ static _Noreturn void be_born(const struct birth *birth)
     if (birth->cgroup >= 0)
         cgroup_enter(birth->cgroup);
     put_descriptors(birth); /* as soon as can be: until then our supervisor waits */
-    supervisor_after_fork(child->supervisor);
-    reset_signals();
+    signals_leave();
     if (setsid() < 0)
         report(BOOT_FD_SPARE, STEP_SESSION, 0);
     if (members_wear_mark(child->members.mark) < 0)
@@ -516,23 +503,17 @@ static void finish_birth(struct birth *birth)
     free(birth->last_state);
 }
 
-/* Forks into the child's cgroup, if there is one. A signal to the newborn waits until reset_signals():
- * before that it would run a handler of ours, and be lost. */
+/* Forks into the child's cgroup, if there is one. */
 static pid_t fork_into_cgroup(struct birth *birth, bool *stillborn)
 {
     const struct child *child = birth->child;
     int cgroup = cgroup_open(child->members.cgroup, child->path), saved;
-    sigset_t all, before;
     pid_t pid;
 
     *stillborn = false;
     birth->cgroup = cgroup;
-    sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, &before);
     pid = thinfork(&birth->cgroup, stillborn);
     saved = errno;
-    if (pid)
-        sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid)
         close_fd(cgroup);
     errno = saved;
@@ -648,8 +629,7 @@ static _Noreturn void become_helper(const struct birth *birth, int out)
     const struct spec *spec = child->spec;
     char *const *argv;
 
-    supervisor_after_fork(child->supervisor);
-    reset_signals();
+    signals_leave();
     setpgid(0, 0);
     members_wear_mark(child->members.mark);
     slots_put(out, 1);
