@@ -201,11 +201,16 @@ done:
     return actor;
 }
 
-const struct module_actor *module_actor(const struct module *module, struct error *err)
+const struct module_actor *module_actor(const struct module *module)
 {
     struct stat st;
 
     if (stat(module->file, &st) < 0 || is_same_file(&st, &module->seen))
         return module->actor;
+    return NULL;
+}
+
+const struct module_actor *module_open_anew(const struct module *module, struct error *err)
+{
     return open_copy(module->file, err);
 }

@@ -14,8 +14,8 @@ static bool is_end_of_child(uint32_t number)
     return number == SIGCHLD || number == THINFORK_SIGNAL;
 }
 
-/* Several that are the same come as one, and all that have come are one reading: whose child has ended is
- * looked for afterwards. */
+/* Several that are the same come as one, and all that have come are one reading: whose child has
+ * ended is looked for afterwards. */
 static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
 {
     struct signals *signals = container_of(io, struct signals, io);

@@ -160,6 +160,29 @@ static void test_next_life(void)
           "a next life does not take what an earlier one has given back, and may leave");
 }
 
+static int status_of_fork(const char *block)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(*block);
+    waitpid(pid, &status, 0);
+    return status;
+}
+
+static void test_withheld(void)
+{
+    char *block = nest_take(10);
+
+    *block = 3;
+    nest_withhold(true);
+    CHECK(WIFSIGNALED(status_of_fork(block)), "who is forked while it is withheld has none of it");
+    nest_withhold(false);
+    CHECK(WEXITSTATUS(status_of_fork(block)) == 3, "and after that has it");
+    nest_give(block);
+}
+
 int main(void)
 {
     test_without_one();
@@ -168,6 +191,7 @@ int main(void)
     test_calls();
     test_threads();
     test_next_life();
+    test_withheld();
     test_full();
     return tap_done();
 }
