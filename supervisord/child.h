@@ -127,7 +127,7 @@ struct child {
     struct intensity allowance; /* `sys`: its restarts weigh on this, not on the root's intensity */
     bool has_allowance;
 
-    UT_hash_handle by_pid;
+    UT_hash_handle by_pid, by_name;
 };
 
 /* Room for n children, zeroed, which forked processes do not have; NULL with errno. */

@@ -36,10 +36,10 @@ enum {
 
 struct child *supervisor_find(struct supervisor *supervisor, const char *name)
 {
-    for (size_t i = 0; i < supervisor->count; i++)
-        if (!strcmp(child_name(supervisor->children[i]), name))
-            return supervisor->children[i];
-    return NULL;
+    struct child *child;
+
+    HASH_FIND(by_name, supervisor->by_name, name, strlen(name), child);
+    return child;
 }
 
 uint32_t supervisor_used(struct supervisor *supervisor)
@@ -74,8 +74,10 @@ struct child *supervisor_add(struct supervisor *supervisor, const struct spec *s
         return NULL;
     supervisor->seats = seats;
     child = child_create(supervisor, spec, own_spec);
-    if (child)
-        grown[supervisor->count++] = child;
+    if (!child)
+        return NULL;
+    grown[supervisor->count++] = child;
+    HASH_ADD_KEYPTR(by_name, supervisor->by_name, child_name(child), strlen(child_name(child)), child);
     return child;
 }
 
@@ -88,6 +90,7 @@ static void forget(struct supervisor *supervisor, size_t i)
     snprintf(name, sizeof name, "%s", child_name(child));
     events_child(child, EVENT_CHILD_REMOVED);
     requests_on_forget(&supervisor->requests, child);
+    HASH_DELETE(by_name, supervisor->by_name, child);
     child_destroy(child, true);
     memmove(&supervisor->children[i], &supervisor->children[i + 1],
             (supervisor->count - i - 1) * sizeof *supervisor->children);

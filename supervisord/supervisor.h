@@ -44,7 +44,7 @@ struct supervisor {
     struct child *cribs;
     size_t crib_hint;
     struct seat *seats; /* room for one each, for strategy.c */
-    struct child *by_pid;
+    struct child *by_pid, *by_name;
     size_t zombies_held;
     struct falling falling;
     struct intensity intensity;
