@@ -44,9 +44,9 @@ SUPERVISORD_SOURCES += \
     supervisord/child.c supervisord/claims.c supervisord/end.c supervisord/epochs.c supervisord/fellows.c supervisord/linking.c supervisord/seeking.c \
     supervisord/party.c supervisord/watches.c \
     supervisord/environment.c supervisord/events.c supervisord/falling.c supervisord/files.c supervisord/guard.c \
-    supervisord/inquiries.c supervisord/links.c supervisord/logpipes.c supervisord/mailbox_file.c supervisord/main.c \
+    supervisord/inquiries.c supervisord/lineage.c supervisord/links.c supervisord/luggage.c supervisord/logpipes.c supervisord/mailbox_file.c supervisord/main.c \
     supervisord/fence.c supervisord/offers.c supervisord/members.c supervisord/memberships.c supervisord/module.c supervisord/module_exec.c supervisord/outcome.c \
-    supervisord/pages.c supervisord/parting.c supervisord/probe.c supervisord/reap.c supervisord/requests.c supervisord/root.c supervisord/service.c supervisord/shards.c \
+    supervisord/pages.c supervisord/probe.c supervisord/reap.c supervisord/requests.c supervisord/root.c supervisord/satchel.c supervisord/service.c supervisord/shards.c supervisord/signals.c \
     supervisord/slots.c supervisord/spawn.c supervisord/status.c supervisord/stop.c supervisord/store.c \
     supervisord/supervisor.c supervisord/sys_tree.c supervisord/talk.c supervisord/thinfork.c \
     supervisord/title.c supervisord/why.c
@@ -127,12 +127,14 @@ config_fuzz_LIBS   = -lyaml
 UNIT_TESTS += service_test epochs_test
 service_test_UNITS := supervisord/service.c supervisord/backoff.c supervisord/intensity.c supervisord/sharding.c
 epochs_test_UNITS  := supervisord/epochs.c
-UNIT_TESTS += watches_test members_test table_test probe_test cgroup_test
+UNIT_TESTS += watches_test members_test table_test probe_test cgroup_test lineage_test satchel_test
 watches_test_UNITS := supervisord/watches.c
 UNIT_TESTS += offers_test
 offers_test_UNITS := supervisord/offers.c
 probe_test_UNITS   := supervisord/probe.c
 cgroup_test_UNITS  := supervisord/cgroup.c
+lineage_test_UNITS := supervisord/lineage.c
+satchel_test_UNITS := supervisord/satchel.c supervisord/environment.c
 members_test_UNITS := supervisord/members.c supervisord/cgroup.c supervisord/files.c
 
 # The SP endpoint against libnng.

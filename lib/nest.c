@@ -97,6 +97,12 @@ void nest_leave(void)
     forget_given();
 }
 
+void nest_withhold(bool withheld)
+{
+    if (begin)
+        madvise(begin, (size_t)(end - begin), withheld ? MADV_DONTFORK : MADV_DOFORK);
+}
+
 /* ---- blocks --------------------------------------------------------------------------------- */
 
 static struct head *head_of(const void *block)

@@ -21,6 +21,9 @@
 int nest_open(size_t room);
 /* All that was taken is gone, and nothing can be taken any more. */
 void nest_leave(void);
+/* Do the processes that are forked from now on have no nest, nor anything that was taken? They have to
+ * nest_leave() before they take anything. At worst, where the kernel refuses, they have it all the same. */
+void nest_withhold(bool withheld);
 /* Aligned for everything, with any content. NULL, with errno as it was: there is no nest, it has no
  * room, the size is beyond what it is for, or it is another thread's. */
 void *nest_take(size_t size);

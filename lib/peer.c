@@ -367,14 +367,25 @@ static struct envelope envelope_of(enum envelope_kind kind, uint64_t ref, const 
     return (struct envelope){.kind = (uint8_t)kind, .ref = ref, .type = envelope_text(type)};
 }
 
-uint64_t peer_request(struct peer *peer, const char *verb, const struct words *words, int fd)
+static int send_control(struct peer *peer, uint64_t ref, const char *verb, const struct words *words,
+                        int fd)
 {
-    struct envelope env = envelope_of(ENVELOPE_CONTROL, peer->last_ref + 1, verb);
+    struct envelope env = envelope_of(ENVELOPE_CONTROL, ref, verb);
     struct wire_image image = {0};
 
-    if ((words && wire_pack_words(words, &image)) || send_image(peer, &env, &image, fd))
-        return 0;
-    return ++peer->last_ref;
+    if (words && wire_pack_words(words, &image))
+        return -1;
+    return send_image(peer, &env, &image, fd);
+}
+
+int peer_tell(struct peer *peer, const char *verb, const struct words *words, int fd)
+{
+    return send_control(peer, 0, verb, words, fd);
+}
+
+uint64_t peer_request(struct peer *peer, const char *verb, const struct words *words, int fd)
+{
+    return send_control(peer, peer->last_ref + 1, verb, words, fd) == 0 ? ++peer->last_ref : 0;
 }
 
 uint64_t peer_request_values(struct peer *peer, const char *verb, const char *format,

@@ -88,7 +88,9 @@ int peer_frame_append(struct buf *frames, const struct envelope *env);
 
 /* CONTROL with a fresh ref: verb and words (NULL: none). Returns the ref, or 0 with errno. */
 uint64_t peer_request(struct peer *peer, const char *verb, const struct words *words, int fd);
-/* The same with typed values (wire.h). */
+/* The same with ref 0: nobody asks whether it was done, and no answer comes but to what is wrong. 0, or -1. */
+int peer_tell(struct peer *peer, const char *verb, const struct words *words, int fd);
+/* A request with typed values (wire.h). */
 uint64_t peer_request_values(struct peer *peer, const char *verb, const char *format,
                              const union wire_value *values);
 /* CONTROL_REPLY to env_ref. type tells the asker the shape: "words", "facts", "rows". */

@@ -30,6 +30,16 @@ bool child_has_process(const struct child *child)
     return child->state >= CHILD_STARTING;
 }
 
+bool child_is_of_service(const struct child *child)
+{
+    return child->supervisor->activations.is_service && !spec_supervises(child->spec);
+}
+
+const struct cgroup_base *child_cgroups(const struct child *child)
+{
+    return child_is_of_service(child) ? NULL : &child->supervisor->node->cgroup;
+}
+
 bool child_will_start(const struct child *child)
 {
     if (child->doomed || child->supervisor->mode == SUPERVISOR_ENDING)
@@ -475,7 +485,7 @@ void child_destroy(struct child *child, bool gone)
     party_finish(&child->party);
     logpipes_destroy(child, gone);
     pages_release(child);
-    cgroup_remove(&child->supervisor->node->cgroup, child->path);
+    cgroup_remove(child_cgroups(child), child->path);
     if (gone && *child->path)
         mailbox_remove(child);
     if (child->mailbox_fd >= 0)

@@ -127,7 +127,7 @@ struct child {
     struct intensity allowance; /* `sys`: its restarts weigh on this, not on the root's intensity */
     bool has_allowance;
 
-    UT_hash_handle by_pid;
+    UT_hash_handle by_pid, by_name;
 };
 
 /* Room for n children, zeroed, which forked processes do not have; NULL with errno. */
@@ -160,5 +160,11 @@ bool child_will_start(const struct child *child);
 const char *child_state_text(const struct child *child);
 int child_row_state(const struct child *child);
 const char *child_name(const struct child *child);
+/* Is it an actor of a service? The inner supervisors of one are not. */
+bool child_is_of_service(const struct child *child);
+/* By whose cgroups its members are told from others (members.h). NULL: by its mark alone. An actor of a
+ * service is one of thousands that come and go, and a cgroup of its own took longer to make and to remove
+ * than its fork: it lives in its supervisor's. */
+const struct cgroup_base *child_cgroups(const struct child *child);
 
 #endif

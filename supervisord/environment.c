@@ -1,5 +1,7 @@
 #include "environment.h"
 
+#include "satchel.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,12 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LIST_SIZE = 512, SET_MAX = 32 };
+enum { LIST_SIZE = 512, SET_MAX = 32, PID_DIGITS = 11 };
 
 static char *list[LIST_SIZE];
-static _Alignas(8) char text[ENVIRONMENT_TEXT_SIZE];
-static size_t text_used;
-static bool borrows;
 
 void environment_begin(struct environment *environment, size_t extra)
 {
@@ -20,10 +19,8 @@ void environment_begin(struct environment *environment, size_t extra)
 
     for (char **at = environ; at && *at; at++)
         wanted++;
-    *environment = (struct environment){.list = list};
-    text_used = 0;
-    borrows = wanted > LIST_SIZE;
-    if (borrows)
+    *environment = (struct environment){.list = list, .borrows = wanted > LIST_SIZE};
+    if (environment->borrows)
         environment->list = calloc(wanted, sizeof *list);
     environment->failed = !environment->list;
 }
@@ -52,73 +49,73 @@ static void add(struct environment *environment, char *pair)
         environment->list[environment->count++] = pair;
 }
 
-void *environment_keep(const void *bytes, size_t size)
-{
-    size_t from = (text_used + 7) / 8 * 8;
-
-    if (from > sizeof text || size > sizeof text - from)
-        return NULL;
-    text_used = from + size;
-    return memcpy(text + from, bytes, size);
-}
-
-bool environment_borrows(void)
-{
-    return borrows;
-}
-
 void environment_add(struct environment *environment, char *pair)
 {
-    char *kept = environment_keep(pair, strlen(pair) + 1);
-
-    borrows |= !kept;
-    add(environment, kept ? kept : pair);
+    environment->failed |= !pair;
+    if (pair)
+        add(environment, pair);
 }
 
-/* Appends to the texts; false when they are full. */
-static bool put(const char *format, va_list args)
+/* "NAME=VALUE" where there is room; false when there is not. Takes nothing. */
+static bool print_pair(char *out, size_t room, const char *name, const char *format, va_list args)
 {
-    size_t room = sizeof text - text_used;
-    int length = vsnprintf(text + text_used, room, format, args);
+    int head = snprintf(out, room, "%s=", name);
+    int tail;
 
-    if (length < 0 || (size_t)length >= room)
+    if (head < 0 || (size_t)head >= room)
         return false;
-    text_used += (size_t)length;
-    return true;
-}
-
-static bool put_name(const char *format, ...)
-{
-    va_list args;
-    bool fits;
-
-    va_start(args, format);
-    fits = put(format, args);
-    va_end(args);
-    return fits;
+    tail = vsnprintf(out + head, room - (size_t)head, format, args);
+    return tail >= 0 && (size_t)tail < room - (size_t)head;
 }
 
 void environment_set(struct environment *environment, const char *name, const char *format, ...)
 {
-    char *pair = text + text_used;
+    size_t room;
+    char *pair = satchel_room(&room);
     va_list args;
 
     va_start(args, format);
-    environment->failed |= !put_name("%s=", name) || !put(format, args);
+    environment->failed |= !print_pair(pair, room, name, format, args);
     va_end(args);
-    text_used++;
+    if (environment->failed)
+        return;
+    satchel_take(strlen(pair) + 1);
     add(environment, pair);
 }
 
-int environment_finish(struct environment *environment)
+void environment_set_pid(struct environment *environment, const char *name)
+{
+    size_t room;
+    char *pair = satchel_room(&room);
+
+    environment_set(environment, name, "%*s", PID_DIGITS, "");
+    if (!environment->failed)
+        environment->pids[environment->pids[0] != NULL] = strchr(pair, '=') + 1;
+}
+
+void environment_end(struct environment *environment)
 {
     for (char **at = environ; at && *at; at++)
         add(environment, *at);
+    if (!environment->failed)
+        environment->list[environment->count] = NULL;
+}
+
+int environment_wear(const struct environment *environment)
+{
     if (environment->failed) {
         errno = ENOMEM;
         return -1;
     }
-    environment->list[environment->count] = NULL;
+    for (size_t i = 0; i < ENVIRONMENT_PIDS && environment->pids[i]; i++)
+        snprintf(environment->pids[i], PID_DIGITS + 1, "%d", (int)getpid());
     environ = environment->list;
     return 0;
+}
+
+void environment_finish(struct environment *environment)
+{
+    if (environment->list != list)
+        free(environment->list);
+    environment->list = NULL;
 }

@@ -52,7 +52,7 @@ static void tell_open(struct logpipes *logpipes, const char *path, const char *s
 
     if (reader < 0)
         return;
-    if (!peer_request(logpipes->peer, CONTROL_LOG_OPEN, &list, reader))
+    if (peer_tell(logpipes->peer, CONTROL_LOG_OPEN, &list, reader) < 0)
         close(reader);
 }
 
@@ -69,7 +69,7 @@ static void tell_close(struct logpipes *logpipes, char *path)
 {
     struct words list = {1, &path};
 
-    peer_request(logpipes->peer, CONTROL_LOG_CLOSE, &list, -1);
+    peer_tell(logpipes->peer, CONTROL_LOG_CLOSE, &list, -1);
 }
 
 static void close_both(int fd[2])

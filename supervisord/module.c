@@ -1,5 +1,7 @@
 #include "module.h"
 
+#include "signals.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -57,6 +59,7 @@ static _Noreturn void try_in_child(const char *file, int out)
 {
     struct error err = {0};
 
+    signals_leave();
     if (module_open(file, &err))
         _exit(0);
     if (write(out, err.text, strlen(err.text)) < 0)
@@ -198,11 +201,16 @@ done:
     return actor;
 }
 
-const struct module_actor *module_actor(const struct module *module, struct error *err)
+const struct module_actor *module_actor(const struct module *module)
 {
     struct stat st;
 
     if (stat(module->file, &st) < 0 || is_same_file(&st, &module->seen))
         return module->actor;
+    return NULL;
+}
+
+const struct module_actor *module_open_anew(const struct module *module, struct error *err)
+{
     return open_copy(module->file, err);
 }

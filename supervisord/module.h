@@ -29,8 +29,10 @@ struct module *module_load(const char *file, struct error *err);
  * and looking through the module path takes a dozen system calls. */
 const struct module *module_last(const char *name);
 void module_set_last(const struct module *module, const char *name);
-/* In the child: its actor; loads the file anew when it was replaced. NULL with err. */
-const struct module_actor *module_actor(const struct module *module, struct error *err);
+/* Its actor; NULL: the file was replaced since. */
+const struct module_actor *module_actor(const struct module *module);
+/* In the child: that of the file as it is now. NULL with err. */
+const struct module_actor *module_open_anew(const struct module *module, struct error *err);
 /* Loads without a trial: for a process that is to be that actor. */
 const struct module_actor *module_open(const char *file, struct error *err);
 

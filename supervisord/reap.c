@@ -128,12 +128,10 @@ static void take_notice_of_each(struct supervisor *supervisor)
 }
 
 /* One end is dealt with as soon as it is known; when there are more, all of them together. */
-void reap_on_sigchld(struct ev_loop *loop, ev_signal *watcher, int revents)
+void reap_on_sigchld(struct ev_loop *loop)
 {
     struct supervisor *supervisor = ev_userdata(loop);
 
-    (void)watcher;
-    (void)revents;
     if (!supervisor->zombies_held) {
         take_notices(supervisor);
         falling_check(supervisor);

@@ -7,7 +7,7 @@
 
 #include "supervisor.h"
 
-/* The callback of supervisor.on_child and .on_forked. */
-void reap_on_sigchld(struct ev_loop *loop, ev_signal *watcher, int revents);
+/* SIGCHLD has come, or what comes instead of it (thinfork.h). */
+void reap_on_sigchld(struct ev_loop *loop);
 
 #endif

@@ -3,11 +3,13 @@
 #include "boot.h"
 #include "child.h"
 #include "config.h"
-#include "environment.h"
 #include "fault.h"
+#include "lineage.h"
+#include "luggage.h"
 #include "module.h"
 #include "module_exec.h"
-#include "parting.h"
+#include "nest.h"
+#include "signals.h"
 #include "slots.h"
 #include "store.h"
 #include "supervisor.h"
@@ -17,7 +19,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,16 +48,17 @@ static const char *const step_names[SPAWN_STEPS] = {
     [STEP_ENVIRONMENT] = "environment",
 };
 
-/* What the forked child needs, made by its supervisor. */
+/* What a child is born with, made by its supervisor. */
 struct birth {
-    struct child *child;
+    struct child *child; /* in the newborn that of its luggage */
     pid_t parent;
-    uint64_t incarnation; /* a copy: the table is not mapped in the child */
     const struct module *module;
+    const struct module_actor *actor; /* the module's; NULL: its file is another by now */
+    bool execs;
     int control, out, err, failure_pipe;
+    int fifth;  /* to be at BOOT_FD_STATS; not ours to close */
     int cgroup; /* its directory, while the child has to go there by itself; -1 */
-    void *last_state;
-    size_t last_state_size;
+    struct luggage luggage;
 };
 
 bool spawn_is_scarcity(int error)
@@ -122,18 +124,6 @@ static _Noreturn void report(int pipe, enum spawn_step step, unsigned detail)
     _exit(127);
 }
 
-/* Those that a supervisor handles or ignores; the root began with none ignored. */
-static void reset_signals(void)
-{
-    static const int ours[] = {SIGCHLD, THINFORK_SIGNAL, SIGTERM, SIGINT, SIGHUP, SIGPIPE};
-    sigset_t none;
-
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        signal(ours[i], SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* The text as this replica has it: itself, if it does not speak of the replica. */
 static char *expanded(char *text, unsigned replica)
 {
@@ -154,12 +144,10 @@ static void put_stdin(const struct spec *spec)
 static void put_descriptors(const struct birth *birth)
 {
     const struct child *child = birth->child;
-    bool is_supervisor = spec_supervises(child->spec);
-    int fifth = is_supervisor ? child->supervisor->node->lock_fd : pages_fd(child);
 
     if (slots_put(birth->out, 1) < 0 || slots_put(birth->err, 2) < 0 ||
         slots_put(child->mailbox_fd, BOOT_FD_MAILBOX) < 0 ||
-        slots_put(birth->control, BOOT_FD_CONTROL) < 0 || slots_put(fifth, BOOT_FD_STATS) < 0 ||
+        slots_put(birth->control, BOOT_FD_CONTROL) < 0 || slots_put(birth->fifth, BOOT_FD_STATS) < 0 ||
         slots_put(birth->failure_pipe, BOOT_FD_SPARE) < 0)
         report(birth->failure_pipe, STEP_DESCRIPTORS, 0);
     if (child->spec->kind != SPEC_PROGRAM || child->spec->ready != READY_NOTIFY)
@@ -235,45 +223,6 @@ static void tie_to_parent(const struct birth *birth)
     }
 }
 
-static void add_own(struct environment *environment, const struct spec *spec)
-{
-    for (char **entry = spec->env; *entry; entry++) {
-        char *text = expanded(*entry, spec->replica);
-
-        if (text)
-            environment_add(environment, text);
-    }
-}
-
-static void tell_readiness(struct environment *environment, const struct child *child)
-{
-    const struct spec *spec = child->spec;
-
-    if (spec->ready == READY_NOTIFY)
-        environment_set(environment, "TROUPE_READY_FD", "%d", BOOT_FD_SPARE);
-    if (!child->probe.notify_name[0])
-        return;
-    environment_set(environment, "NOTIFY_SOCKET", "%s", child->probe.notify_name);
-    if (spec->watchdog_ms > 0) {
-        environment_set(environment, "WATCHDOG_USEC", "%llu",
-                        (unsigned long long)spec->watchdog_ms * 1000);
-        environment_set(environment, "WATCHDOG_PID", "%d", (int)getpid());
-    }
-}
-
-static void tell_mailbox(struct environment *environment, const struct child *child)
-{
-    if (child->mailbox_fd < 0)
-        return;
-    environment_set(environment, "TROUPE_MAILBOX", "%s/%s", child->supervisor->node->run_dir,
-                    child->path);
-    environment_set(environment, "LISTEN_FDS", "1");
-    environment_set(environment, "LISTEN_PID", "%d", (int)getpid());
-    environment_set(environment, "LISTEN_FDNAMES", "mailbox");
-    environment_set(environment, "TROUPE_STATS", "%d:%llu", BOOT_FD_STATS,
-                    (unsigned long long)pages_offset(child));
-}
-
 static size_t length_of(char *const *words)
 {
     size_t n = 0;
@@ -281,30 +230,6 @@ static size_t length_of(char *const *words)
     while (words[n])
         n++;
     return n;
-}
-
-static int set_environment(const struct birth *birth)
-{
-    const struct child *child = birth->child;
-    const struct node *node = child->supervisor->node;
-    struct environment environment;
-
-    environment_begin(&environment, length_of(child->spec->env));
-    environment_set(&environment, "TROUPE_PATH", "%s", child->path);
-    environment_set(&environment, "TROUPE_NODE", "%s", node->name);
-    environment_set(&environment, "TROUPE_RUN", "%s", node->run_dir);
-    environment_set(&environment, "TROUPE_INCARNATION", "%llu",
-                    (unsigned long long)birth->incarnation);
-    environment_set(&environment, "TROUPE_REPLICA", "%u", child->spec->replica);
-    if (child->supervisor->activations.is_service && !spec_supervises(child->spec)) {
-        environment_set(&environment, "TROUPE_ID", "%s", child_name(child));
-        environment_set(&environment, "TROUPE_EPOCH", "%llu", (unsigned long long)birth->incarnation);
-    }
-    environment_set(&environment, "TROUPE_CONTROL", "%d", BOOT_FD_CONTROL);
-    tell_readiness(&environment, child);
-    tell_mailbox(&environment, child);
-    add_own(&environment, child->spec);
-    return environment_finish(&environment);
 }
 
 /* A command's words as this replica has them; the command itself when all of them are plain. */
@@ -334,45 +259,13 @@ static _Noreturn void become_program(const struct birth *birth)
     report(BOOT_FD_SPARE, STEP_EXEC, 0);
 }
 
-static void fill_boot(const struct birth *birth, struct troupe_boot *boot)
-{
-    const struct child *child = birth->child;
-    const struct spec *spec = child->spec;
-    const struct node *node = child->supervisor->node;
-    const struct activations *activations = &child->supervisor->activations;
-
-    *boot = (struct troupe_boot){
-        .abi = TROUPE_BOOT_ABI,
-        .path = child->path,
-        .node = node->name,
-        .run_dir = node->run_dir,
-        .incarnation = birth->incarnation,
-        .replica = spec->replica,
-        .mailbox_fd = child->mailbox_fd >= 0 ? BOOT_FD_MAILBOX : -1,
-        .control_fd = BOOT_FD_CONTROL,
-        .stats_fd = child->mailbox_fd >= 0 ? BOOT_FD_STATS : -1,
-        .stats_offset = pages_offset(child),
-        .mailbox_messages = spec->mailbox_messages,
-        .mailbox_bytes = spec->mailbox_bytes,
-        .is_of_service = activations->is_service,
-        .idle_ms = activations->service.spec.idle_ms,
-        .raw_off = spec->raw_off,
-        .raw_bytes = spec->raw_bytes,
-        .args = (const char *const *)spec->args,
-        .last_state = birth->last_state,
-        .last_state_size = birth->last_state_size,
-        .uids = node->rights.send_uids,
-        .uid_count = node->rights.send_count,
-        .node_uid = node->rights.node_uid,
-    };
-}
-
 static _Noreturn void become_module(const struct birth *birth)
 {
-    struct troupe_boot boot;
+    const struct module_actor *actor = birth->actor;
     struct error err = {0};
-    const struct module_actor *actor = module_actor(birth->module, &err);
 
+    if (!actor)
+        actor = module_open_anew(birth->module, &err);
     if (!actor) {
         dprintf(2, "%s\n", err.text);
         errno = ENOEXEC;
@@ -380,17 +273,16 @@ static _Noreturn void become_module(const struct birth *birth)
     }
     close(BOOT_FD_SPARE);
     title_set("troupe: %s", birth->child->path);
-    fill_boot(birth, &boot);
-    parting_take_leave(&boot);
-    _exit(actor->run(actor, &boot));
+    _exit(actor->run(actor, &birth->luggage.boot));
 }
 
-static _Noreturn void become_module_of_user(const struct birth *birth, const char *file)
+static _Noreturn void become_module_of_user(const struct birth *birth)
 {
-    struct troupe_boot boot;
+    const struct spec *spec = birth->child->spec;
+    char file[PATH_MAX];
 
-    fill_boot(birth, &boot);
-    module_exec(birth->child->supervisor->node->program, file, &boot);
+    if (config_module_path(spec->module, spec->cwd, file) == 0)
+        module_exec(birth->luggage.program, file, &birth->luggage.boot);
     report(BOOT_FD_SPARE, STEP_EXEC, 0);
 }
 
@@ -404,12 +296,13 @@ static _Noreturn void become_supervisor(const struct birth *birth)
 
     if (!node || !supervisor || mailbox < 0 || control < 0 || lock < 0 || slots_reserve() < 0)
         report(BOOT_FD_SPARE, STEP_EXEC, 0);
+    lineage_leave();
     store_lend(false);
     fence_mark_lend(child->fence, false);
     *node = *child->supervisor->node;
     node->lock_fd = lock;
     title_set("troupe: %s", child->path);
-    if (supervisor_init(supervisor, node, child->path, birth->incarnation,
+    if (supervisor_init(supervisor, node, child->path, birth->luggage.incarnation,
                         child->spec->supervisor, mailbox, control) < 0)
         report(BOOT_FD_SPARE, STEP_EXEC, 0);
     supervisor->offers.fence.mark = child->fence;
@@ -418,17 +311,25 @@ static _Noreturn void become_supervisor(const struct birth *birth)
     _exit(supervisor_run(supervisor));
 }
 
-static _Noreturn void be_born(const struct birth *birth)
+/* Its supervisor's memory, but for what is in the luggage: a supervisor takes it along, and so does who has
+ * more luggage than there is room for, or has to load a module. */
+static bool leaves_nest(const struct birth *birth)
+{
+    return birth->luggage.is_whole && (birth->actor || !birth->module);
+}
+
+static _Noreturn void be_born(struct birth *birth)
 {
     const struct child *child = birth->child;
     const struct spec *spec = child->spec;
 
+    if (leaves_nest(birth))
+        nest_leave();
     fault_set_path(child->path);
     if (birth->cgroup >= 0)
         cgroup_enter(birth->cgroup);
     put_descriptors(birth); /* as soon as can be: until then our supervisor waits */
-    supervisor_after_fork(child->supervisor);
-    reset_signals();
+    signals_leave();
     if (setsid() < 0)
         report(BOOT_FD_SPARE, STEP_SESSION, 0);
     if (members_wear_mark(child->members.mark) < 0)
@@ -440,17 +341,14 @@ static _Noreturn void be_born(const struct birth *birth)
     tie_to_parent(birth);
     if (spec_supervises(spec))
         become_supervisor(birth);
-    if (set_environment(birth) < 0)
+    if (!birth->luggage.is_whole)
+        luggage_unpack(&birth->luggage);
+    if (environment_wear(&birth->luggage.environment) < 0)
         report(BOOT_FD_SPARE, STEP_ENVIRONMENT, 0);
     if (spec->kind == SPEC_PROGRAM)
         become_program(birth);
-    if (spawn_execs(child)) {
-        char file[PATH_MAX];
-
-        if (config_module_path(spec->module, spec->cwd, file) < 0)
-            report(BOOT_FD_SPARE, STEP_EXEC, 0);
-        become_module_of_user(birth, file);
-    }
+    if (birth->execs)
+        become_module_of_user(birth);
     become_module(birth);
 }
 
@@ -462,23 +360,35 @@ static void close_fd(int fd)
         close(fd);
 }
 
-static int prepare_module(struct birth *birth, struct error *err)
+/* Many siblings are one module. */
+static const struct module *find_module(const struct child *child, struct error *err)
 {
-    const struct spec *spec = birth->child->spec;
+    const struct spec *spec = child->spec;
+    const struct module *module = child->module ? child->module : module_last(spec->module);
     char file[PATH_MAX];
 
-    if (spec->kind != SPEC_MODULE)
+    if (module)
+        return module;
+    if (config_module_path(spec->module, spec->cwd, file) < 0) {
+        error_set(err, ENOENT, "module %s: no such file on the module path", spec->module);
+        return NULL;
+    }
+    module = module_load(file, err);
+    module_set_last(module, spec->module);
+    return module;
+}
+
+static int prepare_module(struct birth *birth, struct error *err)
+{
+    struct child *child = birth->child;
+
+    if (child->spec->kind != SPEC_MODULE)
         return 0;
-    if (!birth->child->module)
-        birth->child->module = module_last(spec->module);
-    birth->module = birth->child->module;
-    if (birth->module)
-        return 0;
-    if (config_module_path(spec->module, spec->cwd, file) < 0)
-        return error_set(err, ENOENT, "module %s: no such file on the module path", spec->module);
-    birth->module = birth->child->module = module_load(file, err);
-    module_set_last(birth->module, spec->module);
-    return birth->module ? 0 : -1;
+    birth->module = child->module = find_module(child, err);
+    if (!birth->module)
+        return -1;
+    birth->actor = module_actor(birth->module);
+    return 0;
 }
 
 static int prepare_descriptors(struct birth *birth, int *control_end, struct error *err)
@@ -497,6 +407,7 @@ static int prepare_descriptors(struct birth *birth, int *control_end, struct err
     fcntl(control[1], F_SETFL, 0); /* the child's end blocks: a shell may read it */
     if (child->mailbox_fd >= 0 && child->spec->kind == SPEC_PROGRAM)
         fcntl(child->mailbox_fd, F_SETFL, 0); /* a plain program's accept waits */
+    birth->fifth = spec_supervises(child->spec) ? child->supervisor->node->lock_fd : pages_fd(child);
     birth->out = logpipes_open_writer(child, 0);
     birth->err = child->spec->stderr_separate ? logpipes_open_writer(child, 1) : birth->out;
     if (birth->out < 0 || birth->err < 0)
@@ -511,26 +422,19 @@ static void finish_birth(struct birth *birth)
     if (birth->err != birth->out)
         close_fd(birth->err);
     close_fd(birth->failure_pipe);
-    free(birth->last_state);
 }
 
-/* Forks into the child's cgroup, if there is one. A signal to the newborn waits until reset_signals():
- * before that it would run a handler of ours, and be lost. */
+/* Forks into the child's cgroup, if there is one. */
 static pid_t fork_into_cgroup(struct birth *birth, bool *stillborn)
 {
     const struct child *child = birth->child;
-    int cgroup = cgroup_open(&child->supervisor->node->cgroup, child->path), saved;
-    sigset_t all, before;
+    int cgroup = cgroup_open(child->members.cgroup, child->path), saved;
     pid_t pid;
 
     *stillborn = false;
     birth->cgroup = cgroup;
-    sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, &before);
     pid = thinfork(&birth->cgroup, stillborn);
     saved = errno;
-    if (pid)
-        sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid)
         close_fd(cgroup);
     errno = saved;
@@ -543,67 +447,39 @@ static pid_t fork_into_cgroup(struct birth *birth, bool *stillborn)
 static pid_t fork_child(struct birth *birth)
 {
     struct child *child = birth->child;
-    const struct cgroup_base *base = &child->supervisor->node->cgroup;
     bool stillborn;
     pid_t pid;
 
-    child->members.cgroup = base;
+    child->members.cgroup = child_cgroups(child);
     child->members.path = child->path;
     pid = fork_into_cgroup(birth, &stillborn);
     if (pid > 0 && stillborn) {
         waitpid(pid, NULL, __WALL);
-        cgroup_renew(base, child->path);
+        cgroup_renew(child->members.cgroup, child->path);
         pid = fork_into_cgroup(birth, &stillborn);
     }
     return pid;
 }
 
-/* What a forked process has of its child and its spec, since cribs and store are left out of forks. A
- * supervisor is lent the store: it needs all that is below. */
-struct twin {
-    struct child child;
-    struct spec spec;
-};
-
-static int twin_init(struct twin *twin, const struct child *child)
-{
-    twin->child = *child;
-    twin->spec = (struct spec){0};
-    if (spec_supervises(child->spec)) {
-        store_lend(true);
-        fence_mark_lend(child->fence, true);
-        return 0;
-    }
-    twin->child.spec = &twin->spec;
-    return spec_copy(child->spec, NULL, &twin->spec);
-}
-
-static void twin_finish(struct twin *twin)
-{
-    if (twin->child.spec == &twin->spec)
-        spec_finish(&twin->spec);
-    else
-        store_lend(false);
-    fence_mark_lend(twin->child.fence, false);
-}
-
 /* Forks, and be_born() in the child. */
 static pid_t bear(struct birth *birth)
 {
-    struct twin twin;
     pid_t pid = -1;
     int saved;
 
-    if (twin_init(&twin, birth->child) == 0)
+    if (luggage_pack(&birth->luggage, birth->child) == 0) {
+        nest_withhold(leaves_nest(birth));
         pid = fork_child(birth);
-    if (pid == 0) {
-        struct birth own = *birth;
-
-        own.child = &twin.child;
-        be_born(&own);
+        if (pid == 0) {
+            birth->child = &birth->luggage.child;
+            be_born(birth);
+        }
+        saved = errno;
+        nest_withhold(false);
+        errno = saved;
     }
     saved = errno;
-    twin_finish(&twin);
+    luggage_finish(&birth->luggage);
     errno = saved;
     return pid;
 }
@@ -612,18 +488,21 @@ int spawn_child(struct child *child, struct error *err)
 {
     struct birth birth = {.child = child,
                           .parent = getpid(),
-                          .incarnation = child->slot->incarnation,
+                          .execs = spawn_execs(child),
+                          .luggage.incarnation = child->slot->incarnation,
                           .control = -1,
                           .out = -1,
                           .err = -1,
                           .failure_pipe = -1};
     int control_end = -1;
+    void *last_state = NULL;
     pid_t pid;
 
     child->members.mark = members_new_mark();
     if (prepare_module(&birth, err) < 0 || prepare_descriptors(&birth, &control_end, err) < 0)
         goto fail;
-    birth.last_state = table_last_state(child->supervisor->table, child->slot, &birth.last_state_size);
+    birth.luggage.last_state = last_state =
+        table_last_state(child->supervisor->table, child->slot, &birth.luggage.last_state_size);
     pid = bear(&birth);
     if (pid < 0) {
         error_set_errno(err, errno, "fork");
@@ -633,22 +512,23 @@ int spawn_child(struct child *child, struct error *err)
     child->members.leader = pid;
     child->control_fd = control_end;
     finish_birth(&birth);
+    free(last_state);
     return 0;
 fail:
     close_fd(control_end);
     probe_finish(&child->probe);
     finish_birth(&birth);
+    free(last_state);
     return -1;
 }
 
-static _Noreturn void become_helper(const struct birth *birth, int out)
+static _Noreturn void become_helper(struct birth *birth, int out)
 {
     const struct child *child = birth->child;
     const struct spec *spec = child->spec;
     char *const *argv;
 
-    supervisor_after_fork(child->supervisor);
-    reset_signals();
+    signals_leave();
     setpgid(0, 0);
     members_wear_mark(child->members.mark);
     slots_put(out, 1);
@@ -660,7 +540,10 @@ static _Noreturn void become_helper(const struct birth *birth, int out)
     set_surroundings(spec);
     set_user(spec);
     tie_to_parent(birth);
-    if (set_environment(birth) < 0 || !(argv = expanded_words(spec->ready_exec, spec->replica)))
+    if (!birth->luggage.is_whole)
+        luggage_unpack(&birth->luggage);
+    if (environment_wear(&birth->luggage.environment) < 0 ||
+        !(argv = expanded_words(spec->ready_exec, spec->replica)))
         _exit(126);
     execvp(argv[0], argv);
     dprintf(2, "ready: exec: %s: %s\n", argv[0], strerror(errno));
@@ -669,17 +552,16 @@ static _Noreturn void become_helper(const struct birth *birth, int out)
 
 int spawn_helper(struct child *child)
 {
-    struct twin twin;
-    const struct birth birth = {
-        .child = &twin.child, .parent = getpid(), .incarnation = child->slot->incarnation};
+    struct birth birth = {.parent = getpid(), .luggage.incarnation = child->slot->incarnation};
     int out = logpipes_open_writer(child, 0);
     pid_t pid = -1;
 
-    if (out >= 0 && twin_init(&twin, child) == 0) {
+    birth.child = &birth.luggage.child;
+    if (out >= 0 && luggage_pack(&birth.luggage, child) == 0) {
         pid = fork();
         if (pid == 0)
             become_helper(&birth, out);
-        twin_finish(&twin);
+        luggage_finish(&birth.luggage);
         if (pid > 0)
             setpgid(pid, pid); /* on both sides: it may have to be ended before it has run */
     }

@@ -191,6 +191,18 @@ int spec_copy(const struct spec *from, const char *name, struct spec *to)
     return -1;
 }
 
+int spec_copy_into(const struct spec *from, struct spec *to, void *(*take)(size_t size))
+{
+    struct copier copier = {.take = take};
+
+    copy_spec(from, to, &copier);
+    if (!copier.failed)
+        return 0;
+    *to = (struct spec){0};
+    errno = ENOMEM;
+    return -1;
+}
+
 void spec_move_below(struct spec *spec, void *(*take)(size_t size))
 {
     struct copier copier = {.take = take};

@@ -174,6 +174,8 @@ struct spec_tree {
 void spec_finish(struct spec *spec);
 /* A deep copy; -1 with ENOMEM leaves *to finished. name, when not NULL, replaces the copy's name. */
 int spec_copy(const struct spec *from, const char *name, struct spec *to);
+/* The same, of what take() gives, which is never freed. -1 with ENOMEM: that was too little, and *to is empty. */
+int spec_copy_into(const struct spec *from, struct spec *to, void *(*take)(size_t size));
 /* Moves all that is below a supervisor's spec into other memory, which is never freed; where there is
  * too little of that it stays. Pointers to what is below are no longer valid. */
 void spec_move_below(struct spec *spec, void *(*take)(size_t size));

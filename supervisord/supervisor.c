@@ -36,10 +36,10 @@ enum {
 
 struct child *supervisor_find(struct supervisor *supervisor, const char *name)
 {
-    for (size_t i = 0; i < supervisor->count; i++)
-        if (!strcmp(child_name(supervisor->children[i]), name))
-            return supervisor->children[i];
-    return NULL;
+    struct child *child;
+
+    HASH_FIND(by_name, supervisor->by_name, name, strlen(name), child);
+    return child;
 }
 
 uint32_t supervisor_used(struct supervisor *supervisor)
@@ -74,8 +74,10 @@ struct child *supervisor_add(struct supervisor *supervisor, const struct spec *s
         return NULL;
     supervisor->seats = seats;
     child = child_create(supervisor, spec, own_spec);
-    if (child)
-        grown[supervisor->count++] = child;
+    if (!child)
+        return NULL;
+    grown[supervisor->count++] = child;
+    HASH_ADD_KEYPTR(by_name, supervisor->by_name, child_name(child), strlen(child_name(child)), child);
     return child;
 }
 
@@ -88,6 +90,7 @@ static void forget(struct supervisor *supervisor, size_t i)
     snprintf(name, sizeof name, "%s", child_name(child));
     events_child(child, EVENT_CHILD_REMOVED);
     requests_on_forget(&supervisor->requests, child);
+    HASH_DELETE(by_name, supervisor->by_name, child);
     child_destroy(child, true);
     memmove(&supervisor->children[i], &supervisor->children[i + 1],
             (supervisor->count - i - 1) * sizeof *supervisor->children);
@@ -216,20 +219,11 @@ void supervisor_auto_shutdown(struct supervisor *supervisor, const char *path)
 
 /* ---- our own end ----------------------------------------------------------------------------------- */
 
-static void on_sigterm(struct ev_loop *loop, ev_signal *watcher, int revents)
+static void on_wish_to_end(struct ev_loop *loop)
 {
     struct supervisor *supervisor = ev_userdata(loop);
 
-    (void)watcher;
-    (void)revents;
     supervisor_end(supervisor, NEED_NONE, "shutdown");
-}
-
-static void on_sighup(struct ev_loop *loop, ev_signal *watcher, int revents)
-{
-    (void)loop;
-    (void)watcher;
-    (void)revents; /* a closed terminal is no reason to end */
 }
 
 static void take_order(struct supervisor *supervisor, struct ctl_line *line)
@@ -272,39 +266,23 @@ static void on_control(struct ev_loop *loop, ev_io *io, int revents)
 
 /* ---- life ------------------------------------------------------------------------------------------ */
 
-static void start_signal(struct supervisor *supervisor, ev_signal *watcher,
-                         void (*callback)(struct ev_loop *, ev_signal *, int), int number)
-{
-    ev_signal_init(watcher, callback, number);
-    ev_signal_start(supervisor->loop, watcher);
-}
-
-static void start_watchers(struct supervisor *supervisor)
+static int start_watchers(struct supervisor *supervisor)
 {
     ev_set_userdata(supervisor->loop, supervisor);
-    start_signal(supervisor, &supervisor->on_child, reap_on_sigchld, SIGCHLD);
-    start_signal(supervisor, &supervisor->on_forked, reap_on_sigchld, THINFORK_SIGNAL);
-    start_signal(supervisor, &supervisor->on_term, on_sigterm, SIGTERM);
-    start_signal(supervisor, &supervisor->on_int, on_sigterm, SIGINT);
-    start_signal(supervisor, &supervisor->on_hup, on_sighup, SIGHUP);
+    supervisor->signals = (struct signals){.on_end_of_child = reap_on_sigchld,
+                                           .on_wish_to_end = on_wish_to_end};
+    if (signals_begin(&supervisor->signals, supervisor->loop) < 0)
+        return -1;
     falling_init(supervisor);
     ev_init(&supervisor->advance, on_advance);
     ev_set_priority(&supervisor->advance, -1);
     ev_init(&supervisor->control, on_control);
     if (supervisor->control_fd < 0)
-        return;
+        return 0;
     ev_io_set(&supervisor->control, supervisor->control_fd, EV_READ);
     ev_set_priority(&supervisor->control, EV_MAXPRI);
     ev_io_start(supervisor->loop, &supervisor->control);
-}
-
-void supervisor_after_fork(struct supervisor *supervisor)
-{
-    ev_signal_stop(supervisor->loop, &supervisor->on_child);
-    ev_signal_stop(supervisor->loop, &supervisor->on_forked);
-    ev_signal_stop(supervisor->loop, &supervisor->on_term);
-    ev_signal_stop(supervisor->loop, &supervisor->on_int);
-    ev_signal_stop(supervisor->loop, &supervisor->on_hup);
+    return 0;
 }
 
 static int open_tables(struct supervisor *supervisor)
@@ -390,7 +368,8 @@ int supervisor_init(struct supervisor *supervisor, const struct node *node, cons
     if (!supervisor->loop)
         return -1;
     intensity_init(&supervisor->intensity, spec->intensity, spec->period_ms);
-    start_watchers(supervisor);
+    if (start_watchers(supervisor) < 0)
+        return -1;
     events_init(&supervisor->events, supervisor);
     hotlines_init(&supervisor->hotlines, supervisor->loop, node->run_dir, supervisor->self);
     fellows_init(&supervisor->fellows, supervisor);

@@ -22,6 +22,7 @@
 #include "peer.h"
 #include "requests.h"
 #include "shards.h"
+#include "signals.h"
 
 enum supervisor_mode { SUPERVISOR_BOOTING, SUPERVISOR_RUNNING, SUPERVISOR_ENDING };
 
@@ -43,7 +44,7 @@ struct supervisor {
     struct child *cribs;
     size_t crib_hint;
     struct seat *seats; /* room for one each, for strategy.c */
-    struct child *by_pid;
+    struct child *by_pid, *by_name;
     size_t zombies_held;
     struct falling falling;
     struct intensity intensity;
@@ -66,7 +67,7 @@ struct supervisor {
 
     int control_fd; /* to the parent; -1 for the root */
     ev_io control;
-    ev_signal on_child, on_forked, on_term, on_int, on_hup;
+    struct signals signals;
     ev_prepare advance; /* never started: fed, it runs at the turn's end, outside every callback */
 
     struct sp_listener *listener;
@@ -97,9 +98,6 @@ void supervisor_end(struct supervisor *supervisor, enum need need, const char *f
     __attribute__((format(printf, 3, 4)));
 /* The same, because that child, a significant one, has ended; put off until the boot is over. */
 void supervisor_auto_shutdown(struct supervisor *supervisor, const char *path);
-
-/* In a fork of this process: lets go of what must not be shared (signal watchers of libev). */
-void supervisor_after_fork(struct supervisor *supervisor);
 
 struct child *supervisor_find(struct supervisor *supervisor, const char *name);
 /* Adds a child that is down. Takes over own_spec. NULL with errno (EEXIST, ENOSPC …). */

@@ -116,11 +116,20 @@ pid_t thinfork(int *cgroup, bool *stillborn)
     return pid;
 }
 
-void thinfork_leave(void)
+/* The table, but for the slots, is not copied first and then closed: the kernel leaves out what is to be
+ * closed. */
+static void take_slots(void)
 {
-    if (sharing && syscall(SYS_close_range, SLOT_FIRST_FREE, ~0U, CLOSE_RANGE_UNSHARE) < 0)
+    if (sharing && syscall(SYS_close_range, SLOT_FIRST_FREE, ~0U, CLOSE_RANGE_UNSHARE) == 0)
+        return;
+    if (sharing)
         unshare(CLONE_FILES);
     slots_close_rest();
+}
+
+void thinfork_leave(void)
+{
+    take_slots();
     if (!sharing)
         return;
     sharing = false;

@@ -510,6 +510,17 @@ stop
 DRIVE
 }
 
+@test "who tells, and does not ask, gets no answer but to what is wrong" {
+    run drive <<'DRIVE'
+start
+tell log-close a/b
+refused nonsense
+stop
+DRIVE
+    assert_success
+    assert_line --index 0 "unknown_request expected log, log-open, log-close or log-watch"
+}
+
 @test "bad requests are refused by name" {
     run drive <<'DRIVE'
 start

@@ -297,6 +297,102 @@ dies_with_supervisor() {
     dies_with_supervisor
 }
 
+# ---- actors of a service ----------------------------------------------------------------------------
+
+# service_tree MAX [COMMAND…]: each of its actors has a program, whose other process goes away as COMMAND… sleep;
+# its pid is in escapee.ID.
+service_tree() {
+    cat >"$DIR/serve.sh" <<EOF
+away='echo \$\$ >escapee.new.\$TROUPE_ID; mv escapee.new.\$TROUPE_ID escapee.\$TROUPE_ID; exec "\$@"'
+(setsid sh -c "\$away" sh ${*:2} sleep 1000 </dev/null >/dev/null 2>&1 &)
+while IFS='	' read -r ref message rest; do printf '%s\t%s\n' "\$ref" "\$message"; done
+EOF
+    yaml shop.yaml <<EOF
+troupe: 1
+application: shop
+supervisor:
+  intensity: 100
+  children:
+    - {name: ports, service: {module: port, max: $1, args: {exec: "sh serve.sh"}}}
+EOF
+    node_up shop.yaml
+}
+
+# begin_with_escapee ID: its pid is in wanderer.
+begin_with_escapee() {
+    local gone=${2:-}
+
+    there() {
+        wanderer=$(cat "$DIR/escapee.$1" 2>/dev/null) && [[ $wanderer && $wanderer != "$gone" ]] &&
+            [[ $(cat "/proc/$wanderer/comm" 2>/dev/null) == sleep ]]
+    }
+    assert_equal "$(troupe call "shop/ports/$1" hello)" hello
+    wait_until 5 there "$1"
+    there "$1"
+}
+
+ends_with_its_actor() {
+    local of_a of_b
+
+    service_tree "$@"
+    begin_with_escapee a
+    of_a=$wanderer
+    begin_with_escapee b
+    of_b=$wanderer
+    kill -KILL "$(pid_of shop/ports/a)"
+    wait_until 5 process_is_gone "$of_a"
+    run process_is_gone "$of_b"
+    assert_failure
+    begin_with_escapee a "$of_a"
+    of_a=$wanderer
+    run timeout $((10 * TEST_SCALE)) troupe stop shop/ports/a </dev/null
+    assert_success
+    run process_is_gone "$of_a"
+    assert_success
+    kill -KILL "$(ps -o ppid= -p "$(pid_of shop/ports/b)" | tr -d ' ')"
+    wait_until 5 process_is_gone "$of_b"
+    begin_with_escapee b "$of_b"
+    node_down
+    run process_is_gone "$wanderer"
+    assert_success
+}
+
+@test "an actor of a service takes what has left it along, and its neighbours' stay" {
+    ends_with_its_actor 10
+}
+
+@test "an actor of a service takes what has left it along, and its neighbours' stay; marks only" {
+    ends_with_its_actor 10
+}
+
+@test "so it does where a service has inner supervisors" {
+    ends_with_its_actor 1000
+}
+
+@test "so it does when that has shed its mark" {
+    local of_a
+
+    service_tree 1000 env -i prlimit --rttime=5000000:5000000
+    begin_with_escapee a
+    of_a=$wanderer
+    kill -KILL "$(pid_of shop/ports/a)"
+    wait_until 5 process_is_gone "$of_a"
+    begin_with_escapee a "$of_a"
+}
+
+@test "an actor of a service has no cgroup of its own, it lives in its supervisor's" {
+    local pid
+
+    service_tree 10
+    needs_cgroups
+    begin_with_escapee a
+    pid=$(pid_of shop/ports/a)
+    run sort -n "$CGROUP/shop.actor/ports.actor/cgroup.procs"
+    assert_line "$pid"
+    assert_line "$wanderer"
+    assert_dir_not_exists "$CGROUP/shop.actor/ports.actor/a.actor"
+}
+
 # ---- the cgroup file system ------------------------------------------------------------------------
 
 # The node's directory, in $CGROUP.

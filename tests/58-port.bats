@@ -567,3 +567,43 @@ END
     node_up t.yaml
     assert_equal "$(state_of t/shell)" ready
 }
+
+# What programs tell of what they were told: a port's in answers, others in a file.
+tell_sh() {
+    cat >tell.sh <<'END'
+while IFS='	' read -r ref message rest; do
+    printf '%s\t%s %s %s\n' "$ref" "${#BIG}" "${NUMBERED%%x*}${#NUMBERED}" "$TROUPE_PATH"
+done
+END
+    cat >note.sh <<'END'
+echo "${#BIG} ${#NUMBERED} $LISTEN_PID $$" >"$1.new"
+mv "$1.new" "$1"
+exec sleep 1000
+END
+}
+
+@test "what a child is told may be as long as it likes: modules, programs, each replica" {
+    local big
+
+    big=$(head -c 50000 /dev/zero | tr '\0' x)
+    tell_sh
+    yaml t.yaml <<END
+troupe: 1
+application: t
+supervisor:
+  children:
+    - {name: tells, module: port, args: {exec: "sh tell.sh"}, replicas: 2,
+       env: {BIG: "$big", NUMBERED: "\${replica}$big"}}
+    - {name: program, exec: [sh, note.sh, told], mailbox: true, env: {BIG: "$big"}}
+    - {name: small, exec: [sh, note.sh, small], mailbox: true}
+END
+    node_up t.yaml
+    assert_equal "$(troupe call t/tells.1 tell)" '50000 150001 t/tells.1'
+    assert_equal "$(troupe call t/tells.2 tell)" '50000 250001 t/tells.2'
+    kill -KILL "$(pid_of t/tells.2)"
+    wait_until 5 is_restarted t/tells.2 1
+    assert_equal "$(troupe call t/tells.2 tell)" '50000 250001 t/tells.2'
+    wait_until 5 test -e told -a -e small
+    assert_equal "$(cat told)" "50000 0 $(pid_of t/program) $(pid_of t/program)"
+    assert_equal "$(cat small)" "0 0 $(pid_of t/small) $(pid_of t/small)"
+}

@@ -284,3 +284,29 @@ EOF
     assert_equal "$status" 1
     grep -q 'slow was stopped while it started' "$DIR/up.out"
 }
+
+@test "who is born has no signal blocked and none ignored, though supervisors read theirs; SIGHUP ends none" {
+    local life
+    yaml t.yaml <<'EOF'
+troupe: 1
+application: t
+supervisor:
+  children:
+    - {name: program, exec: [sh, -c, 'grep ^Sig /proc/self/status >signals.new; mv signals.new signals; exec sleep 1000']}
+    - {name: module, module: counter}
+    - name: inner
+      supervisor: {children: [{name: leaf, exec: [sleep, "1000"]}]}
+EOF
+    node_up t.yaml
+    wait_until 5 test -e signals
+    # 1 to 31: libc keeps 32 and 33 to itself
+    assert_equal "$(awk '/^Sig(Blk|Ign)/ && $2 !~ /[08]0000000$/' signals)" ''
+    assert_equal "$(awk '/^SigBlk/ && $2 !~ /[08]0000000$/' "/proc/$(pid_of t/module)/status")" ''
+    life=$(incarnation_of t/inner)
+    kill -HUP "$(pid_of t/inner)"
+    kill -TERM "$(pid_of t/inner/leaf)"
+    wait_until 5 is_restarted t/inner/leaf 1
+    assert_equal "$(incarnation_of t/inner)" "$life"
+    kill -TERM "$(pid_of t/inner)"
+    wait_until 5 is_restarted t/inner "$life"
+}

@@ -164,11 +164,13 @@ static const char *word(const struct request *request, size_t i)
     return i < request->words->count ? request->words->at[i] : "";
 }
 
+/* To who has asked: supervisors tell of each child's pipe, and do not wait to hear that it was taken. */
 static void reply_done(const struct request *request)
 {
     struct words none = {0};
 
-    peer_reply_words(request->peer, request->ref, &none, -1);
+    if (request->ref)
+        peer_reply_words(request->peer, request->ref, &none, -1);
 }
 
 static void reply_bad(const struct request *request, const char *why)

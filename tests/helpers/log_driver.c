@@ -922,6 +922,15 @@ static void cmd_quiet(char **word, int count)
         fail("%s: answered %s", word[1], conn->answer);
 }
 
+/* Whatever is said to it would be the answer to what is asked next. */
+static void cmd_tell(char **word, int count)
+{
+    struct words words = {.count = (size_t)(count - 2), .at = word + 2};
+
+    if (peer_tell(boss->peer, word[1], &words, -1) < 0)
+        fail("%s: not told", word[1]);
+}
+
 static void cmd_refused(char **word, int count)
 {
     bool is_error;
@@ -940,6 +949,7 @@ static const struct command {
     {"start", 1, cmd_start},   {"stop", 1, cmd_stop},       {"kill", 1, cmd_kill},
     {"kill-all", 1, cmd_kill}, {"writer", 2, cmd_writer},   {"ping", 1, cmd_ping},
     {"status", 2, cmd_status}, {"pipe", 3, cmd_pipe},       {"file", 3, cmd_file},
+    {"tell", 2, cmd_tell},
     {"close", 2, cmd_close},   {"drop", 2, cmd_drop},       {"write", 4, cmd_write},
     {"fill", 5, cmd_fill},     {"numbers", 6, cmd_numbers}, {"finish", 2, cmd_finish},
     {"burst", 2, cmd_burst},   {"log", 2, cmd_log},         {"follow", 4, cmd_follow},

@@ -162,6 +162,35 @@ static void test_next_life(void)
           "a next life does not take what an earlier one has given back, and may leave");
 }
 
+/* Can a process that is forked now read it? By the kernel, which says so without a signal. */
+static bool is_forked(const char *block)
+{
+    int status = 0, ends[2];
+    pid_t pid;
+
+    if (pipe(ends) < 0)
+        return false;
+    pid = fork();
+    if (pid == 0)
+        _exit(write(ends[1], block, 1) != 1);
+    waitpid(pid, &status, 0);
+    close(ends[0]);
+    close(ends[1]);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void test_withheld(void)
+{
+    char *block = nest_take(10);
+
+    *block = 3;
+    nest_withhold(true);
+    CHECK(!is_forked(block), "who is forked while it is withheld has none of it");
+    nest_withhold(false);
+    CHECK(is_forked(block), "and after that has it");
+    nest_give(block);
+}
+
 int main(void)
 {
     test_without_one();
@@ -170,6 +199,7 @@ int main(void)
     test_calls();
     test_threads();
     test_next_life();
+    test_withheld();
     test_full();
     return tap_done();
 }

@@ -162,6 +162,19 @@ static void test_descriptor(void)
     end();
 }
 
+static void test_tell(void)
+{
+    char *word = (char *)"a/b";
+    struct words words = {1, &word};
+
+    begin();
+    CHECK(peer_tell(client.peer, "log-close", &words, -1) == 0 && UNTIL(server.envelopes == 1) &&
+              server.kind == ENVELOPE_CONTROL && server.ref == 0 && server.words.count == 1,
+          "what is told arrives, with no number for an answer");
+    CHECK(peer_request(client.peer, "ps", NULL, -1) == 1, "and takes none from requests");
+    end();
+}
+
 static void test_ends(void)
 {
     begin();
@@ -231,6 +244,7 @@ int main(void)
         return 1;
     test_requests();
     test_descriptor();
+    test_tell();
     test_ends();
     test_hostile();
     place_leave();
