@@ -23,13 +23,13 @@ struct outgoing {
     struct sp_conn *conn;
     unsigned rights;
     bool is_open;                 /* the mailbox's HELLO has come: until then nothing is read */
-    bool is_waiting;              /* for it */
     bool is_dropped;              /* it did not come in time: what was sent is read, and lost */
     bool has_ended;               /* the mailbox has: what the kernel had taken by then is sent yet */
     bool is_shut;                 /* and has been: what comes back for it is not over yet */
     size_t forth;                 /* bytes that went forth, and have not been returned */
     struct mono since;            /* it was connected; it has gone, and waits for the HELLO */
-    struct outgoing *prev, *next; /* of those that have not said it; that wait for the HELLO */
+    struct outgoing **list;       /* of those that have not said it, or that wait for the HELLO; NULL */
+    struct outgoing *prev, *next; /* in it */
     UT_hash_handle hh;
 };
 
@@ -41,38 +41,43 @@ static struct outgoing *find_outgoing(const struct switchboard_side *side, uint3
     return outgoing;
 }
 
+/* It waits in none any more. */
+static void leave_list(struct outgoing *outgoing)
+{
+    struct switchboard *board = outgoing->board;
+
+    if (!outgoing->list)
+        return;
+    DL_DELETE(*outgoing->list, outgoing);
+    outgoing->list = NULL;
+    if (!board->unheard)
+        ev_timer_stop(board->loop, &board->look);
+}
+
+static void enter_list(struct outgoing *outgoing, struct outgoing **list)
+{
+    leave_list(outgoing);
+    outgoing->list = list;
+    DL_APPEND(*list, outgoing);
+}
+
 /* Those that wait for the HELLO of their mailbox are looked at now and then. */
 static void await_mailbox(struct outgoing *outgoing)
 {
     struct switchboard *board = outgoing->board;
 
     sp_conn_pause(outgoing->conn, true);
-    outgoing->is_waiting = true;
     outgoing->since = (struct mono){0};
-    DL_APPEND(board->unheard, outgoing);
+    enter_list(outgoing, &board->unheard);
     if (!ev_is_active(&board->look))
         ev_timer_again(board->loop, &board->look);
-}
-
-static void await_no_more(struct outgoing *outgoing)
-{
-    struct switchboard *board = outgoing->board;
-
-    if (!outgoing->is_waiting)
-        return;
-    outgoing->is_waiting = false;
-    DL_DELETE(board->unheard, outgoing);
-    if (!board->unheard)
-        ev_timer_stop(board->loop, &board->look);
 }
 
 static void forget_outgoing(struct outgoing *outgoing)
 {
     if (outgoing->side)
         HASH_DEL(outgoing->side->outgoing, outgoing);
-    else
-        DL_DELETE(outgoing->board->unopened, outgoing);
-    await_no_more(outgoing);
+    leave_list(outgoing);
     free(outgoing);
 }
 
@@ -143,7 +148,6 @@ static struct switchboard_side *find_side(const struct switchboard *board, const
 static void open_channel(struct outgoing *outgoing, struct switchboard_side *side, const char *to,
                          const char *from)
 {
-    DL_DELETE(outgoing->board->unopened, outgoing);
     do /* a long session comes round to numbers that are still in use */
         outgoing->id = ++side->last_id;
     while (find_outgoing(side, outgoing->id));
@@ -247,7 +251,7 @@ static void begin(struct outgoing *outgoing)
     outgoing->is_open = true;
     sp_conn_flush(outgoing->conn);
     sp_conn_pause(outgoing->conn, false);
-    await_no_more(outgoing);
+    leave_list(outgoing);
 }
 
 /* What it sent for nobody is read, and counted, and then its connection ends. */
@@ -255,7 +259,7 @@ static void drop(struct outgoing *outgoing)
 {
     outgoing->is_dropped = true;
     sp_conn_pause(outgoing->conn, false);
-    await_no_more(outgoing);
+    leave_list(outgoing);
 }
 
 /* Of a connection that is not read no event tells. */
@@ -329,7 +333,7 @@ static bool on_caller_open(struct sp_conn *conn)
     outgoing->conn = conn;
     outgoing->rights = rights;
     outgoing->since = mono_now();
-    DL_APPEND(board->unopened, outgoing);
+    enter_list(outgoing, &board->unopened);
     sp_conn_set_data(conn, outgoing);
     await_hello(board);
     return true;
