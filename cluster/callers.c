@@ -9,11 +9,9 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum {
-    HELLO_MS = 5000, /* for a process here to say whom it means */
-    LOOK_MS = 1000,  /* between two looks whether those who wait for a HELLO are there still */
-    GONE_MS = 5000,  /* that what who has gone has sent waits for that HELLO */
-};
+enum { LOOK_MS = 1000 }; /* between two looks whether those who wait for a HELLO are there still */
+
+int64_t callers_patience_ms = 5000;
 
 /* A process of this node that speaks to a mailbox of another. */
 struct outgoing {
@@ -270,7 +268,7 @@ static bool has_waited_enough(struct outgoing *outgoing, struct mono now)
     if (!mono_is_set(outgoing->since))
         outgoing->since = now;
     return sp_conn_come(outgoing->conn) == sp_conn_taken(outgoing->conn) ||
-           mono_diff_ms(now, outgoing->since) >= GONE_MS;
+           mono_diff_ms(now, outgoing->since) >= callers_patience_ms;
 }
 
 static void on_look(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -297,7 +295,7 @@ static void await_hello(struct switchboard *board)
 
     if (!board->unopened || ev_is_active(&board->mute))
         return;
-    left = HELLO_MS - mono_diff_ms(mono_now(), board->unopened->since);
+    left = callers_patience_ms - mono_diff_ms(mono_now(), board->unopened->since);
     ev_now_update(board->loop);
     ev_timer_set(&board->mute, (double)(left > 0 ? left : 0) / 1000 + 0.001, 0.);
     ev_timer_start(board->loop, &board->mute);
@@ -310,7 +308,7 @@ static void on_mute(struct ev_loop *loop, ev_timer *timer, int revents)
 
     (void)loop;
     (void)revents;
-    while (board->unopened && mono_diff_ms(now, board->unopened->since) >= HELLO_MS) {
+    while (board->unopened && mono_diff_ms(now, board->unopened->since) >= callers_patience_ms) {
         sp_conn_close(board->unopened->conn, false);
         forget_outgoing(board->unopened);
     }

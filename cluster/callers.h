@@ -11,6 +11,10 @@
 /* For the listener at the mailbox of sys/node; its data is the switchboard. */
 extern const struct sp_handlers callers_handlers;
 
+/* How long a process here has to say whom it means, and, when it has gone, what it had sent waits for the
+ * HELLO of its mailbox; a variable for the tests. */
+extern int64_t callers_patience_ms;
+
 void callers_init(struct switchboard *board);
 /* Closes those who have not said whom they mean; the others end with their sessions. */
 void callers_finish(struct switchboard *board);

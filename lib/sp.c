@@ -28,7 +28,6 @@ enum {
     REFUSED_MS = 1000,
     GONE_MS = 1000,    /* between two looks whether one that is not read any more is there still */
     DEAF_MS = 30000,   /* of a connection that is not read any more, and not closed */
-    FLUSH_MS = 5000,
     ACCEPT_RETRY_MS = 1000,
     CROWDED_MS = 20, /* while others wait for a connection to be closed */
     FDS_MAX = 8,          /* of one recvmsg */
@@ -37,6 +36,8 @@ enum {
     DEFAULT_MAX_OUTBOX = 8 << 20,
     DEFAULT_MAX_CONNS = 1024,
 };
+
+int64_t sp_flush_ms = 5000;
 
 int64_t sp_unheard_ms = 5000, sp_starting_ms = 60000;
 
@@ -1502,7 +1503,7 @@ void sp_conn_close(struct sp_conn *conn, bool and_flush)
         conn->state = FLUSHING;
         ev_io_stop(conn->loop, &conn->reader);
         ev_idle_stop(conn->loop, &conn->more);
-        set_timer(conn, FLUSH_MS);
+        set_timer(conn, sp_flush_ms);
         flush(conn);
     } else {
         shut(conn);

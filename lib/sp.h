@@ -148,7 +148,9 @@ void sp_conn_set_idle_close(struct sp_conn *conn, int64_t ms);
 void sp_conn_hear_no_more(struct sp_conn *conn);
 /* Lets the connection end as if the other side had closed it: soon, and with on_close. */
 void sp_conn_break(struct sp_conn *conn);
-/* Closes without on_close. flush: first writes what is queued (at most 5 s). Safe in callbacks. */
+/* Closes without on_close. flush: first writes what is queued, for sp_flush_ms at most, 5 s; a variable for
+ * the tests. Safe in callbacks. */
+extern int64_t sp_flush_ms;
 void sp_conn_close(struct sp_conn *conn, bool flush);
 
 enum sp_protocol sp_conn_protocol(const struct sp_conn *conn); /* the dialer's protocol */

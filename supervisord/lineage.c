@@ -16,7 +16,7 @@ enum { CAN_LEAVE = false };
 enum { CAN_LEAVE = true };
 #endif
 
-enum { PAGE = 4096, ESTATES_MAX = 64, CHUNK = 256 };
+enum { ESTATES_MAX = 64, CHUNK = 256 };
 
 /* What /proc/self/pagemap tells of a page. */
 #define PAGE_IS_PRESENT (UINT64_C(1) << 63)
@@ -33,7 +33,7 @@ struct estate {
 
 struct estates {
     struct estate at[ESTATES_MAX];
-    size_t count;
+    size_t count, page; /* page: bytes */
     int pagemap;
 };
 
@@ -90,22 +90,23 @@ static void survey(struct estates *estates)
 
 /* ---- copies --------------------------------------------------------------------------------- */
 
-typedef void on_page(const struct estate *estate, uintptr_t page, uint64_t what, void *ctx);
+typedef void on_page(const struct estate *estate, uintptr_t page, size_t size, uint64_t what, void *ctx);
 
 /* Each page of it, and what pagemap says of it. False: that is not known. */
 static bool each_page(const struct estates *estates, const struct estate *estate, on_page *visit,
                       void *ctx)
 {
+    const size_t page = estates->page;
     uint64_t what[CHUNK];
 
     for (uintptr_t at = estate->begin; at < estate->end;) {
-        size_t n = (estate->end - at) / PAGE < CHUNK ? (estate->end - at) / PAGE : CHUNK;
+        size_t n = (estate->end - at) / page < CHUNK ? (estate->end - at) / page : CHUNK;
         ssize_t size = (ssize_t)(n * sizeof *what);
 
-        if (pread(estates->pagemap, what, (size_t)size, (off_t)(at / PAGE * sizeof *what)) != size)
+        if (pread(estates->pagemap, what, (size_t)size, (off_t)(at / page * sizeof *what)) != size)
             return false;
-        for (size_t i = 0; i < n; i++, at += PAGE)
-            visit(estate, at, what[i], ctx);
+        for (size_t i = 0; i < n; i++, at += page)
+            visit(estate, at, page, what[i], ctx);
     }
     return true;
 }
@@ -116,17 +117,18 @@ static bool is_written(uint64_t what)
     return what & PAGE_IS_SWAPPED || (what & PAGE_IS_PRESENT && !(what & PAGE_IS_OF_FILE));
 }
 
-static void count(const struct estate *estate, uintptr_t page, uint64_t what, void *written)
+static void count(const struct estate *estate, uintptr_t page, size_t size, uint64_t what, void *written)
 {
     (void)estate;
     (void)page;
+    (void)size;
     *(size_t *)written += is_written(what);
 }
 
-static void copy(const struct estate *estate, uintptr_t page, uint64_t what, void *to)
+static void copy(const struct estate *estate, uintptr_t page, size_t size, uint64_t what, void *to)
 {
     if (is_written(what) || page < estate->file_end)
-        memcpy((uint8_t *)to + (page - estate->begin), (void *)page, PAGE);
+        memcpy((uint8_t *)to + (page - estate->begin), (void *)page, size);
 }
 
 static void renew(const struct estates *estates, const struct estate *estate)
@@ -147,7 +149,8 @@ static void renew(const struct estates *estates, const struct estate *estate)
 
 void lineage_leave(void)
 {
-    struct estates estates = {.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC)};
+    struct estates estates = {.page = (size_t)sysconf(_SC_PAGESIZE),
+                              .pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC)};
 
     if (estates.pagemap < 0)
         return;

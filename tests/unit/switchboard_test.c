@@ -1,6 +1,7 @@
 /* Two switchboards with a session between them that is a list: processes here, mailboxes there. */
 #include "../../cluster/channel.h"
 #include "../../cluster/switchboard.h"
+#include "../../cluster/callers.h"
 #include "control.h"
 #include "peer.h"
 #include "place.h"
@@ -13,7 +14,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { DESCRIPTORS = 64, CHANNELS = DESCRIPTORS / 4 };
+enum { DESCRIPTORS = 64, CHANNELS = DESCRIPTORS / 4, SHORT_MS = 500 };
 
 struct parcel {
     struct parcel *prev, *next;
@@ -452,7 +453,7 @@ static void wait_long(void)
 {
     struct mono since = mono_now();
 
-    (void)UNTIL(mono_diff_ms(mono_now(), since) > 5500);
+    (void)UNTIL(mono_diff_ms(mono_now(), since) > 2 * SHORT_MS);
 }
 
 static void test_who_is_busy(void)
@@ -792,8 +793,8 @@ static void test_mutes(void)
     begin(false);
     conn = sp_dial(loop, east.run, "sys/node", SP_PAIR0, (struct mono){0}, NULL, &none, NULL);
     (void)UNTIL(east.board.unopened);
-    CHECK(UNTIL(!east.board.unopened) && mono_diff_ms(mono_now(), start_at) >= 4900,
-          "who says for 5 s not whom it means is closed");
+    CHECK(UNTIL(!east.board.unopened) && mono_diff_ms(mono_now(), start_at) >= SHORT_MS - 100,
+          "who does not say in time whom it means is closed");
     sp_conn_close(conn, false);
     end();
 }
@@ -802,6 +803,7 @@ int main(void)
 {
     if (place_make("switchboard-test"))
         return 1;
+    sp_flush_ms = callers_patience_ms = SHORT_MS;
     ev_prepare_init(&carrier, on_turn);
     ev_prepare_start(loop, &carrier);
     losses_init(&losses, loop, on_lost);
