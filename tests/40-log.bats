@@ -293,7 +293,7 @@ a.log.2"
         done
         echo taken
         echo "log app 1000"
-        echo descriptors
+        echo descriptors 256
         echo stop
     } >script
     run drive <script

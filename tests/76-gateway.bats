@@ -5,6 +5,7 @@
 
 bats_require_minimum_version 1.5.0
 load helper
+load certificates
 load nodes
 
 setup() {
@@ -386,17 +387,6 @@ signal.pause()"
 }
 
 # ---- TLS ------------------------------------------------------------------------------------------------
-
-authority() { # NAME
-    openssl req -x509 -newkey rsa:2048 -nodes -keyout "$1.key" -out "$1.pem" -days 2 \
-        -subj "/CN=$1" 2>/dev/null
-}
-
-certificate() { # AUTHORITY NAME HOST
-    openssl req -newkey rsa:2048 -nodes -keyout "$2.key" -out "$2.csr" -subj "/CN=$3" 2>/dev/null
-    openssl x509 -req -in "$2.csr" -CA "$1.pem" -CAkey "$1.key" -CAcreateserial -days 2 \
-        -out "$2.crt" 2>/dev/null
-}
 
 tls_gateway() {
     authority good

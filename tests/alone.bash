@@ -13,6 +13,9 @@
 #   certificate AUTHORITY NAME HOST [DAYS]
 #   start_tls NAME CERTIFICATE AUTHORITY [OPTION…]
 
+# shellcheck source=tests/certificates.bash
+source "${BASH_SOURCE[0]%/*}/certificates.bash"
+
 cookies() {
     declare -gA PIDS=() URLS=()
     printf 'a cookie of this test\n' >cookie
@@ -66,18 +69,6 @@ assert_saw() {
 
 kb_of() {
     awk '/VmRSS/ { print $2 }' "/proc/${PIDS[$1]}/status"
-}
-
-authority() {
-    openssl req -x509 -newkey rsa:2048 -nodes -keyout "$1.key" -out "$1.pem" -days 2 \
-        -subj "/CN=$1" 2>/dev/null
-}
-
-certificate() {
-    openssl req -newkey rsa:2048 -nodes -keyout "$2.key" -out "$2.csr" -subj "/CN=$3" 2>/dev/null
-    openssl x509 -req -in "$2.csr" -CA "$1.pem" -CAkey "$1.key" -CAcreateserial -days "${4:-2}" \
-        -out "$2.crt" 2>/dev/null
-    cat "$2.crt" "$2.key" >"$2.pem"
 }
 
 start_tls() {

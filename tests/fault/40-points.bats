@@ -123,7 +123,7 @@ through() {
 
     use_fault_build
     write_small
-    for ((n = 1; ; n += SOAK ? 1 : 1 + n / 2)); do
+    for ((n = 1; ; n += SOAK ? 1 : n)); do
         one_life "$1" "$n" "$2" "$3" >life.log 2>&1 || {
             {
                 echo "--- the call $n of $1 fails with $2 in $3:"
