@@ -39,7 +39,7 @@ end_peers() {
     for pid in "${pids[@]}"; do
         kill "$pid" 2>/dev/null
     done
-    for ((try = 0; try < 300; try++)); do
+    for ((try = 0; try < 50; try++)); do
         kill -0 "${pids[@]}" 2>/dev/null || break # none of them is left
         sleep 0.1
     done
