@@ -13,7 +13,7 @@ erlang_up() {
         return 1
     fi
     erlang_dir=$scratch/erlang
-    mkdir "$erlang_dir"
+    mkdir -p "$erlang_dir"
     erlc -o "$erlang_dir" "$here/talk.erl" "$here/groups.erl" || return 1
     epmd_up || {
         say "skipped: epmd does not start"
