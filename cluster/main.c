@@ -183,7 +183,8 @@ static void on_event(void *data, uint64_t subscriber, uint64_t ref,
                      const struct groups_event *event)
 {
     (void)data;
-    reach_group_event(program.reach, subscriber, ref, event);
+    if (program.reach)
+        reach_group_event(program.reach, subscriber, ref, event);
 }
 
 static void on_local(void *data, const struct groups_event *event)
@@ -562,9 +563,11 @@ static void finish(void)
     ev_check_stop(program.loop, &program.heard);
     ev_prepare_stop(program.loop, &program.turn);
     ev_timer_stop(program.loop, &program.due);
+    ev_timer_stop(program.loop, &program.leaving); /* who is told twice to end does so while it leaves */
     gateway_destroy(program.gateway);
     program.gateway = NULL;
     reach_destroy(program.reach);
+    program.reach = NULL; /* what is written yet turns the loop, and sessions end in it */
     peers_flush(program.peers);
     peers_destroy(program.peers);
     if (program.streams)
