@@ -155,20 +155,24 @@ VALUE(out)
     return number_of_process(row, scratch, row->messages_out);
 }
 
+/* Of who has been looked at twice. */
+static bool has_rates(const struct row *row, const struct column_view *view, uint64_t *in, uint64_t *out)
+{
+    return view->rates && row->pid && rates_of(view->rates, row, in, out);
+}
+
 VALUE(in_rate)
 {
     uint64_t in, out;
 
-    return view->rates && row->pid && rates_of(view->rates, row, &in, &out) ? number(scratch, in)
-                                                                            : "";
+    return has_rates(row, view, &in, &out) ? number(scratch, in) : "";
 }
 
 VALUE(out_rate)
 {
     uint64_t in, out;
 
-    return view->rates && row->pid && rates_of(view->rates, row, &in, &out) ? number(scratch, out)
-                                                                            : "";
+    return has_rates(row, view, &in, &out) ? number(scratch, out) : "";
 }
 
 VALUE(expired)

@@ -95,7 +95,7 @@ static void on_mailbox_close(struct sp_conn *conn, const char *why)
     (void)conn;
     return_leftover(incoming);
     trunk_tell_ended(incoming->side, incoming->id,
-               !incoming->is_open && !strcmp(why, "noproc") ? "noproc" : "closed");
+                     !incoming->is_open && !strcmp(why, "noproc") ? "noproc" : "closed");
     forget_incoming(incoming);
 }
 

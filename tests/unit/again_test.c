@@ -68,6 +68,16 @@ static void send_all(struct sender *sender, size_t size)
     free(payload);
 }
 
+static void put_away(struct sender *sender, int listener)
+{
+    peer_close(sender->peer, false);
+    close(listener);
+    ev_loop_destroy(sender->loop);
+    unlinkat(AT_FDCWD, strcat(sender->dir, "/x"), 0);
+    sender->dir[strlen(sender->dir) - 2] = '\0';
+    rmdir(sender->dir);
+}
+
 /* ---- a receiver that dies on purpose -------------------------------------------------------- */
 
 static void greet(int fd, bool hello)
@@ -181,12 +191,7 @@ static struct outcome die_after(size_t cut, size_t size, bool hello)
         close(fd);
     }
     outcome.closed = sender.closed;
-    peer_close(sender.peer, false);
-    close(listener);
-    ev_loop_destroy(sender.loop);
-    unlinkat(AT_FDCWD, strcat(sender.dir, "/x"), 0);
-    sender.dir[strlen(sender.dir) - 2] = '\0';
-    rmdir(sender.dir);
+    put_away(&sender, listener);
     return outcome;
 }
 
@@ -255,12 +260,7 @@ static struct outcome start_in_vain(unsigned times, bool header)
         refs_of(bytes, read_some(&sender, fd, bytes, sizeof bytes), outcome.second, SMALL);
         close(fd);
     }
-    peer_close(sender.peer, false);
-    close(listener);
-    ev_loop_destroy(sender.loop);
-    unlinkat(AT_FDCWD, strcat(sender.dir, "/x"), 0);
-    sender.dir[strlen(sender.dir) - 2] = '\0';
-    rmdir(sender.dir);
+    put_away(&sender, listener);
     return outcome;
 }
 
