@@ -363,9 +363,9 @@ const char *callers_take_back(struct switchboard_side *side, const struct channe
     return NULL;
 }
 
-/* A message that the mailbox did not take: who sent it sends it again, to whoever is there next. Who
- * was never reached still has it, and who has gone does not want it. For what finds no room nothing
- * need be said: the end of the connection is near, and ends the calls. */
+/* A message that the mailbox did not take: who sent it sends it again, to whoever is there next. Who has
+ * gone does not want it. For what finds no room nothing need be said: the end of the connection is near,
+ * and ends the calls. */
 const char *callers_take_return(struct switchboard_side *side, const struct channel_frame *frame)
 {
     struct outgoing *outgoing = find_outgoing(side, frame->id);
@@ -374,8 +374,8 @@ const char *callers_take_return(struct switchboard_side *side, const struct chan
     if (!envelope_is_message(frame->body, frame->size) ||
         envelope_has_sender(frame->body, frame->size))
         return "a return of what is no message";
-    if (!outgoing || !outgoing->is_open) {
-        losses_add(side->board->losses, !outgoing && envelope_is_cast(frame->body, frame->size));
+    if (!outgoing) {
+        losses_add(side->board->losses, envelope_is_cast(frame->body, frame->size));
         return NULL;
     }
     if (outgoing->forth < frame->size)
